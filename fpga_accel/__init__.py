@@ -1,0 +1,1 @@
+"""What users touch: sessions, devices, builds, the command line."""

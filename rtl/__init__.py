@@ -1,0 +1,1 @@
+"""The inference core in Amaranth HDL, one unit a file."""

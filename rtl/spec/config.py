@@ -1,0 +1,106 @@
+"""Geometry of a core: the one place where its sizes are written down."""
+
+import hashlib
+from dataclasses import asdict, dataclass, fields
+
+from .errors import BadInput
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of one inference core. There are no defaults: a core is named with all its sizes.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the systolic array: channels reduced in one cycle, and channels in one activation word.
+    columns : int
+        Columns of the systolic array: output channels computed side by side.
+    lanes : int
+        Accumulators requantized in one cycle; divides ``rows`` and ``banks``.
+    act_words : int
+        Activation memory, in words of ``rows`` bytes; a power of two.
+    weight_words : int
+        Weight memory, in words of ``banks`` bytes; a power of two.
+    acc_words : int
+        Accumulator memory, in words of ``banks`` int32, for each of its two halves; a power of two.
+    channel_words : int
+        Channel parameter memory (bias, multiplier, shift), in channels; a power of two.
+    program_words : int
+        Instruction memory of each unit, in 32-bit words; a power of two.
+    """
+
+    rows: int
+    columns: int
+    lanes: int
+    act_words: int
+    weight_words: int
+    acc_words: int
+    channel_words: int
+    program_words: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or value <= 0:
+                raise BadInput(f"core: {field.name} must be a positive integer, not {value!r}")
+        for name in ("act_words", "weight_words", "acc_words", "channel_words", "program_words"):
+            if not _is_power_of_two(getattr(self, name)):
+                raise BadInput(f"core: {name} must be a power of two, not {getattr(self, name)}")
+        if self.rows < 2 or self.columns < 1:
+            raise BadInput(f"core: the array must be at least 2x1, not {self.rows}x{self.columns}")
+        if self.rows % self.lanes or self.banks % self.lanes:
+            raise BadInput(f"core: lanes must divide rows ({self.rows}) and banks ({self.banks}), not {self.lanes}")
+
+    @property
+    def banks(self) -> int:
+        """Accumulator banks, and bytes of a weight word: the array needs ``columns``, the vector lanes ``rows``."""
+        return max(self.rows, self.columns)
+
+    @property
+    def pairs(self) -> int:
+        """Column pairs of the array; two neighbouring columns share a multiplier."""
+        return (self.columns + 1) // 2
+
+    @property
+    def name(self) -> str:
+        """Array size as users write it, for example ``16x16``."""
+        return f"{self.rows}x{self.columns}"
+
+    @property
+    def identity(self) -> int:
+        """32-bit identity of this geometry: equal exactly if all sizes are equal."""
+        text = ",".join(f"{key}={value}" for key, value in sorted(asdict(self).items()))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+
+def core(name: str) -> Config:
+    """Return the configuration that users mean by ``RxC`` when no board says otherwise.
+
+    Raises
+    ------
+    BadInput
+        If ``name`` is not of the form ``RxC`` or the sizes are not possible.
+    """
+    parts = name.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise BadInput(f"core '{name}': expected ROWSxCOLUMNS, for example 8x8")
+    rows, columns = (int(part) for part in parts)
+    if not (2 <= rows <= 64 and 1 <= columns <= 64):
+        raise BadInput(f"core '{name}': rows must be 2..64 and columns 1..64")
+    banks = max(rows, columns)
+    lanes = 2 if rows % 2 == 0 and banks % 2 == 0 else 1
+    return Config(
+        rows=rows,
+        columns=columns,
+        lanes=lanes,
+        act_words=4096,
+        weight_words=8192,
+        acc_words=512,
+        channel_words=2048,
+        program_words=2048,
+    )

@@ -1,0 +1,37 @@
+"""Every failure a user can meet, by kind; the command line turns the kind into its exit code."""
+
+
+class FpgaAccelError(Exception):
+    """A failure with a message for the user: it names the thing concerned and the remedy.
+
+    Members
+    -------
+    exit_code : int
+        Exit code of the command line for this kind of failure.
+    """
+
+    exit_code = 1
+
+
+class BadInput(FpgaAccelError):
+    """A file, an array or an argument from the user is not what it must be."""
+
+    exit_code = 2
+
+
+class DoesNotFit(FpgaAccelError):
+    """The model is sound, but has nodes that the core cannot run or is larger than the core."""
+
+    exit_code = 3
+
+
+class DeviceError(FpgaAccelError):
+    """A device is absent, does not answer, or is not the one the program was compiled for."""
+
+    exit_code = 4
+
+
+class ToolError(FpgaAccelError):
+    """An external tool (synthesis, place and route, simulator) is absent or failed."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""Machines that run a program without hardware: NumPy reference, interpreter, Verilated core."""
