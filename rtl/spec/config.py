@@ -21,7 +21,7 @@ class Config:
     columns : int
         Columns of the systolic array: output channels computed side by side.
     lanes : int
-        Accumulators requantized in one cycle; divides ``rows`` and ``banks``.
+        Accumulators requantized in one cycle; divides ``rows`` and ``columns``.
     act_words : int
         Activation memory, in words of ``rows`` bytes; a power of two.
     weight_words : int
@@ -53,8 +53,8 @@ class Config:
                 raise BadInput(f"core: {name} must be a power of two, not {getattr(self, name)}")
         if self.rows < 2 or self.columns < 1:
             raise BadInput(f"core: the array must be at least 2x1, not {self.rows}x{self.columns}")
-        if self.rows % self.lanes or self.banks % self.lanes:
-            raise BadInput(f"core: lanes must divide rows ({self.rows}) and banks ({self.banks}), not {self.lanes}")
+        if self.rows % self.lanes or self.columns % self.lanes:
+            raise BadInput(f"core: lanes must divide rows ({self.rows}) and columns ({self.columns}), not {self.lanes}")
 
     @property
     def banks(self) -> int:
@@ -92,8 +92,7 @@ def core(name: str) -> Config:
     rows, columns = (int(part) for part in parts)
     if not (2 <= rows <= 64 and 1 <= columns <= 64):
         raise BadInput(f"core '{name}': rows must be 2..64 and columns 1..64")
-    banks = max(rows, columns)
-    lanes = 2 if rows % 2 == 0 and banks % 2 == 0 else 1
+    lanes = 2 if rows % 2 == 0 and columns % 2 == 0 else 1
     return Config(
         rows=rows,
         columns=columns,
