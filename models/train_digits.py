@@ -62,8 +62,9 @@ class DigitsNet(nn.Module):
     """Images [batch, 1, 8, 8] in 0..1 to logits [batch, 10].
 
     One of everything the accelerator must get right: a padded convolution, a depthwise and a pointwise one, stride 2,
-    and a residual sum of a max-pooled ReLU output (never negative) and a linear convolution (signed), so that its
-    two operands quantize to different scales and zero points.
+    convolutions with a batch normalization and one with a bias, and a residual sum of a max-pooled ReLU output (never
+    negative) and a linear convolution (signed, a few times larger), so that its two operands quantize to different
+    scales and zero points.
     """
 
     def __init__(self):
@@ -73,7 +74,8 @@ class DigitsNet(nn.Module):
         self.pointwise = ConvBN(16, 32, 1)
         self.shortcut = nn.MaxPool2d(2)
         self.down = ConvBN(32, 32, 3, stride=2)
-        self.refine = ConvBN(32, 32, 3)
+        # Without batch normalization, which would bring this operand of the sum to the range of the other.
+        self.refine = nn.Conv2d(32, 32, 3, padding=1)
         self.relu = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()

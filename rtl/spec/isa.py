@@ -1,0 +1,151 @@
+"""The instructions of the three units, and the tokens that order them.
+
+Each unit (LOAD, COMPUTE, DRAIN) runs its own program in order, one instruction after the other, and retires one token
+for each. COMPUTE and DRAIN wait for tokens of each other: an instruction starts when the other unit has retired at
+least as many instructions as its ``wait`` field says. A count, not a flag: waiting consumes nothing, so a token can be
+neither lost nor taken twice. LOAD follows COMPUTE tile by tile through the double-buffered weights and needs no tokens.
+
+The same Struct assembles (``Struct.const({...}).as_bits()``), disassembles (``from_words``) and decodes in hardware.
+"""
+
+import enum
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import signed, unsigned
+from amaranth.lib import data
+from numpy.typing import NDArray
+
+TOKENS = unsigned(16)
+ADDRESS = unsigned(16)
+COUNT = unsigned(10)
+TAPS = unsigned(8)
+STEP = unsigned(8)
+COORD = signed(12)
+
+
+class Op(enum.IntEnum):
+    """What COMPUTE does with the activation words it streams.
+
+    MATMUL: every word goes through the array; a step takes one tile of ``rows`` weight words.
+    DEPTHWISE: every channel is multiplied by its own weight; a step takes one weight word.
+    SCALE: every channel is multiplied by ``factor_a`` in the first step and by ``factor_b`` in all others.
+    MAXIMUM: the accumulator keeps the maximum.
+    """
+
+    MATMUL = 0
+    DEPTHWISE = 1
+    SCALE = 2
+    MAXIMUM = 3
+
+
+class Load(data.Struct):
+    """Bring ``tiles + 1`` weight tiles to the array, or weight words to the vector lanes, from ``address`` on."""
+
+    last: 1
+    vector: 1
+    tiles: unsigned(14)
+    address: ADDRESS
+
+
+class Compute(data.Struct):
+    """Stream activation words through the array or the vector lanes into one accumulator half.
+
+    A step is one weight tile: ``blocks x taps_y x taps_x`` steps, each streaming ``pixels_y x pixels_x`` words. All
+    counts are stored less one. The word of a step and a pixel stands at ``base`` plus index times stride of each loop
+    (modulo 2**16). Its place in the image is ``(y, x)`` plus tap times ``tap_y``/``tap_x`` plus pixel times
+    ``pixel_y``/``pixel_x``; outside ``0..height, 0..width`` (both stored less one) every channel reads as ``pad``.
+    Accumulator ``n`` of the half collects pixel ``n``; ``clear`` makes the first step overwrite.
+    """
+
+    wait: TOKENS
+    last: 1
+    op: unsigned(2)
+    clear: 1
+    half: 1
+    pad: signed(8)
+    base: ADDRESS
+    blocks: COUNT
+    taps_y: TAPS
+    taps_x: TAPS
+    pixels_y: COUNT
+    pixels_x: COUNT
+    block_stride: ADDRESS
+    tap_y_stride: ADDRESS
+    tap_x_stride: ADDRESS
+    pixel_y_stride: ADDRESS
+    pixel_x_stride: ADDRESS
+    y: COORD
+    x: COORD
+    tap_y: STEP
+    tap_x: STEP
+    pixel_y: STEP
+    pixel_x: STEP
+    height: unsigned(11)
+    width: unsigned(11)
+    factor_a: signed(16)
+    factor_b: signed(16)
+
+
+class Drain(data.Struct):
+    """Requantize accumulators ``0..pixels`` of a half, ``lanes`` channels at a time, into activation memory.
+
+    Accumulator group ``g`` (of ``groups``; counts are stored less one) becomes the output lane group ``first + g``,
+    counted in groups of ``lanes`` bytes: word ``base + (first + g) // groups_per_word * stride``. Its channels' parameters
+    stand at ``channel + g * lanes``. ``mark`` writes the time of its end into the profile.
+    """
+
+    wait: TOKENS
+    last: 1
+    mark: 1
+    half: 1
+    pixels: COUNT
+    groups: unsigned(6)
+    first: unsigned(6)
+    base: ADDRESS
+    stride: ADDRESS
+    channel: ADDRESS
+    zero_point: signed(8)
+    low: signed(8)
+    high: signed(8)
+
+
+class Channel(data.Struct):
+    """Parameters of one output channel: ``bias``, and a multiplier of ``mantissa * 2**-shift``."""
+
+    bias: signed(32)
+    mantissa: unsigned(24)
+    shift: unsigned(6)
+
+
+def words(layout: Any) -> int:
+    """Return the 32-bit words that one ``layout`` takes in memory."""
+    return (data.Layout.cast(layout).size + 31) // 32
+
+
+def to_words(layout: Any, **values: int) -> NDArray[np.uint32]:
+    """Assemble one instruction or channel: field values to 32-bit words, least significant first.
+
+    Raises
+    ------
+    ValueError
+        If a value does not fit its field; a field that is left out is an error, too.
+    """
+    fields = {name: field for name, field in data.Layout.cast(layout)}
+    if fields.keys() != values.keys():
+        raise ValueError(f"{layout.__name__}: expected the fields {sorted(fields)}, not {sorted(values)}")
+    for name, value in values.items():
+        shape = fields[name].shape
+        shape = shape if hasattr(shape, "width") else unsigned(shape)
+        low, high = (-(1 << shape.width - 1), 1 << shape.width - 1) if shape.signed else (0, 1 << shape.width)
+        if not low <= value < high:
+            raise ValueError(f"{layout.__name__}.{name}: expected {low}..{high - 1}, not {value}")
+    bits = layout.const({name: int(value) for name, value in values.items()}).as_bits()
+    return np.array([bits >> 32 * index & 0xFFFFFFFF for index in range(words(layout))], dtype=np.uint32)
+
+
+def from_words(layout: Any, values: NDArray[np.uint32]) -> dict[str, int]:
+    """Disassemble: the inverse of `to_words`."""
+    bits = sum(int(value) << 32 * index for index, value in enumerate(values))
+    const = layout.from_bits(bits & (1 << data.Layout.cast(layout).size) - 1)
+    return {name: int(const[name]) for name, _ in data.Layout.cast(layout)}
