@@ -1,0 +1,81 @@
+"""The weight-stationary systolic array."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.pe import PEPair
+from rtl.spec.config import Config
+from rtl.spec.formats import ACT, WEIGHT, column_sum
+
+
+class SystolicArray(wiring.Component):
+    """``o_sum[c] = sum(i_act[r] * weight[r][c] for r)``, one vector of ``rows`` activations a cycle.
+
+    The activations of a vector enter together; here row ``n`` is delayed by ``n`` cycles. ``o_sum[c]`` appears
+    `latency` plus ``c // 2`` cycles after its activations. ``i_swap`` comes with the first vector of a tile.
+    ``i_weight`` and ``i_load`` enter the first column pair; each pair sees them one cycle after the pair on its left,
+    so ``i_weight`` is one whole row of a tile. ``i_load`` marks the first of ``rows`` consecutive rows of a tile. A tile
+    may be swapped in ``rows`` cycles after its ``i_load``, and the next ``i_load`` may come one cycle after that swap.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "i_act": In(ACT).array(config.rows),
+                "i_swap": In(1),
+                "i_weight": In(WEIGHT).array(config.columns),
+                "i_load": In(1),
+                "o_sum": Out(column_sum(config.rows)).array(config.columns),
+            }
+        )
+
+    @staticmethod
+    def latency(config: Config) -> int:
+        """Cycles from a vector of activations to the sum of column 0."""
+        return PEPair.LATENCY + config.rows - 1
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+
+        def delayed(name, signal, cycles):
+            for cycle in range(cycles):
+                later = Signal(signal.shape(), name=f"{name}_delayed_{cycle}", reset_less=True)
+                m.d.sync += later.eq(signal)
+                signal = later
+            return signal
+
+        cells = [[PEPair(config) for _ in range(config.pairs)] for _ in range(config.rows)]
+        for row, line in enumerate(cells):
+            for pair, cell in enumerate(line):
+                m.submodules[f"pe_{row}_{pair}"] = cell
+
+        swap = self.i_swap
+        for row, line in enumerate(cells):
+            act = delayed(f"act_{row}", self.i_act[row], row)
+            m.d.comb += line[0].i_act.eq(act)
+            m.d.comb += line[0].i_swap.eq(swap)
+            swap = delayed(f"swap_{row}", swap, 1)
+            for left, right in zip(line, line[1:], strict=False):
+                m.d.comb += right.i_act.eq(left.o_act)
+                m.d.comb += right.i_swap.eq(left.o_swap)
+
+        load = self.i_load
+        for pair, top in enumerate(cells[0]):
+            m.d.comb += top.i_load.eq(load)
+            load = delayed(f"load_{pair}", load, 1)
+        for column, weight in enumerate(self.i_weight):
+            m.d.comb += cells[0][column // 2].i_weight[column % 2].eq(delayed(f"weight_{column}", weight, column // 2))
+
+        for upper, lower in zip(cells, cells[1:], strict=False):
+            for above, below in zip(upper, lower, strict=True):
+                m.d.comb += below.i_load.eq(above.o_load)
+                for side in range(2):
+                    m.d.comb += below.i_weight[side].eq(above.o_weight[side])
+                    m.d.comb += below.i_sum[side].eq(above.o_sum[side])
+        for column, total in enumerate(self.o_sum):
+            m.d.comb += total.eq(cells[-1][column // 2].o_sum[column % 2])
+
+        return m

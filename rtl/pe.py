@@ -1,0 +1,83 @@
+"""Two weight-stationary cells around one multiplier."""
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.spec.config import Config
+from rtl.spec.formats import ACT, WEIGHT, column_sum
+
+
+class PEPair(wiring.Component):
+    """Two neighbouring cells of one row: ``o_sum = i_sum + i_act * weight``, both exact, with one 18x8 product.
+
+    ``((w1 << 10) + w0) * x`` holds ``w0 * x`` in its low bits and ``w1 * x`` above them; they overlap in five bits, of
+    which ``(w1 * x) mod 32`` tells the share. Exact for weights in -127..127 and every int8 activation.
+
+    Activations and ``swap`` move right, one cycle a pair. Weights move down one row a cycle and ``load`` down one row
+    every two cycles, so that of the words of a tile, entered at the top in a row, row ``n`` keeps the n-th. ``swap``
+    comes with an activation and makes the kept weights the ones in use, from that activation on. Sums appear `LATENCY`
+    cycles after the activation. There is no flow control.
+    """
+
+    LATENCY = 4
+
+    def __init__(self, config: Config):
+        total = column_sum(config.rows)
+        super().__init__(
+            {
+                "i_act": In(ACT),
+                "i_swap": In(1),
+                "i_weight": In(WEIGHT).array(2),
+                "i_load": In(1),
+                "i_sum": In(total).array(2),
+                "o_act": Out(ACT),
+                "o_swap": Out(1),
+                "o_weight": Out(WEIGHT).array(2),
+                "o_load": Out(1),
+                "o_sum": Out(total).array(2),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.d.sync += self.o_act.eq(self.i_act)
+        m.d.sync += self.o_swap.eq(self.i_swap)
+
+        load = Signal()
+        m.d.sync += load.eq(self.i_load)
+        m.d.sync += self.o_load.eq(load)
+        for below, weight in zip(self.o_weight, self.i_weight, strict=True):
+            m.d.sync += below.eq(weight)
+
+        kept = Signal(signed(18), reset_less=True)
+        kept_high = Signal(5, reset_less=True)
+        with m.If(self.i_load):
+            m.d.sync += kept.eq((self.i_weight[1] << 10) + self.i_weight[0])
+            m.d.sync += kept_high.eq(self.i_weight[1][:5])
+
+        act = Signal(ACT, reset_less=True)
+        weights = Signal(signed(18), reset_less=True)
+        high = Signal(5, reset_less=True)
+        m.d.sync += act.eq(self.i_act)
+        with m.If(self.i_swap):
+            m.d.sync += weights.eq(kept)
+            m.d.sync += high.eq(kept_high)
+
+        product = Signal(signed(26), reset_less=True)
+        overlap = Signal(5, reset_less=True)
+        m.d.sync += product.eq(weights * act)
+        m.d.sync += overlap.eq(high * act[:5])
+
+        low_product = Signal(signed(15), reset_less=True)
+        high_product = Signal(signed(16), reset_less=True)
+        share = Signal(signed(5))
+        m.d.comb += share.eq(product[10:15] - overlap)
+        m.d.sync += low_product.eq(Cat(product[:10], share).as_signed())
+        m.d.sync += high_product.eq(product[10:].as_signed() - share)
+
+        m.d.sync += self.o_sum[0].eq(self.i_sum[0] + low_product)
+        m.d.sync += self.o_sum[1].eq(self.i_sum[1] + high_product)
+
+        return m
