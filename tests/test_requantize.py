@@ -1,0 +1,60 @@
+"""The requantizer against its integer definition: edges, ties at both roundings, random; channels switched in mid-stream."""
+
+import numpy as np
+from amaranth.sim import Simulator
+
+from rtl.requantize import Requantizer
+from rtl.spec import number
+
+
+def groups(random):
+    """Yield (bias, multiplier, zero_point, low, high, accumulators): one channel each."""
+    edges = [0, 1, -1, 2**31 - 1, -(2**31), 2**24, 2**24 + 1, 2**24 + 3, -(2**24) - 1, 2**25 + 2, 2**25 + 6, 33554431]
+    for multiplier in (1.0, 0.5, 0.25, 2.0**-24, 1.5 * 2.0**-9, 2.0**-39, 2.0**-60, 3.0, 2.0**10, 2.0**23, 1 / 3):
+        yield 0, np.float32(multiplier), 0, -128, 127, edges + list(range(-40, 40))
+    for zero_point, low, high in ((-128, -128, 127), (127, -128, 127), (5, 5, 100), (-3, -10, -10)):
+        yield 17, np.float32(0.01), zero_point, low, high, [int(a) for a in random.integers(-40000, 40000, 60)]
+    for _ in range(150):
+        scale = np.float32(2.0 ** random.uniform(-30, 2))
+        reach = min(2**31 - 2**20, int(400 / scale))
+        bias = int(random.integers(-(2**19), 2**19))
+        accs = random.integers(-reach, reach, 40)
+        # Accumulators next to a tie of the last rounding.
+        ties = np.clip(np.rint((random.integers(-128, 128, 20) + 0.5) / scale), -reach, reach)
+        yield bias, scale, int(random.integers(-128, 128)), -128, 127, [int(a) for a in (*accs, *ties)]
+
+
+def test_equals_the_integer_definition():
+    random = np.random.default_rng(11)
+    dut = Requantizer()
+    cases = list(groups(random))
+
+    inputs = []
+    for bias, multiplier, zero_point, low, high, accs in cases:
+        mantissa, shift = number.split_multiplier(multiplier)
+        channel = {"bias": bias, "mantissa": int(mantissa), "shift": int(shift)}
+        accs = [acc for acc in accs if -(2**31) <= acc + bias < 2**31 and -(2**31) <= acc < 2**31]
+        expected = number.requantize(np.array(accs, np.int64) + bias, multiplier, zero_point, low, high)
+        for index, (acc, value) in enumerate(zip(accs, expected, strict=True)):
+            inputs.append((index == 0, channel, zero_point, low, high, acc, int(value)))
+
+    async def bench(ctx):
+        for cycle in range(len(inputs) + dut.LATENCY):
+            first, channel, zero_point, low, high, acc, _ = inputs[min(cycle, len(inputs) - 1)]
+            ctx.set(dut.i_first, first and cycle < len(inputs))
+            if first:
+                ctx.set(dut.i_channel, channel)
+                ctx.set(dut.i_zero_point, zero_point)
+                ctx.set(dut.i_low, low)
+                ctx.set(dut.i_high, high)
+            ctx.set(dut.i_acc, acc)
+            if cycle >= dut.LATENCY:
+                expected = inputs[cycle - dut.LATENCY]
+                assert ctx.get(dut.o) == expected[-1], expected
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+    assert len(inputs) > 10_000
