@@ -1,0 +1,59 @@
+# Every target makes what it needs; outputs go to build/. The commands are fpga-accel's, see README.md.
+
+PYTHON ?= python3
+BIN := .venv/bin
+BOARD ?= ulx3s-85f
+MODEL ?= models/digits.onnx
+CALIBRATION ?= $(MODEL:.onnx=_calibration.npz)
+NAME := $(basename $(notdir $(MODEL)))
+SEEDS ?= 1
+# Two workers: Verilator and place and route are the load, and each wants a core.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test sim lint bitstream clean distclean
+
+help:
+	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
+	@echo "make test                          ruff, mypy and all tests"
+	@echo "make sim                           the cocotb tests of the circuits alone"
+	@echo "make lint                          ruff and mypy alone"
+	@echo "make bitstream BOARD=.. MODEL=..   a bitstream with the model; defaults $(BOARD) $(MODEL)"
+	@echo "make clean                         remove build/"
+	@echo "make distclean                     remove build/ and .venv/"
+
+# Made once, and again when the dependencies change.
+$(BIN)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "python 3.11 or newer is needed; name one with make PYTHON=..." >&2; exit 1; }
+	@echo "Installing into .venv (once, one to three minutes)"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+demo: $(BIN)/.installed
+	$(BIN)/fpga-accel demo --output build/demo
+
+test: lint
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+sim: $(BIN)/.installed
+	$(BIN)/python -m pytest -n $(WORKERS) -m cocotb
+
+lint: $(BIN)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bitstream: $(BIN)/.installed
+	mkdir -p build/$(NAME)
+	$(BIN)/fpga-accel check $(MODEL)
+	$(BIN)/fpga-accel quantize $(MODEL) --calibration $(CALIBRATION) -o build/$(NAME)/$(NAME).qdq.onnx
+	$(BIN)/fpga-accel compile build/$(NAME)/$(NAME).qdq.onnx --board $(BOARD) -o build/$(NAME)/$(NAME).fpga
+	$(BIN)/fpga-accel bitstream --board $(BOARD) --model build/$(NAME)/$(NAME).fpga --seeds $(SEEDS)
+
+clean:
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache
+
+distclean: clean
+	rm -rf .venv
