@@ -1,0 +1,99 @@
+"""The batch dimension: the first of every input and output, made symbolic, so that one file serves one image or a thousand."""
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, shape_inference
+
+from rtl.spec.errors import BadInput
+
+BATCH = "batch"
+
+
+def normalize_batch(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with inputs and outputs of shape (batch, ...) and no batch size written into a Reshape.
+
+    Raises
+    ------
+    BadInput
+        If an input is not a tensor with a batch dimension, or another of its dimensions is unknown.
+    """
+    fixed = with_batch(model, None)
+    shapes = infer_shapes(fixed)
+    result = onnx.ModelProto()
+    result.CopyFrom(fixed)
+    initializers = {tensor.name: tensor for tensor in result.graph.initializer}
+    for index, node in enumerate(result.graph.node):
+        if node.op_type != "Reshape" or node.input[1] not in initializers:
+            continue
+        before, after = shapes.get(node.input[0]), shapes.get(node.output[0])
+        if before and after and len(before) > 0 and len(after) > 0 and before[0] == after[0]:
+            target = np.array([0, *after[1:]], np.int64)
+            name = f"{node.output[0]}_shape_{index}"
+            result.graph.initializer.append(numpy_helper.from_array(target, name))
+            node.input[1] = name
+            del node.attribute[:]
+    used = {name for node in result.graph.node for name in node.input} | {value.name for value in result.graph.output}
+    kept = [tensor for tensor in result.graph.initializer if tensor.name in used]
+    del result.graph.initializer[:]
+    result.graph.initializer.extend(kept)
+    del result.graph.value_info[:]
+    for value in graph_inputs(result):
+        value.type.tensor_type.shape.dim[0].Clear()
+        value.type.tensor_type.shape.dim[0].dim_param = BATCH
+    for value in result.graph.output:
+        shape = shapes.get(value.name)
+        if shape:
+            _set_shape(value, [BATCH, *shape[1:]])
+    return result
+
+
+def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Return the inputs that a user feeds: those without an initializer."""
+    initializers = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in initializers]
+
+
+def with_batch(model: onnx.ModelProto, batch: int | None) -> onnx.ModelProto:
+    """Return a copy whose inputs have a fixed batch; None keeps a written batch and takes 1 for an open one."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.value_info[:]
+    for value in graph_inputs(result):
+        dims = value.type.tensor_type.shape.dim
+        if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape") or len(dims) == 0:
+            raise BadInput(f"input '{value.name}': expected a tensor of shape (batch, ...), but it has no dimensions")
+        for index, dim in enumerate(dims):
+            if index > 0 and dim.dim_value <= 0:
+                shown = [d.dim_param or d.dim_value for d in dims]
+                raise BadInput(
+                    f"input '{value.name}': expected fixed dimensions after the batch, not {shown}; "
+                    "export the model with a fixed input size"
+                )
+        size = batch if batch is not None else max(dims[0].dim_value, 1)
+        dims[0].Clear()
+        dims[0].dim_value = size
+    for value in result.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return result
+
+
+def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor whose shape is fully known, constants included."""
+    inferred = shape_inference.infer_shapes(model, data_prop=True)
+    shapes: dict[str, tuple[int, ...]] = {tensor.name: tuple(tensor.dims) for tensor in inferred.graph.initializer}
+    for value in [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]:
+        if value.type.tensor_type.HasField("shape"):
+            dims = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in value.type.tensor_type.shape.dim]
+            if all(dim >= 0 for dim in dims):
+                shapes[value.name] = tuple(dims)
+    return shapes
+
+
+def _set_shape(value: onnx.ValueInfoProto, shape: list[int | str]) -> None:
+    proto = value.type.tensor_type.shape
+    del proto.dim[:]
+    for size in shape:
+        if isinstance(size, str):
+            proto.dim.add().dim_param = size
+        else:
+            proto.dim.add().dim_value = size

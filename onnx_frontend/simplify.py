@@ -1,0 +1,39 @@
+"""Simplify a float model: fold constants and BatchNormalization, drop what does nothing at inference."""
+
+import onnx
+from onnxscript import optimizer, rewriter
+from onnxscript.rewriter.rules.common import matmul_add_to_gemm_rule
+
+from .batch import normalize_batch
+
+
+def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return an equivalent smaller model; nodes keep the names that the user knows.
+
+    onnxscript's optimizer folds constants, fuses BatchNormalization into Conv and Gemm, and removes Identity and Dropout;
+    MatMul with a bias becomes Gemm.
+    """
+    smaller = optimizer.optimize(model)
+    smaller = rewriter.rewrite(smaller, [matmul_add_to_gemm_rule])
+    return normalize_batch(_restore_names(smaller, model))
+
+
+def _restore_names(model: onnx.ModelProto, original: onnx.ModelProto) -> onnx.ModelProto:
+    """Name each rewritten node after the original of the same operator that led to the same tensor."""
+    producers = {output: node for node in original.graph.node for output in node.output}
+    known = {node.name for node in original.graph.node}
+    taken = {node.name for node in model.graph.node if node.name in known}
+    for node in model.graph.node:
+        if node.name in known and node.name:
+            continue
+        origin = producers.get(node.output[0])
+        first = origin
+        while origin is not None and origin.op_type != node.op_type:
+            origin = producers.get(origin.input[0]) if origin.input else None
+        name = (origin.name if origin is not None else "") or (first.name if first is not None else "")
+        if name and name not in taken:
+            node.name = name
+            taken.add(name)
+        elif not node.name:
+            node.name = node.output[0]
+    return model
