@@ -10,6 +10,7 @@ MAGIC = 0x46504741  # "FPGA"
 VERSION = 1
 ADDRESS_BITS = 24
 REGION_SHIFT = 20
+PROFILE_MARKS = 256
 
 
 class Bus(wiring.Signature):

@@ -1,0 +1,100 @@
+"""The accumulators: one bank of int32 a column, in two halves."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.beat import Beat
+from rtl.spec.config import Config
+from rtl.spec.formats import ACCUM, PRODUCT, column_sum
+
+
+class Accumulators(wiring.Component):
+    """Adds (or keeps the maximum of) what array and vector lanes deliver, pixel by pixel.
+
+    ``i_beat`` arrives `LEAD` cycles before the value of bank 0; each pair of banks works one cycle after the pair
+    before it. Beats on the same pixel must be `DISTANCE` cycles apart. ``retire`` ends an instruction whose last beat is
+    in the memory of the last bank from the next cycle on, `latency` cycles after the beat.
+
+    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of all banks; ``o`` follows `READ_LATENCY` cycles later. The
+    two units never work on the same half at a time: their tokens see to that.
+    """
+
+    LEAD = 2
+    DISTANCE = 4
+    READ_LATENCY = 2
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "i_beat": In(Beat),
+                "i_array": In(column_sum(config.rows)).array(config.columns),
+                "i_vector": In(PRODUCT).array(config.rows),
+                "retire": Out(1),
+                "i_half": In(1),
+                "i_pixel": In(10),
+                "o": Out(ACCUM).array(config.banks),
+            }
+        )
+
+    @staticmethod
+    def latency(config: Config) -> int:
+        """Cycles from a beat to its ``retire``."""
+        return (config.banks + 1) // 2 - 1 + 3
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+
+        def later(name, signal):
+            register = Signal(signal.shape(), name=name)
+            m.d.sync += register.eq(signal)
+            return register
+
+        half_read = later("half_read", self.i_half)
+        half_read = later("half_out", half_read)
+
+        beat = self.i_beat
+        for bank, out in enumerate(self.o):
+            if bank and bank % 2 == 0:
+                beat = later(f"beat_{bank}", beat)
+            reading = later(f"reading_{bank}", beat)
+            adding = later(f"adding_{bank}", reading)
+            writing = later(f"writing_{bank}", adding)
+
+            outputs = []
+            for half in range(2):
+                cells = memory.Memory(shape=ACCUM, depth=config.acc_words, init=[])
+                m.submodules[f"bank_{bank}_half_{half}"] = cells
+                read = cells.read_port()
+                mine = beat.valid & (beat.half == half)
+                m.d.comb += read.en.eq(1)
+                m.d.comb += read.addr.eq(Mux(mine, beat.pixel, self.i_pixel))
+                data = Signal(ACCUM, name=f"data_{bank}_{half}", reset_less=True)
+                m.d.sync += data.eq(read.data)
+                outputs.append((cells, data))
+
+            old = Mux(adding.half, outputs[1][1], outputs[0][1])
+            from_array = self.i_array[bank] if bank < config.columns else 0
+            from_vector = self.i_vector[bank] if bank < config.rows else 0
+            value = Signal(ACCUM, name=f"value_{bank}")
+            m.d.comb += value.eq(Mux(adding.vector, from_vector, from_array))
+            new = Signal(ACCUM, name=f"new_{bank}", reset_less=True)
+            with m.If(adding.clear | (adding.maximum & (value > old))):
+                m.d.sync += new.eq(value)
+            with m.Elif(adding.maximum):
+                m.d.sync += new.eq(old)
+            with m.Else():
+                m.d.sync += new.eq(old + value)
+
+            for half, (cells, _) in enumerate(outputs):
+                write = cells.write_port()
+                m.d.comb += write.addr.eq(writing.pixel)
+                m.d.comb += write.data.eq(new)
+                m.d.comb += write.en.eq(writing.valid & (writing.half == half))
+            m.d.comb += out.eq(Mux(half_read, outputs[1][1], outputs[0][1]))
+
+        m.d.comb += self.retire.eq(writing.valid & writing.last)
+
+        return m

@@ -1,0 +1,27 @@
+"""What travels with each activation word from the sequencer to the accumulators."""
+
+from amaranth.lib import data
+
+from rtl.spec.formats import ACT, FACTOR
+
+
+class Beat(data.Struct):
+    """One activation word on its way: where its result goes, and how.
+
+    ``first`` begins a step (new weights or factor); ``clear`` overwrites the accumulator; ``last`` ends an
+    instruction. ``outside`` makes every channel read as ``pad``. With ``vector`` the word goes through the vector lanes:
+    ``own`` takes the weight of each lane, else ``factor``; ``maximum`` keeps the maximum instead of the sum.
+    """
+
+    valid: 1
+    first: 1
+    last: 1
+    clear: 1
+    half: 1
+    pixel: 10
+    outside: 1
+    pad: ACT
+    vector: 1
+    own: 1
+    maximum: 1
+    factor: FACTOR

@@ -1,0 +1,118 @@
+"""The COMPUTE unit's datapath: from activation words and weights to the accumulators."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.accumulator import Accumulators
+from rtl.array import SystolicArray
+from rtl.beat import Beat
+from rtl.memory import HostMemory
+from rtl.spec.config import Config
+from rtl.spec.formats import ACCUM, ACT, WEIGHT
+from rtl.vector import VectorLanes
+
+
+class Compute(wiring.Component):
+    """Array and vector lanes side by side in front of the accumulators.
+
+    ``i_act`` and ``i_weight`` come `HostMemory.LATENCY` cycles after ``i_beat``, ``i_load`` and ``i_vector_load``, as
+    the memories deliver them. A beat retires its instruction `latency` cycles after it came.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "i_beat": In(Beat),
+                "i_act": In(ACT).array(config.rows),
+                "i_load": In(1),
+                "i_vector_load": In(1),
+                "i_weight": In(WEIGHT).array(config.banks),
+                "retire": Out(1),
+                "i_half": In(1),
+                "i_pixel": In(10),
+                "o": Out(ACCUM).array(config.banks),
+            }
+        )
+
+    @staticmethod
+    def operand_delay() -> int:
+        """Cycles from a beat to its operands at the array: the memory, and the register behind it."""
+        return HostMemory.LATENCY + 1
+
+    @staticmethod
+    def array_delay(config: Config) -> int:
+        """Cycles from a beat to the accumulators when it went through the array."""
+        return Compute.operand_delay() + SystolicArray.latency(config) - Accumulators.LEAD
+
+    @staticmethod
+    def vector_delay() -> int:
+        """Cycles from a beat to the accumulators when it went through the vector lanes."""
+        return Compute.operand_delay() + VectorLanes.LATENCY - Accumulators.LEAD
+
+    @staticmethod
+    def latency(config: Config, *, vector: bool) -> int:
+        """Cycles from a beat to its ``retire``."""
+        delay = Compute.vector_delay() if vector else Compute.array_delay(config)
+        return delay + Accumulators.latency(config)
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        m.submodules.array = array = SystolicArray(config)
+        m.submodules.vector = vector = VectorLanes(config)
+        m.submodules.accumulators = accumulators = Accumulators(config)
+
+        def stages(name, signal, count):
+            line = [signal]
+            for stage in range(count):
+                later = Signal(signal.shape(), name=f"{name}_{stage}")
+                m.d.sync += later.eq(line[-1])
+                line.append(later)
+            return line
+
+        beats = stages("beat", self.i_beat, self.array_delay(config))
+        arrived = beats[HostMemory.LATENCY]
+        operand = beats[self.operand_delay()]
+        load = stages("load", self.i_load, self.operand_delay())[-1]
+        vector_load = stages("vector_load", self.i_vector_load, self.operand_delay())[-1]
+
+        act = [Signal(ACT, name=f"act_{row}", reset_less=True) for row in range(config.rows)]
+        for padded, word in zip(act, self.i_act, strict=True):
+            m.d.sync += padded.eq(Mux(arrived.outside, arrived.pad, word))
+        weight = [Signal(WEIGHT, name=f"weight_{bank}", reset_less=True) for bank in range(config.banks)]
+        for register, word in zip(weight, self.i_weight, strict=True):
+            m.d.sync += register.eq(word)
+
+        for row in range(config.rows):
+            m.d.comb += array.i_act[row].eq(act[row])
+            m.d.comb += vector.i_act[row].eq(act[row])
+            m.d.comb += vector.i_weight[row].eq(weight[row])
+        for column in range(config.columns):
+            m.d.comb += array.i_weight[column].eq(weight[column])
+        m.d.comb += array.i_swap.eq(operand.valid & operand.first & ~operand.vector)
+        m.d.comb += array.i_load.eq(load)
+        m.d.comb += vector.i_beat.eq(operand)
+        m.d.comb += vector.i_load.eq(vector_load)
+
+        from_array = beats[self.array_delay(config)]
+        from_vector = beats[self.vector_delay()]
+        with m.If(from_array.valid & ~from_array.vector):
+            m.d.comb += accumulators.i_beat.eq(from_array)
+        with m.Else():
+            m.d.comb += accumulators.i_beat.eq(from_vector)
+            m.d.comb += accumulators.i_beat.valid.eq(from_vector.valid & from_vector.vector)
+
+        for bank in range(config.columns):
+            m.d.comb += accumulators.i_array[bank].eq(array.o_sum[bank])
+        for bank in range(config.rows):
+            m.d.comb += accumulators.i_vector[bank].eq(vector.o[bank])
+
+        m.d.comb += self.retire.eq(accumulators.retire)
+        m.d.comb += accumulators.i_half.eq(self.i_half)
+        m.d.comb += accumulators.i_pixel.eq(self.i_pixel)
+        for out, value in zip(self.o, accumulators.o, strict=True):
+            m.d.comb += out.eq(value)
+
+        return m

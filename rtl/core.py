@@ -1,0 +1,196 @@
+"""The inference core: memories, three units, registers, behind one bus."""
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.compute import Compute
+from rtl.drain import Drain
+from rtl.fetch import Fetch
+from rtl.loader import Loader
+from rtl.memory import HostMemory
+from rtl.sequencer import Sequencer
+from rtl.spec import isa
+from rtl.spec.config import Config
+from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
+
+
+class Core(wiring.Component):
+    """An inference core of the size of ``config``.
+
+    The host fills the memories over ``bus`` while the core is idle, starts a run by writing a new value to RUN, and
+    waits until STATUS is 0. Memories answer only while the core is idle; accesses in between are lost, reads give
+    undefined data. A run begins with the cycle after the write; CYCLES counts from there to the end of the last unit.
+    """
+
+    READ_LATENCY = 1 + HostMemory.HOST_LATENCY + 1
+
+    def __init__(self, config: Config, *, clock_hz: int, build_identity: int):
+        self._config = config
+        self._clock_hz = clock_hz
+        self._build_identity = build_identity
+        super().__init__({"bus": In(Bus()), "busy": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+
+        # Units and memories.
+        m.submodules.act = act = HostMemory(columns=config.rows, width=8, depth=config.act_words, writable=True)
+        m.submodules.weight = weight = HostMemory(
+            columns=(config.banks + 3) // 4, width=32, depth=config.weight_words, writable=False
+        )
+        m.submodules.channel = channel = HostMemory(
+            columns=isa.words(isa.Channel), width=32, depth=config.channel_words, writable=False
+        )
+        m.submodules.loader = loader = Loader(config)
+        m.submodules.sequencer = sequencer = Sequencer(config)
+        m.submodules.compute = compute = Compute(config)
+        m.submodules.drain = drain = Drain(config)
+        programs = {}
+        fetches = {}
+        for name, layout, unit in (
+            ("load", isa.Load, loader),
+            ("compute", isa.Compute, sequencer),
+            ("drain", isa.Drain, drain),
+        ):
+            programs[name] = program = HostMemory(columns=1, width=32, depth=config.program_words, writable=False)
+            fetches[name] = fetch = Fetch(config, layout)
+            m.submodules[f"{name}_program"] = program
+            m.submodules[f"{name}_fetch"] = fetch
+            m.d.comb += program.i_read_address.eq(fetch.o_address)
+            m.d.comb += fetch.i_word.eq(program.o_read[0])
+            wiring.connect(m, fetch.o, unit.i)
+
+        # LOAD and COMPUTE.
+        m.d.comb += weight.i_read_address.eq(loader.o_address)
+        m.d.comb += act.i_read_address.eq(sequencer.o_address)
+        m.d.comb += loader.take.eq(sequencer.take)
+        m.d.comb += sequencer.tile_ready.eq(loader.ready)
+        m.d.comb += compute.i_beat.eq(sequencer.o_beat)
+        m.d.comb += compute.i_load.eq(loader.o_load)
+        m.d.comb += compute.i_vector_load.eq(loader.o_vector_load)
+        weights = Cat(weight.o_read)
+        for bank, byte in enumerate(compute.i_weight):
+            m.d.comb += byte.eq(weights[8 * bank : 8 * bank + 8])
+        for word, read in zip(compute.i_act, act.o_read, strict=True):
+            m.d.comb += word.eq(read)
+
+        # DRAIN.
+        m.d.comb += compute.i_half.eq(drain.o_half)
+        m.d.comb += compute.i_pixel.eq(drain.o_pixel)
+        for acc, value in zip(drain.i_acc, compute.o, strict=True):
+            m.d.comb += acc.eq(value)
+        m.d.comb += channel.i_read_address.eq(drain.o_channel_address)
+        m.d.comb += drain.i_channel.eq(Cat(channel.o_read))
+        m.d.comb += act.i_write_address.eq(drain.o_address)
+        m.d.comb += act.i_write.eq(drain.o_write)
+        for cell, value in zip(act.i_write_data, drain.o_data, strict=True):
+            m.d.comb += cell.eq(value)
+
+        # Tokens.
+        start = Signal()
+        computed = Signal(isa.TOKENS)
+        drained = Signal(isa.TOKENS)
+        for count, retire in ((computed, compute.retire), (drained, drain.retire)):
+            with m.If(start):
+                m.d.sync += count.eq(0)
+            with m.Elif(retire):
+                m.d.sync += count.eq(count + 1)
+        m.d.comb += drain.i_computed.eq(computed)
+        m.d.comb += sequencer.i_retired.eq(computed)
+        m.d.comb += sequencer.i_drained.eq(drained)
+        for unit in (loader, sequencer, drain, *fetches.values()):
+            m.d.comb += unit.start.eq(start)
+
+        # Time, and when each layer ended.
+        time = Signal(32)
+        cycles = Signal(32)
+        marks = Signal(range(PROFILE_MARKS + 1))
+        finished = Signal()
+        m.d.comb += finished.eq(self.busy & ~start & loader.finished & sequencer.finished & drain.finished)
+        m.d.sync += time.eq(time + 1)
+        with m.If(start):
+            m.d.sync += time.eq(1)
+            m.d.sync += marks.eq(0)
+        with m.Elif(drain.mark & (marks != PROFILE_MARKS)):
+            m.d.sync += marks.eq(marks + 1)
+        with m.If(finished):
+            m.d.sync += self.busy.eq(0)
+            m.d.sync += cycles.eq(time)
+        m.submodules.profile = profile = memory.Memory(shape=32, depth=PROFILE_MARKS, init=[])
+        profile_write = profile.write_port()
+        m.d.comb += profile_write.addr.eq(marks)
+        m.d.comb += profile_write.data.eq(time)
+        m.d.comb += profile_write.en.eq(drain.mark & (marks != PROFILE_MARKS))
+
+        # The host: one register behind the bus, then the region it names.
+        address = Signal.like(self.bus.addr)
+        written = Signal(32)
+        write = Signal()
+        m.d.sync += address.eq(self.bus.addr)
+        m.d.sync += written.eq(self.bus.w_data)
+        m.d.sync += write.eq(self.bus.w_en)
+        region = address[REGION_SHIFT:]
+        offset = address[:REGION_SHIFT]
+        answers = [Const(0, 32)] * 8
+        for place, owned in (
+            (Region.ACT, act),
+            (Region.WEIGHT, weight),
+            (Region.CHANNEL, channel),
+            (Region.LOAD, programs["load"]),
+            (Region.COMPUTE, programs["compute"]),
+            (Region.DRAIN, programs["drain"]),
+        ):
+            m.d.comb += owned.i_busy.eq(self.busy)
+            m.d.comb += owned.i_host_address.eq(offset)
+            m.d.comb += owned.i_host_data.eq(written)
+            m.d.comb += owned.i_host_write.eq(write & (region == place))
+            answers[place] = owned.o_host
+
+        profile_read = profile.read_port()
+        m.d.comb += profile_read.en.eq(1)
+        m.d.comb += profile_read.addr.eq(offset)
+        answers[Region.PROFILE] = profile_read.data
+
+        run = Signal(32)
+        values = {
+            Register.MAGIC: MAGIC,
+            Register.VERSION: VERSION,
+            Register.CORE_IDENTITY: config.identity,
+            Register.BUILD_IDENTITY: self._build_identity,
+            Register.ROWS: config.rows,
+            Register.COLUMNS: config.columns,
+            Register.LANES: config.lanes,
+            Register.ACT_WORDS: config.act_words,
+            Register.WEIGHT_WORDS: config.weight_words,
+            Register.ACC_WORDS: config.acc_words,
+            Register.CHANNEL_WORDS: config.channel_words,
+            Register.PROGRAM_WORDS: config.program_words,
+            Register.CLOCK_HZ: self._clock_hz,
+            Register.RUN: run,
+            Register.STATUS: self.busy,
+            Register.CYCLES: cycles,
+            Register.MARKS: marks,
+        }
+        register = Signal(32)
+        with m.Switch(offset):
+            for place, value in values.items():
+                with m.Case(int(place)):
+                    m.d.sync += register.eq(value)
+            with m.Default():
+                m.d.sync += register.eq(0)
+        answers[Region.REGISTERS] = register
+
+        asked = write & (region == Region.REGISTERS) & (offset == Register.RUN)
+        m.d.sync += start.eq(asked & ~self.busy & (written != run))
+        with m.If(asked & ~self.busy & (written != run)):
+            m.d.sync += run.eq(written)
+            m.d.sync += self.busy.eq(1)
+
+        arriving = Signal(self.READ_LATENCY)
+        m.d.sync += arriving.eq(Cat(self.bus.r_en, arriving))
+        m.d.comb += self.bus.r_valid.eq(arriving[-1])
+        m.d.sync += self.bus.r_data.eq(Array(answers)[Mux(region < 8, region, 0)])
+
+        return m

@@ -1,0 +1,78 @@
+"""The LOAD unit: weight tiles from memory to the array and the vector lanes, one ahead of their use."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from rtl.spec import isa
+from rtl.spec.config import Config
+
+
+class Loader(wiring.Component):
+    """Reads ``rows`` consecutive weight words for each array tile, one word for the vector lanes, a word a cycle.
+
+    ``ready`` says that a whole tile is on its way; ``take`` uses it up, and the next one is sent from the following
+    cycle on. ``o_load`` and ``o_vector_load`` come with the address of the first word of a tile, in the cycle after
+    the tile was begun.
+    """
+
+    def __init__(self, config: Config):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "i": In(stream.Signature(isa.Load)),
+                "take": In(1),
+                "ready": Out(1),
+                "o_address": Out(ceil_log2(config.weight_words)),
+                "o_load": Out(1),
+                "o_vector_load": Out(1),
+                "finished": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+
+        running = Signal()
+        instruction = Signal(isa.Load)
+        tiles = Signal.like(instruction.tiles)
+        row = Signal(range(self._config.rows))
+        address = Signal.like(self.o_address)
+
+        m.d.comb += self.i.ready.eq(~running)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += running.eq(1)
+            m.d.sync += instruction.eq(self.i.payload)
+            m.d.sync += tiles.eq(self.i.payload.tiles)
+            m.d.sync += address.eq(self.i.payload.address)
+
+        emit = Signal()
+        last_row = Signal()
+        m.d.comb += emit.eq(running & ((row != 0) | ~self.ready))
+        m.d.comb += last_row.eq(row == Mux(instruction.vector, 0, self._config.rows - 1))
+        with m.If(self.take):
+            m.d.sync += self.ready.eq(0)
+        with m.If(emit):
+            m.d.sync += address.eq(address + 1)
+            m.d.sync += row.eq(row + 1)
+            with m.If(last_row):
+                m.d.sync += row.eq(0)
+                m.d.sync += self.ready.eq(1)
+                m.d.sync += tiles.eq(tiles - 1)
+                with m.If(tiles == 0):
+                    m.d.sync += running.eq(0)
+                    m.d.sync += self.finished.eq(instruction.last)
+
+        m.d.sync += self.o_address.eq(address)
+        m.d.sync += self.o_load.eq(emit & (row == 0) & ~instruction.vector)
+        m.d.sync += self.o_vector_load.eq(emit & (row == 0) & instruction.vector)
+
+        with m.If(self.start):
+            m.d.sync += running.eq(0)
+            m.d.sync += row.eq(0)
+            m.d.sync += self.ready.eq(0)
+            m.d.sync += self.finished.eq(0)
+
+        return m
