@@ -1,0 +1,189 @@
+"""Requests out of the pieces of received frames, and answers into pieces of frames to send."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import crc, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .cobs import Piece
+from .spec.link import CRC_BYTES, HEADER_BYTES, LINK_VERSION, MAX_WORDS, Header, Op
+
+WORD = unsigned(32)
+CRC32 = crc.catalog.CRC32_ISO_HDLC(data_width=8)  # the polynomial of zlib.crc32
+
+
+class FrameReceiver(wiring.Component):
+    """Keeps one whole request and shows it once its CRC is right; every other frame is answered by silence.
+
+    Pieces are always taken, at most one every fourth cycle (a serial line needs ten for one). A frame that begins while a
+    request is kept is dropped.
+
+    Members
+    -------
+    pending : Out(1)
+        ``header`` is that of an intact request.
+    known : Out(1)
+        The request is one that this link can serve; otherwise it deserves the answer REFUSED.
+    done : In(1)
+        The request is served: make room for the next.
+    data_at : In, data : Out
+        Word ``data_at`` of the request's data, one cycle later.
+    bad : Out(1)
+        Strobed for each frame that is dropped or damaged.
+    busy : Out(1)
+        A frame is being received.
+    """
+
+    i: In(stream.Signature(Piece, always_ready=True))
+    pending: Out(1)
+    known: Out(1)
+    header: Out(Header)
+    done: In(1)
+    data_at: In(range(MAX_WORDS))
+    data: Out(WORD)
+    bad: Out(1)
+    busy: Out(1)
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.crc = check = CRC32.create()
+        m.submodules.words = words = Memory(shape=WORD, depth=MAX_WORDS, init=[])
+        writer = words.write_port()
+        reader = words.read_port()
+        m.d.comb += reader.addr.eq(self.data_at)
+        m.d.comb += self.data.eq(reader.data)
+
+        piece = self.i.payload
+        header_left = Signal(range(HEADER_BYTES + 1), init=HEADER_BYTES)
+        byte_of_word = Signal(2)
+        count = Signal(range(2 * MAX_WORDS))  # words behind the header, the CRC included; stays at the maximum
+        dropping = Signal()  # this frame began while a request was kept
+        m.d.comb += self.busy.eq(dropping | (header_left != HEADER_BYTES))
+
+        word = Signal(WORD)
+        word_done = Signal()
+        m.d.comb += writer.addr.eq(count)
+        m.d.comb += writer.data.eq(word)
+        m.d.comb += writer.en.eq(word_done & (count < MAX_WORDS))
+        m.d.sync += word_done.eq(0)
+        with m.If(word_done & (count != 2 * MAX_WORDS - 1)):
+            m.d.sync += count.eq(count + 1)
+
+        m.d.comb += check.data.eq(piece.byte)
+        byte = self.i.valid & ~piece.end & ~self.pending & ~dropping
+        m.d.comb += check.valid.eq(byte)
+        with m.If(byte & (header_left != 0)):
+            m.d.sync += self.header.eq(Cat(self.header.as_value()[8:], piece.byte))
+            m.d.sync += header_left.eq(header_left - 1)
+        with m.Elif(byte):
+            m.d.sync += word.eq(Cat(word[8:], piece.byte))
+            m.d.sync += byte_of_word.eq(byte_of_word + 1)
+            m.d.sync += word_done.eq(byte_of_word == 3)
+        with m.If(self.i.valid & ~piece.end & self.pending):
+            m.d.sync += dropping.eq(1)
+
+        # An end is judged one cycle later, when the last word is counted and its CRC is in.
+        ended = Signal()
+        whole = Signal()
+        m.d.sync += ended.eq(self.i.valid & piece.end & self.busy)
+        m.d.sync += whole.eq(~piece.bad & ~dropping & (header_left == 0))
+        m.d.sync += self.bad.eq(0)
+        with m.If(ended):
+            intact = whole & (byte_of_word == 0) & (count != 0) & check.match_detected
+            m.d.sync += self.pending.eq(self.pending | intact)
+            m.d.sync += self.bad.eq(~intact)
+            m.d.sync += header_left.eq(HEADER_BYTES)
+            m.d.sync += byte_of_word.eq(0)
+            m.d.sync += count.eq(0)
+            m.d.sync += dropping.eq(0)
+            m.d.comb += check.start.eq(1)
+            with m.If(intact):
+                is_write = self.header.op == Op.WRITE
+                m.d.sync += self.known.eq(
+                    ((self.header.op == Op.READ) | is_write)
+                    & ~self.header.answer
+                    & (self.header.version == LINK_VERSION)
+                    & (self.header.count != 0)
+                    & (self.header.count <= MAX_WORDS)
+                    & (count == Mux(is_write, self.header.count, 0) + 1)
+                )
+        with m.If(self.done):
+            m.d.sync += self.pending.eq(0)
+
+        return m
+
+
+class FrameSender(wiring.Component):
+    """Pieces of one frame: the header, words as they come, the CRC and the end.
+
+    Members
+    -------
+    start : In(1)
+        Strobed while not ``busy``: begin a frame with ``header``.
+    words : In
+        How many words follow the header; taken with ``header``.
+    i : In
+        The words.
+    busy : Out(1)
+    """
+
+    start: In(1)
+    header: In(Header)
+    words: In(range(MAX_WORDS + 1))
+    i: In(stream.Signature(WORD))
+    o: Out(stream.Signature(Piece))
+    busy: Out(1)
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.crc = check = CRC32.create()
+        shift = Signal(8 * HEADER_BYTES)
+        bytes_left = Signal(range(HEADER_BYTES + 1))
+        words_left = Signal(range(MAX_WORDS + 1))
+        in_crc = Signal()
+
+        sent = self.o.valid & self.o.ready
+        m.d.comb += self.o.payload.byte.eq(shift[:8])
+        m.d.comb += check.data.eq(shift[:8])
+        m.d.comb += check.valid.eq(sent & ~in_crc)
+        with m.If(sent):
+            m.d.sync += shift.eq(shift >> 8)
+            m.d.sync += bytes_left.eq(bytes_left - 1)
+
+        with m.FSM() as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
+            with m.State("idle"):
+                m.d.comb += check.start.eq(1)
+                m.d.sync += shift.eq(self.header)
+                m.d.sync += bytes_left.eq(HEADER_BYTES)
+                m.d.sync += words_left.eq(self.words)
+                m.d.sync += in_crc.eq(0)
+                with m.If(self.start):
+                    m.next = "bytes"
+            with m.State("bytes"):
+                m.d.comb += self.o.valid.eq(bytes_left != 0)
+                with m.If(bytes_left == 0):
+                    with m.If(in_crc):
+                        m.next = "end"
+                    with m.Elif(words_left != 0):
+                        m.next = "word"
+                    with m.Else():
+                        m.d.sync += shift.eq(check.crc)
+                        m.d.sync += bytes_left.eq(CRC_BYTES)
+                        m.d.sync += in_crc.eq(1)
+            with m.State("word"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += shift.eq(self.i.payload)
+                    m.d.sync += bytes_left.eq(4)
+                    m.d.sync += words_left.eq(words_left - 1)
+                    m.next = "bytes"
+            with m.State("end"):
+                m.d.comb += self.o.payload.end.eq(1)
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.next = "idle"
+
+        return m
