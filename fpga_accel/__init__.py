@@ -1,1 +1,23 @@
-"""What users touch: sessions, devices, builds, the command line."""
+"""What users touch: sessions, devices, builds, the command line.
+
+    from fpga_accel import Session
+
+    with Session("model.fpga", device="sim") as session:
+        (logits,) = session.run(None, {"image": images})
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["Session"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when used, so that the command line does not wait for what a command does not need.
+    if name == "Session":
+        from .session import Session
+
+        return Session
+    raise AttributeError(f"module 'fpga_accel' has no attribute '{name}'")

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,17 +38,19 @@ class _Archive(Mapping[str, NDArray[np.generic]]):
         return len(self.archive.files)
 
 
-def _open(path: Path) -> _Archive:
-    readable(path)
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except Exception as error:
-        raise BadInput(
-            f"{path}: not a readable .npz file ({error}); write one with numpy.savez(path, name=array)"
-        ) from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise BadInput(f"{path}: a single array, not an .npz file; write one with numpy.savez(path, name=array)")
-    return _Archive(path, archive)
+@contextmanager
+def _opened(path: Path) -> Iterator[_Archive]:
+    remedy = "write one with numpy.savez(path, name=array)"
+    # Opened here, because numpy.load leaves the file of a broken archive open.
+    with readable(path).open("rb") as file:
+        try:
+            archive = np.load(file, allow_pickle=False)
+        except Exception as error:
+            raise BadInput(f"{path}: not a readable .npz file ({error}); {remedy}") from error
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise BadInput(f"{path}: a single array, not an .npz file; {remedy}")
+        with archive:
+            yield _Archive(path, archive)
 
 
 def read_feed(path: Path, infos: list[ArrayInfo]) -> Feed:
@@ -58,8 +61,7 @@ def read_feed(path: Path, infos: list[ArrayInfo]) -> Feed:
     BadInput
         If the file is not an .npz, or for the reasons of :func:`~fpga_accel.feed.check_feed`.
     """
-    arrays = _open(path)
-    with arrays.archive:
+    with _opened(path) as arrays:
         return check_feed(infos, arrays, str(path))
 
 
@@ -71,8 +73,7 @@ def read_labels(path: Path, batch: int) -> NDArray[np.int64]:
     BadInput
         If there is none, or it is not one integer for each sample.
     """
-    arrays = _open(path)
-    with arrays.archive:
+    with _opened(path) as arrays:
         if "labels" not in arrays:
             present = ", ".join(f"'{name}'" for name in arrays) or "none"
             raise BadInput(f"{path}: no array named 'labels' (the right class of each sample); present are: {present}")

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from fpga_accel.progress import Progress
+from rtl.spec.config import core
+
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
@@ -23,3 +26,23 @@ def digits_calibration():
 def digits_test():
     """Its held-out images with their labels."""
     return MODELS / "digits_test.npz"
+
+
+@pytest.fixture(scope="session")
+def digits_qdq(digits, digits_calibration, tmp_path_factory):
+    """The model quantized."""
+    from fpga_accel.steps import quantize_file
+
+    path = tmp_path_factory.mktemp("digits") / "digits.qdq.onnx"
+    quantize_file(digits, digits_calibration, path, "minmax", 100.0, Progress(1))
+    return path
+
+
+@pytest.fixture(scope="session")
+def digits_program(digits_qdq):
+    """The quantized model compiled for a core of 8x8."""
+    from fpga_accel.steps import compile_file
+
+    path = digits_qdq.with_name("digits.fpga")
+    compile_file(digits_qdq, path, core("8x8"), keep_tensors=False)
+    return path

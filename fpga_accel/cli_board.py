@@ -1,0 +1,97 @@
+"""Commands on hardware: boards, info, bitstream."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rtl.spec.errors import BadInput
+
+from .console import Answer, DebugOption, JsonOption, answers, table
+from .files import readable
+from .open_device import open_device
+from .progress import Progress
+
+
+@answers
+def boards(json: JsonOption = False, debug: DebugOption = False) -> Answer:
+    """List the boards that a bitstream can be built for."""
+    import boards as known
+
+    listed = [known.get(name) for name in known.names()]
+    document = {
+        "boards": [
+            {
+                "name": board.name,
+                "title": board.title,
+                "part": board.part.name,
+                "core": board.config.name,
+                "clock_hz": board.clock_hz,
+                "baud": board.baud,
+                "identity": f"{board.config.identity:08x}",
+                "notes": board.notes,
+            }
+            for board in listed
+        ]
+    }
+    rows = [
+        (board.name, board.title, board.part.name, board.config.name, f"{board.clock_hz / 1e6:g}", board.baud)
+        for board in listed
+    ]
+    text = [table("Boards", ("name", "board", "part", "core", "clock MHz", "baud"), rows)]
+    return Answer(document, [*text, *(f"{board.name}: {board.notes}" for board in listed if board.notes)])
+
+
+@answers
+def info(
+    device: Annotated[str, typer.Argument(metavar="serial:PORT", help="The board's serial port.")],
+    baud: Annotated[int | None, typer.Option(min=1, help="Bits a second, if not the usual.")] = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Ask a board which core it has."""
+    from rtl.spec.config import Config
+
+    from .identity import read_core_info
+
+    if not device.startswith("serial:"):
+        raise BadInput(f"device '{device}': expected serial:PORT, for example serial:/dev/ttyUSB0")
+    # The size of the core is not known yet; a serial port does not ask for it.
+    unknown = Config(
+        rows=2, columns=1, lanes=1, act_words=1, weight_words=1, acc_words=1, channel_words=1, program_words=1
+    )
+    with open_device(device, unknown, **({} if baud is None else {"baud": baud})) as opened:
+        core = read_core_info(opened)
+    document = {
+        "device": device,
+        "identity": f"{core.core_identity:08x}",
+        "build_identity": f"{core.build_identity:08x}",
+        "clock_hz": core.clock_hz,
+        **core.sizes,
+    }
+    return Answer(document, [f"{key}: {value}" for key, value in document.items()])
+
+
+@answers
+def bitstream(
+    board: Annotated[str, typer.Option(metavar="NAME", help="A board of 'fpga-accel boards'.")],
+    model: Annotated[Path | None, typer.Option(metavar="M.fpga", help="A program to have in it at power-up.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Place and route so many times, keep the fastest.")] = 1,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the results.")] = Path(
+        "build/bitstream"
+    ),
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Build the bitstream of a board's core, and refuse one that misses its clock."""
+    import boards as known
+    from rtl.spec.program import Program
+
+    from .build import bitstream as build_bitstream
+
+    known.get(board)
+    program = None if model is None else Program.load(readable(model, ".fpga"))
+    with Progress(stages=1) as progress:
+        progress.stage(f"build for {board}")
+        result = build_bitstream(board, program, seeds=seeds, out_dir=output, progress=progress)
+    raise NotImplementedError(result)

@@ -1,0 +1,115 @@
+"""Commands on models: check, quantize, oracle, compile."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rtl.spec import config as core_config
+from rtl.spec.errors import BadInput
+
+from .console import Answer, DebugOption, JsonOption, answers, count, table
+from .files import readable
+from .progress import Progress
+
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
+QdqArgument = Annotated[Path, typer.Argument(metavar="M.qdq.onnx", help="The quantized model.")]
+BoardOption = Annotated[str | None, typer.Option("--board", metavar="NAME", help="A board of 'fpga-accel boards'.")]
+CoreOption = Annotated[str | None, typer.Option("--core", metavar="RxC", help="Rows and columns of the array.")]
+
+
+def chosen_core(board: str | None, core: str | None) -> core_config.Config:
+    """Return the core that a command's ``--board`` or ``--core`` names; exactly one of them must be given."""
+    if (board is None) == (core is None):
+        raise BadInput("give either --board NAME or --core RxC (for example --core 8x8)")
+    if core is not None:
+        return core_config.core(core)
+    import boards
+
+    assert board is not None
+    return boards.get(board).config
+
+
+@answers
+def check(model: ModelArgument, json: JsonOption = False, debug: DebugOption = False) -> Answer:
+    """Say what of a model runs on the core, what does not, and why."""
+    from onnx_frontend.check import check as check_model
+
+    report = check_model(readable(model, ".onnx"))
+    raise NotImplementedError(report)
+
+
+@answers
+def quantize(
+    model: ModelArgument,
+    calibration: Annotated[Path, typer.Option(metavar="X.npz", help="Sample inputs, by input name, batch first.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="M.qdq.onnx", help="File to write.")],
+    method: Annotated[str, typer.Option(help="How ranges are chosen: minmax or percentile.")] = "minmax",
+    percentile: Annotated[float, typer.Option(help="Share of values that percentile covers.")] = 99.99,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Quantize a float model to int8: a QDQ ONNX file that ONNX Runtime runs as well."""
+    from .steps import quantize_file
+
+    with Progress(stages=1) as progress:
+        progress.stage("calibrate and quantize")
+        samples = quantize_file(model, calibration, output, method, percentile, progress)
+    return Answer(
+        {"output": output, "method": method, "samples": samples},
+        [f"{output}: int8, calibrated on {samples} samples ({method})"],
+    )
+
+
+@answers
+def oracle(
+    model: QdqArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="M.qop.onnx", help="File to write.")],
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Write the quantized graph in QOperator form: what ONNX Runtime computes of it is what the core computes."""
+    from .steps import oracle_file
+
+    oracle_file(model, output)
+    return Answer({"output": output}, [f"{output}: for ONNX Runtime with graph optimizations off"])
+
+
+@answers
+def compile_program(
+    model: QdqArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="M.fpga", help="File to write.")],
+    board: BoardOption = None,
+    core: CoreOption = None,
+    keep_tensors: Annotated[
+        bool, typer.Option(help="Give every tensor its own memory, so that all can be compared after a run.")
+    ] = False,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Compile a quantized model for a core: a program, and how many cycles it takes."""
+    from .steps import compile_file
+
+    config = chosen_core(board, core)
+    with Progress(stages=1) as progress:
+        progress.stage(f"compile for {config.name}")
+        program = compile_file(model, output, config, keep_tensors=keep_tensors)
+    rows = [(layer.name, layer.operator, count(layer.macs), count(layer.cycles)) for layer in program.layers]
+    macs = sum(layer.macs for layer in program.layers)
+    return Answer(
+        {
+            "output": output,
+            "core": config.name,
+            "identity": f"{config.identity:08x}",
+            "cycles": program.cycles,
+            "macs": macs,
+            "layers": [
+                {"name": layer.name, "operator": layer.operator, "macs": layer.macs, "cycles": layer.cycles}
+                for layer in program.layers
+            ],
+        },
+        [
+            table(f"{output} for core {config.name}", ("layer", "operator", "MACs", "cycles"), rows),
+            f"{count(program.cycles)} cycles an inference, {count(macs)} MACs",
+        ],
+    )

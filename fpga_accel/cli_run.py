@@ -1,0 +1,194 @@
+"""Commands that run a model: run, evaluate."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rtl.spec.errors import BadInput
+
+from .console import Answer, DebugOption, JsonOption, answers, count, table
+from .files import readable, writable
+from .open_device import DEVICE_HELP, check_device_name
+from .progress import Progress
+
+DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE_HELP)]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Use only the first samples.")]
+
+
+def profile_table(session: Any) -> Any:
+    """Return the table of cycles per layer of a session that ran."""
+    config = session.program.config
+    peak = config.rows * config.columns
+    layers = session.profile()
+    rows = [
+        (
+            layer.name,
+            layer.operator,
+            count(layer.macs),
+            count(layer.predicted),
+            "-" if layer.measured is None else count(layer.measured),
+            f"{layer.utilization(peak):.1%}",
+        )
+        for layer in layers
+    ]
+    total = session.cycles()
+    cycles = session.program.cycles if total is None else total
+    macs = sum(layer.macs for layer in layers)
+    rows.append(
+        (
+            "total",
+            "",
+            count(macs),
+            count(session.program.cycles),
+            "-" if total is None else count(total),
+            f"{macs / (cycles * peak):.1%}",
+        )
+    )
+    columns = ("layer", "operator", "MACs", "cycles predicted", "cycles measured", "MAC utilization")
+    return table(f"Cycles on core {config.name}", columns, rows)
+
+
+def profile_document(session: Any) -> dict[str, Any]:
+    """Return the same as a document."""
+    config = session.program.config
+    peak = config.rows * config.columns
+    return {
+        "core": config.name,
+        "cycles_predicted": session.program.cycles,
+        "cycles_measured": session.cycles(),
+        "layers": [
+            {
+                "name": layer.name,
+                "operator": layer.operator,
+                "macs": layer.macs,
+                "cycles_predicted": layer.predicted,
+                "cycles_measured": layer.measured,
+                "utilization": layer.utilization(peak),
+            }
+            for layer in session.profile()
+        ],
+    }
+
+
+@answers
+def run(
+    program: Annotated[Path, typer.Argument(metavar="M.fpga", help="A program of 'fpga-accel compile'.")],
+    input_file: Annotated[
+        Path, typer.Option("--input", metavar="X.npz", help="One array for each input, by its name, batch first.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="Y.npz", help="File to write.")],
+    device: DeviceOption = "program",
+    limit: LimitOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Run a program on a device: inputs from an .npz file, outputs to another."""
+    from . import npz
+    from .session import Session
+
+    readable(program, ".fpga")
+    writable(output, ".npz")
+    check_device_name(device)
+    with Progress(stages=2) as progress:
+        progress.stage(f"open {device}")
+        with Session(program, device, note=progress) as session:
+            feed = npz.read_feed(input_file, session.get_inputs())
+            feed = {name: array[:limit] for name, array in feed.items()}
+            samples = len(next(iter(feed.values())))
+            progress.stage(f"run {samples} samples")
+            names = [port.name for port in session.get_outputs()]
+            results = dict(zip(names, session.run(None, feed), strict=True))
+            npz.write(output, results)
+            document = profile_document(session)
+            tables = profile_table(session)
+    shapes = {name: list(array.shape) for name, array in results.items()}
+    return Answer(
+        {"output": output, "device": device, "samples": samples, "outputs": shapes, "profile": document},
+        [tables, f"{output}: {', '.join(f'{name} {shape}' for name, shape in shapes.items())}"],
+    )
+
+
+@answers
+def evaluate(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A float model or M.qdq.onnx (ONNX Runtime), or M.fpga (a device).")
+    ],
+    data: Annotated[Path, typer.Option("--data", metavar="X.npz", help="Inputs by name, and 'labels'.")],
+    device: DeviceOption = "program",
+    limit: LimitOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Tell the accuracy on labelled data; of M.qdq.onnx also how ONNX Runtime's default session differs."""
+    readable(model, ".onnx", ".fpga")
+    check_device_name(device)
+    if model.suffix == ".fpga":
+        return _evaluate_program(model, data, device, limit)
+    return _evaluate_onnx(model, data, limit)
+
+
+def _evaluate_program(program: Path, data: Path, device: str, limit: int | None) -> Answer:
+    from . import npz
+    from .evaluate import accuracy
+    from .session import Session
+
+    with Progress(stages=2) as progress:
+        progress.stage(f"open {device}")
+        with Session(program, device, note=progress) as session:
+            feed = npz.read_feed(data, session.get_inputs())
+            labels = npz.read_labels(data, len(next(iter(feed.values()))))[:limit]
+            progress.stage(f"run {len(labels)} samples")
+            scores = session.run(None, {name: array[:limit] for name, array in feed.items()})[0]
+            document = profile_document(session)
+            tables = profile_table(session)
+    right = accuracy(scores, labels)
+    return Answer(
+        {"model": program, "device": device, "samples": len(labels), "accuracy": right, "profile": document},
+        [tables, f"{program} on {device}: accuracy {right:.2%} of {len(labels)} samples"],
+    )
+
+
+def _evaluate_onnx(path: Path, data: Path, limit: int | None) -> Answer:
+    from . import npz
+    from .evaluate import accuracy
+    from .onnx_model import OnnxModel
+
+    with Progress(stages=3) as progress:
+        progress.stage("open in ONNX Runtime")
+        model = OnnxModel(path)
+        feed = npz.read_feed(data, model.get_inputs())
+        labels = npz.read_labels(data, len(next(iter(feed.values()))))[:limit]
+        feed = {name: array[:limit] for name, array in feed.items()}
+        progress.stage(f"run {len(labels)} samples")
+        outputs = model.run(feed, progress)
+        right = accuracy(next(iter(outputs.values())), labels)
+        document: dict[str, Any] = {"model": path, "samples": len(labels), "accuracy": right}
+        text: list[Any] = [f"{path} in ONNX Runtime: accuracy {right:.2%} of {len(labels)} samples"]
+        if model.quantized:
+            progress.stage("run the integer meaning and compare")
+            exact_right, difference = _against_oracle(path, feed, outputs, labels)
+            document |= {"oracle_accuracy": exact_right, "default_session_against_oracle": difference.document()}
+            text += [
+                f"its integer meaning (QOperator form): accuracy {exact_right:.2%}",
+                f"ONNX Runtime's default session differs from it in {count(difference.different)} of "
+                f"{count(difference.compared)} output bytes, by {difference.largest} at most "
+                "(it computes some operators in float32; docs/number-semantics.md)",
+            ]
+    return Answer(document, text)
+
+
+def _against_oracle(path: Path, feed: Any, outputs: Any, labels: Any) -> tuple[float, Any]:
+    """Accuracy of the graph's integer meaning, and how ONNX Runtime's default session differs from it."""
+    from onnx_frontend.importer import import_graph
+    from sim import reference
+
+    from .evaluate import accuracy, compare, output_bytes
+
+    graph = import_graph(path)
+    if not graph.outputs:
+        raise BadInput(f"{path}: the model has no outputs")
+    tensors = reference.run(graph, feed)
+    exact = reference.outputs(graph, tensors)
+    right = accuracy(exact[graph.outputs[0].name], labels)
+    return right, compare(tensors, output_bytes(graph, outputs))

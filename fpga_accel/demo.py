@@ -1,0 +1,145 @@
+"""The whole way on one model, each machine of the chain compared with the one before, byte for byte."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_frontend.check import check
+from onnx_frontend.oracle import run_all
+from rtl.spec.config import Config
+from rtl.spec.graph import Graph
+from sim import reference
+
+from .evaluate import Difference, accuracy, compare, output_bytes
+from .npz import read_feed, read_labels
+from .onnx_model import OnnxModel
+from .progress import Progress
+from .session import LayerProfile, Session
+from .steps import compile_file, oracle_file, quantize_file
+
+STAGES = 8
+
+
+@dataclass(frozen=True)
+class Link:
+    """One link of the chain: two machines, the samples they both ran, and the difference of their bytes."""
+
+    name: str
+    samples: int
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the demo found.
+
+    Members
+    -------
+    accuracies : dict
+        By what was evaluated, each with its number of samples.
+    links : list of Link
+        Of the chain: none may differ.
+    default_session : Difference
+        ONNX Runtime's default session on the QDQ file against the chain, for information.
+    cycles_predicted, cycles_measured : int
+        Of a whole inference; of the simulated circuits.
+    files : dict
+        What each file written is.
+    """
+
+    config: Config
+    accuracies: dict[str, tuple[float, int]]
+    links: list[Link]
+    default_session: Difference
+    layers: list[LayerProfile]
+    cycles_predicted: int
+    cycles_measured: int
+    files: dict[str, Path]
+
+    @property
+    def exact(self) -> bool:
+        """Whether no byte of the chain differs and every cycle is as predicted."""
+        bytes_equal = all(link.difference.different == 0 and link.difference.compared for link in self.links)
+        layers_equal = all(layer.predicted == layer.measured for layer in self.layers)
+        return bytes_equal and layers_equal and self.cycles_predicted == self.cycles_measured
+
+
+def as_int8(graph: Graph, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.int8]]:
+    """Return those of ``arrays`` that are tensors of the graph as int8 (batch, *shape), uint8 less 128."""
+    result: dict[str, NDArray[np.int8]] = {}
+    for name, tensor in graph.tensors.items():
+        if name in arrays and arrays[name].dtype in (np.int8, np.uint8):
+            array = arrays[name].astype(np.int16) - (128 if arrays[name].dtype == np.uint8 else 0)
+            result[name] = array.reshape(-1, *tensor.shape).astype(np.int8)
+    return result
+
+
+def run_demo(
+    model: Path, calibration: Path, data: Path, config: Config, images: int, output: Path, progress: Progress
+) -> Result:
+    """Quantize, compile and run ``model`` on every machine; the circuits run the first ``images`` samples."""
+    name = model.stem
+    qdq, qop = output / f"{name}.qdq.onnx", output / f"{name}.qop.onnx"
+    fpga, fpga_all = output / f"{name}.fpga", output / f"{name}.all-tensors.fpga"
+
+    progress.stage("check what runs on the core")
+    check(model)
+
+    progress.stage("quantize")
+    quantize_file(model, calibration, qdq, "minmax", 100.0, progress)
+
+    progress.stage("write the QOperator form")
+    oracle_file(qdq, qop)
+
+    progress.stage(f"compile for the core {config.name}")
+    program = compile_file(qdq, fpga, config, keep_tensors=False)
+    program_all = compile_file(qdq, fpga_all, config, keep_tensors=True)
+    graph = program.graph
+
+    progress.stage("ONNX Runtime: float, QDQ")
+    float_model, qdq_model = OnnxModel(model), OnnxModel(qdq)
+    feed = read_feed(data, float_model.get_inputs())
+    labels = read_labels(data, len(next(iter(feed.values()))))
+    samples = len(labels)
+    qdq_outputs = qdq_model.run(feed)
+    accuracies = {
+        "float, ONNX Runtime": (accuracy(next(iter(float_model.run(feed).values())), labels), samples),
+        "QDQ, ONNX Runtime": (accuracy(next(iter(qdq_outputs.values())), labels), samples),
+    }
+
+    progress.stage("ONNX Runtime on the QOperator form, NumPy reference")
+    exact = as_int8(graph, run_all(qop, feed))
+    expected = reference.run(graph, feed)
+    links = [Link("ONNX Runtime (QOperator) = reference", samples, compare(exact, expected))]
+
+    progress.stage("program interpreter")
+    with Session(program_all, "program", note=progress) as session:
+        links.append(Link("reference = interpreter", samples, compare(expected, session.tensors(feed))))
+
+    progress.stage(f"the circuits of the whole board, simulated, through the serial link: {images} images")
+    few = {key: array[:images] for key, array in feed.items()}
+    with Session(program_all, "sim", note=progress) as session:
+        tensors = session.tensors(few)
+        layers, measured = session.profile(), session.cycles()
+    links.append(Link("interpreter = RTL, every tensor", len(labels[:images]), compare(expected, tensors)))
+    scores = reference.outputs(graph, tensors)[graph.outputs[0].name]
+    accuracies["RTL"] = (accuracy(scores, labels[:images]), len(labels[:images]))
+
+    return Result(
+        config=config,
+        accuracies=accuracies,
+        links=links,
+        default_session=compare(expected, output_bytes(graph, qdq_outputs)),
+        layers=layers,
+        cycles_predicted=program_all.cycles,
+        cycles_measured=measured or 0,
+        files={
+            "quantized model (QDQ)": qdq,
+            "the same for bit-exact ONNX Runtime (QOperator)": qop,
+            "program": fpga,
+            "program that keeps every tensor": fpga_all,
+        },
+    )

@@ -1,0 +1,76 @@
+"""Float and QDQ models in ONNX Runtime, as users would run them."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+
+from onnx_frontend.loader import load
+from rtl.spec.errors import BadInput
+
+from .feed import ArrayInfo, Feed
+from .progress import Note
+
+BATCH = 64
+
+
+def quiet_options() -> onnxruntime.SessionOptions:
+    """Session options with ONNX Runtime's own defaults, less its warnings on stderr."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return options
+
+
+class OnnxModel:
+    """An ONNX file in ONNX Runtime's default session.
+
+    Raises
+    ------
+    BadInput
+        If the file is not a model that ONNX Runtime accepts.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.model: onnx.ModelProto = load(path)
+        try:
+            self._session = onnxruntime.InferenceSession(path, quiet_options(), providers=["CPUExecutionProvider"])
+        # ONNX Runtime's exceptions have no public common class.
+        except Exception as error:
+            raise BadInput(f"{path}: ONNX Runtime refuses the model: {str(error).splitlines()[0]}") from error
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the model has QuantizeLinear or DequantizeLinear."""
+        return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in self.model.graph.node)
+
+    def get_inputs(self) -> list[ArrayInfo]:
+        """Name, shape and type of each input."""
+        return [ArrayInfo(i.name, tuple(i.shape), i.type) for i in self._session.get_inputs()]
+
+    def run(self, feed: Feed, note: Note | None = None) -> dict[str, NDArray[np.generic]]:
+        """Return all outputs by name; a batch of any size, cut as the model's own batch size wants it.
+
+        Raises
+        ------
+        BadInput
+            If the number of samples is no multiple of a batch size that the model fixes, or ONNX Runtime fails.
+        """
+        batch = len(next(iter(feed.values())))
+        fixed = {i.shape[0] for i in self.get_inputs() if i.shape and isinstance(i.shape[0], int)}
+        step = fixed.pop() if fixed else BATCH
+        if fixed or (batch % step and step != BATCH):
+            raise BadInput(f"{self.path}: the model takes {step} samples at a time, {batch} is no multiple of that")
+        parts: list[list[NDArray[np.generic]]] = []
+        for start in range(0, batch, step):
+            try:
+                part = self._session.run(None, {name: array[start : start + step] for name, array in feed.items()})
+            except Exception as error:
+                raise BadInput(f"{self.path}: ONNX Runtime fails: {str(error).splitlines()[0]}") from error
+            parts.append(part)
+            if note:
+                note("sample", min(start + step, batch), batch)
+        names = [output.name for output in self._session.get_outputs()]
+        return {name: np.concatenate(arrays) for name, arrays in zip(names, zip(*parts, strict=True), strict=True)}

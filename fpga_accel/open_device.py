@@ -1,0 +1,71 @@
+"""The names of devices that users type, and what they open."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rtl.spec.config import Config
+from rtl.spec.errors import BadInput
+
+if TYPE_CHECKING:
+    from .devices import Device
+
+DEVICE_HELP = (
+    "numpy (reference on the graph), program (interpreter of the program), "
+    "sim (the circuits of the whole board, simulated, behind a serial port), serial:PORT (a board)"
+)
+
+
+def check_device_name(name: str) -> None:
+    """Raise BadInput unless ``name`` is one of the names of :data:`DEVICE_HELP`."""
+    if name not in ("numpy", "program", "sim") and not (name.startswith("serial:") and len(name) > len("serial:")):
+        raise BadInput(
+            f"device '{name}': expected numpy, program, sim or serial:PORT (for example serial:/dev/ttyUSB0)"
+        )
+
+
+@contextmanager
+def open_device(name: str, config: Config, **options: Any) -> Iterator["Device"]:
+    """Open the device that ``name`` says, and close it afterwards.
+
+    Parameters
+    ----------
+    config : Config
+        Core of the interpreter and of the simulation; a board has its own.
+    options
+        What the device takes besides: ``baud`` for ``serial:PORT``; those of ``sim.board.SimulatedBoard`` for ``sim``.
+
+    Raises
+    ------
+    BadInput
+        If there is no device of that name.
+    DeviceError
+        If it does not open.
+    """
+    check_device_name(name)
+    # Each machine is imported when it is asked for: the simulator needs Amaranth, which takes a second.
+    if name == "program":
+        from sim.interpreter import InterpreterDevice
+
+        device: "Device" = InterpreterDevice(config, **options)
+        yield device
+        device.close()
+    elif name == "sim":
+        from sim.board import SimulatedBoard
+
+        from .devices import SerialDevice
+
+        with SimulatedBoard(config, **options) as board:
+            device = SerialDevice(board.port)
+            try:
+                yield device
+            finally:
+                device.close()
+    else:
+        from .devices import SerialDevice
+
+        device = SerialDevice(name.removeprefix("serial:"), **options)
+        try:
+            yield device
+        finally:
+            device.close()

@@ -1,0 +1,49 @@
+"""The steps from a float model to a program, file to file: what the commands and the demo both do."""
+
+from pathlib import Path
+
+import onnx
+
+from onnx_frontend.compile import compile_graph
+from onnx_frontend.importer import import_graph
+from onnx_frontend.oracle import qoperator
+from onnx_frontend.quantize import quantize
+from rtl.spec.config import Config
+from rtl.spec.program import Program
+
+from .files import readable, replacing, writable
+from .npz import read_feed
+from .onnx_model import OnnxModel
+from .progress import Progress
+
+
+def quantize_file(
+    model: Path, calibration: Path, output: Path, method: str, percentile: float, progress: Progress
+) -> int:
+    """Quantize the float model to the QDQ file ``output``; return the number of calibration samples."""
+    readable(model, ".onnx")
+    writable(output, ".onnx")
+    feed = read_feed(calibration, OnnxModel(model).get_inputs())
+    quantized = quantize(model, feed, method=method, percentile=percentile, progress=progress)
+    with replacing(output) as temporary:
+        onnx.save(quantized, temporary)
+    return len(next(iter(feed.values())))
+
+
+def oracle_file(model: Path, output: Path) -> None:
+    """Write the quantized model in QOperator form to ``output``."""
+    readable(model, ".onnx")
+    writable(output, ".onnx")
+    exact = qoperator(model)
+    with replacing(output) as temporary:
+        onnx.save(exact, temporary)
+
+
+def compile_file(model: Path, output: Path, config: Config, *, keep_tensors: bool) -> Program:
+    """Compile the quantized model for a core to the program file ``output``; return the program."""
+    readable(model, ".onnx")
+    writable(output, ".fpga")
+    program = compile_graph(import_graph(model), config, keep_tensors=keep_tensors)
+    with replacing(output) as temporary:
+        program.save(temporary)
+    return program
