@@ -1,1 +1,33 @@
 """Boards, one file each."""
+
+import difflib
+
+from rtl.spec.errors import BadInput
+
+from .board import Board, Part
+from .ulx3s import ULX3S_85F
+
+__all__ = ["Board", "Part", "get", "names"]
+
+_BOARDS = {board.name: board for board in (ULX3S_85F,)}
+
+
+def names() -> list[str]:
+    """Names of all boards, sorted."""
+    return sorted(_BOARDS)
+
+
+def get(name: str) -> Board:
+    """Return the board that users mean by ``name``; case does not matter.
+
+    Raises
+    ------
+    BadInput
+        If there is no such board; names the nearest ones.
+    """
+    board = _BOARDS.get(name.lower())
+    if board is None:
+        near = difflib.get_close_matches(name.lower(), names(), n=3, cutoff=0.4)
+        hint = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(names())}"
+        raise BadInput(f"board '{name}': there is no such board; {hint}")
+    return board

@@ -1,0 +1,91 @@
+"""What is known of a board before anything is built for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.build import Platform
+from amaranth.hdl import Elaboratable
+
+from rtl.spec.config import Config
+
+
+@dataclass(frozen=True)
+class Part:
+    """An FPGA: what can be ordered, and how much of it there is.
+
+    Members
+    -------
+    device, package, speed : str
+        As the platform and the place-and-route tool name them.
+    luts, multipliers, block_rams : int
+        Four-input look-up tables; hard multipliers; block memories.
+    block_ram_shapes : tuple of (int, int)
+        Words and bits of a block memory, in each of its settings.
+    """
+
+    family: str
+    device: str
+    package: str
+    speed: str
+    luts: int
+    multipliers: int
+    block_rams: int
+    block_ram_shapes: tuple[tuple[int, int], ...]
+
+    @property
+    def name(self) -> str:
+        """Part as it is ordered, for example ``LFE5U-85F-6BG381``."""
+        return f"{self.device}-{self.speed}{self.package}"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board with the core that it carries; one value says all that a build needs to know.
+
+    Parameters
+    ----------
+    name, title : str
+        What the user types, and what the user reads on the box.
+    platform : type
+        Pins and tool commands: a class of amaranth-boards or of this folder.
+    part : Part
+    oscillator : str
+        Resource name of the clock input, which runs at ``oscillator_hz``.
+    clock_hz : int
+        Clock of the core, made from the oscillator by ``clocking``; also the timing constraint.
+    clocking : function of a Board
+        Returns the elaboratable that defines the domain ``sync`` and holds it in reset until its clock is stable.
+    uart : (str, int)
+        Resource name and number of the serial link.
+    baud : int
+    leds : tuple of int
+        Numbers of the ``led`` resources for heartbeat, link, busy and error; may be shorter.
+    config : Config
+        Core that is built unless the user names another.
+    notes : str
+        What a user of this board must know.
+    """
+
+    name: str
+    title: str
+    platform: type[Platform]
+    part: Part
+    oscillator: str
+    oscillator_hz: int
+    clock_hz: int
+    clocking: Callable[["Board"], Elaboratable]
+    uart: tuple[str, int]
+    baud: int
+    leds: tuple[int, ...]
+    config: Config
+    notes: str
+
+    @property
+    def divisor(self) -> int:
+        """Clock cycles per bit of the serial link, the nearest that there is."""
+        return round(self.clock_hz / self.baud)
+
+    @property
+    def baud_error(self) -> float:
+        """Relative error of the bit time; a UART tolerates about 0.02 between both ends."""
+        return self.clock_hz / self.divisor / self.baud - 1

@@ -1,0 +1,135 @@
+"""Lattice ECP5: its parts, and a clock for the core from its PLL."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
+from amaranth.lib import io
+from amaranth.lib.cdc import ResetSynchronizer
+
+from rtl.spec.errors import BadInput
+
+from .board import Board, Part
+
+FAMILY = "ecp5"
+
+# DP16KD, words x bits; the widest only with one read and one write port.
+_DP16KD = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+
+
+def _part(device: str, package: str, speed: str, luts: int, multipliers: int, block_rams: int) -> Part:
+    return Part(FAMILY, device, package, speed, luts, multipliers, block_rams, _DP16KD)
+
+
+LFE5U_85F_6BG381 = _part("LFE5U-85F", "BG381", "6", luts=83640, multipliers=156, block_rams=208)
+
+# FPGA-DS-02012, sysCLOCK PLL Timing.
+_INPUT_HZ = (8e6, 400e6)
+_PHASE_DETECTOR_HZ = (3.125e6, 400e6)
+_VCO_HZ = (400e6, 800e6)
+_OUTPUT_HZ = (3.125e6, 400e6)
+_DIVIDERS = range(1, 129)
+
+
+@dataclass(frozen=True)
+class Pll:
+    """Dividers of an EHXPLLL that feeds its CLKOP output back: ``output = input / ref * feedback``.
+
+    The VCO runs at ``output * post`` and must lie in 400..800 MHz.
+    """
+
+    ref: int
+    feedback: int
+    post: int
+    output_hz: float
+    vco_hz: float
+
+
+def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
+    """Search the dividers of an EHXPLLL for ``output_hz``.
+
+    Of all settings within ``tolerance`` of the wanted frequency the one with the least error wins, then the smallest
+    reference divider (a fast phase detector has the least jitter), then the VCO nearest to the middle of its range.
+
+    Raises
+    ------
+    BadInput
+        If the input or output is out of the PLL's range, or no setting comes near enough; names the nearest frequency.
+    """
+    if not _INPUT_HZ[0] <= input_hz <= _INPUT_HZ[1]:
+        raise BadInput(f"PLL input: expected 8..400 MHz, not {input_hz / 1e6:g} MHz")
+    if not _OUTPUT_HZ[0] <= output_hz <= _OUTPUT_HZ[1]:
+        raise BadInput(f"PLL output: expected 3.125..400 MHz, not {output_hz / 1e6:g} MHz")
+
+    settings = []
+    for ref in _DIVIDERS:
+        if not _PHASE_DETECTOR_HZ[0] <= input_hz / ref <= _PHASE_DETECTOR_HZ[1]:
+            continue
+        for feedback in _DIVIDERS:
+            actual = input_hz / ref * feedback
+            for post in _DIVIDERS:
+                if _VCO_HZ[0] <= actual * post <= _VCO_HZ[1]:
+                    settings.append(Pll(ref, feedback, post, actual, actual * post))
+
+    middle = sum(_VCO_HZ) / 2
+    best = min(settings, key=lambda s: (round(abs(s.output_hz - output_hz)), s.ref, abs(s.vco_hz - middle)))
+    if abs(best.output_hz / output_hz - 1) > tolerance:
+        raise BadInput(
+            f"PLL: {output_hz / 1e6:g} MHz cannot be made from {input_hz / 1e6:g} MHz; "
+            f"the nearest is {best.output_hz / 1e6:.4f} MHz"
+        )
+    return best
+
+
+class PllClock(Elaboratable):
+    """Defines the domain ``sync`` at ``board.clock_hz``, in reset until the PLL has locked."""
+
+    def __init__(self, board: Board):
+        self._board = board
+
+    def elaborate(self, platform):
+        board = self._board
+        setting = pll(board.oscillator_hz, board.clock_hz)
+        m = Module()
+
+        m.submodules.oscillator = oscillator = io.Buffer("i", platform.request(board.oscillator, dir="-"))
+
+        m.domains.sync = sync = ClockDomain()
+        locked = Signal()
+        m.submodules.pll = Instance(
+            "EHXPLLL",
+            # nextpnr takes these for its report; the dividers decide.
+            a_FREQUENCY_PIN_CLKI=str(board.oscillator_hz / 1e6),
+            a_FREQUENCY_PIN_CLKOP=str(setting.output_hz / 1e6),
+            a_ICP_CURRENT="12",
+            a_LPF_RESISTOR="8",
+            p_PLLRST_ENA="DISABLED",
+            p_INTFB_WAKE="DISABLED",
+            p_STDBY_ENABLE="DISABLED",
+            p_DPHASE_SOURCE="DISABLED",
+            p_OUTDIVIDER_MUXA="DIVA",
+            p_CLKOP_ENABLE="ENABLED",
+            p_CLKOP_DIV=setting.post,
+            p_CLKOP_CPHASE=setting.post - 1,
+            p_CLKOP_FPHASE=0,
+            p_CLKI_DIV=setting.ref,
+            p_CLKFB_DIV=setting.feedback,
+            p_FEEDBK_PATH="CLKOP",
+            i_CLKI=oscillator.i,
+            i_CLKFB=sync.clk,
+            i_RST=0,
+            i_STDBY=0,
+            i_PHASESEL0=0,
+            i_PHASESEL1=0,
+            i_PHASEDIR=1,
+            i_PHASESTEP=1,
+            i_PHASELOADREG=1,
+            i_PLLWAKESYNC=0,
+            i_ENCLKOP=0,
+            o_CLKOP=sync.clk,
+            o_LOCK=locked,
+        )
+
+        platform.add_clock_constraint(sync.clk, setting.output_hz)
+        m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
+
+        return m

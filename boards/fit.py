@@ -1,0 +1,57 @@
+"""What a core needs of an FPGA, estimated before anything is synthesised."""
+
+from dataclasses import dataclass
+
+from rtl.spec.config import Config
+from rtl.spec.errors import DoesNotFit
+
+from .board import Part
+
+_REQUANTIZER_MULTIPLIERS = 4  # a 24x24 product of 18x18 multipliers
+_CHANNEL_BITS = 72  # bias, multiplier and shift of one channel
+_LINK_BLOCK_RAMS = 2
+
+
+@dataclass(frozen=True)
+class Need:
+    """Multipliers and block memories of a core on a part."""
+
+    multipliers: int
+    block_rams: int
+
+
+def need(config: Config, part: Part) -> Need:
+    """Estimate what ``config`` takes of ``part``: the array, the vector lanes and the requantizer, and all memories."""
+
+    def block_rams(words: int, bits: int) -> int:
+        return min(-(-words // depth) * -(-bits // width) for depth, width in part.block_ram_shapes)
+
+    return Need(
+        multipliers=config.rows * config.pairs + config.rows + _REQUANTIZER_MULTIPLIERS * config.lanes,
+        block_rams=block_rams(config.act_words, 8 * config.rows)
+        + block_rams(config.weight_words, 8 * config.banks)
+        + 2 * config.banks * block_rams(config.acc_words, 32)
+        + block_rams(config.channel_words, _CHANNEL_BITS)
+        + 3 * block_rams(config.program_words, 32)
+        + _LINK_BLOCK_RAMS,
+    )
+
+
+def check(config: Config, part: Part) -> None:
+    """Refuse a core that is larger than the part.
+
+    Raises
+    ------
+    DoesNotFit
+        Names the resource, what is needed and what is there.
+    """
+    needed = need(config, part)
+    for what, wanted, there in (
+        ("multipliers", needed.multipliers, part.multipliers),
+        ("block RAMs", needed.block_rams, part.block_rams),
+    ):
+        if wanted > there:
+            raise DoesNotFit(
+                f"core {config.name} needs about {wanted} {what}, and {part.name} has {there}; "
+                f"choose a smaller core or a larger board"
+            )

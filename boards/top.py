@@ -1,0 +1,40 @@
+"""The whole FPGA: clock, serial link pins, LEDs, and the core's top level between them."""
+
+from amaranth.hdl import Elaboratable, Module
+from amaranth.lib import io
+
+from .board import Board
+
+
+class BoardTop(Elaboratable):
+    """A board around a top level.
+
+    Parameters
+    ----------
+    board : Board
+    top : wiring.Component
+        Has the ports ``rx`` : In(1), asynchronous, and ``tx`` : Out(1), both idle at 1, and ``leds`` : Out(n), in the order heartbeat,
+        link, busy, error. It is the only user of the domain ``sync``.
+    """
+
+    def __init__(self, board: Board, top):
+        self._board = board
+        self._top = top
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.clock = self._board.clocking(self._board)
+        m.submodules.top = top = self._top
+
+        uart = platform.request(*self._board.uart, dir="-")
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += top.rx.eq(rx.i)
+        m.d.comb += tx.o.eq(top.tx)
+
+        for number, led in zip(self._board.leds, top.leds, strict=False):
+            m.submodules[f"led_{number}"] = buffer = io.Buffer("o", platform.request("led", number, dir="-"))
+            m.d.comb += buffer.o.eq(led)
+
+        return m
