@@ -1,0 +1,66 @@
+"""How tensors lie in activation memory.
+
+A line holds ``rows`` channels of one pixel. A tensor of shape (channels, height, width) takes one plane of
+``height * width`` lines for each block of ``rows`` channels; unused channels of the last block are arbitrary.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import Config
+from .registers import Region, words_per_line
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a tensor lies: its first line, and its shape on the core, (channels, height, width)."""
+
+    base: int
+    shape: tuple[int, int, int]
+
+    def lines(self, config: Config) -> int:
+        """Lines of activation memory that the tensor takes."""
+        channels, height, width = self.shape
+        return -(-channels // config.rows) * height * width
+
+    def address(self, config: Config) -> int:
+        """Word address of the tensor for the host."""
+        return Region.ACT.base + self.base * words_per_line(config.rows)
+
+    def words(self, config: Config) -> int:
+        """32-bit words that the tensor takes in the host's address space."""
+        return self.lines(config) * words_per_line(config.rows)
+
+
+def lines_to_words(lines: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return memory lines, (lines, bytes), as the host's 32-bit words, (lines * words_per_line,)."""
+    count, width = lines.shape
+    padded = np.zeros((count, 4 * words_per_line(width)), np.uint8)
+    padded[:, :width] = lines
+    return padded.reshape(-1).view("<u4").astype(np.uint32)
+
+
+def words_to_lines(words: NDArray[np.uint32], line_bytes: int) -> NDArray[np.uint8]:
+    """Return the host's 32-bit words as memory lines, (lines, line_bytes): the inverse of `lines_to_words`."""
+    per_line = 4 * words_per_line(line_bytes)
+    return words.astype("<u4").view(np.uint8).reshape(-1, per_line)[:, :line_bytes]
+
+
+def to_words(tensor: NDArray[np.int8], config: Config) -> NDArray[np.uint32]:
+    """Return an int8 tensor, (channels, height, width), as the words of activation memory."""
+    channels, height, width = tensor.shape
+    blocks = -(-channels // config.rows)
+    padded = np.zeros((blocks * config.rows, height, width), np.int8)
+    padded[:channels] = tensor
+    lines = padded.reshape(blocks, config.rows, height * width).transpose(0, 2, 1).reshape(-1, config.rows)
+    return lines_to_words(np.ascontiguousarray(lines).view(np.uint8))
+
+
+def from_words(words: NDArray[np.uint32], shape: tuple[int, int, int], config: Config) -> NDArray[np.int8]:
+    """Return the int8 tensor, (channels, height, width), that lies in these words: the inverse of `to_words`."""
+    channels, height, width = shape
+    lines = np.ascontiguousarray(words_to_lines(words, config.rows)).view(np.int8)
+    planes = lines.reshape(-1, height * width, config.rows).transpose(0, 2, 1)
+    return np.ascontiguousarray(planes.reshape(-1, height, width)[:channels])

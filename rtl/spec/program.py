@@ -1,0 +1,150 @@
+"""A compiled model: programs, weights and parameters for one core, and what the host needs to use them."""
+
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import graph as graphs
+from . import isa
+from .config import Config
+from .errors import BadInput
+from .graph import Graph
+from .layout import Placement, lines_to_words
+from .registers import Region
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer as it runs on the core: name, ONNX operator, multiply-accumulates, predicted cycles.
+
+    ``cycles`` is the time from the end of the layer before (or the start) to the end of this one.
+    """
+
+    name: str
+    operator: str
+    macs: int
+    cycles: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """A model compiled for a core.
+
+    ``load``, ``compute``, ``drain``: uint32 words of the three programs; ``weights``: uint8 lines (n, banks);
+    ``channels``: uint32 words of the channel parameters. ``placements`` tells where each tensor lies; those in ``kept``
+    are still there at the end of a run. ``cycles`` is the predicted length of a run.
+    """
+
+    config: Config
+    graph: Graph
+    load: NDArray[np.uint32]
+    compute: NDArray[np.uint32]
+    drain: NDArray[np.uint32]
+    weights: NDArray[np.uint8]
+    channels: NDArray[np.uint32]
+    placements: Mapping[str, Placement]
+    kept: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    cycles: int
+    notes: tuple[str, ...]
+
+    def instructions(self, layout: Any, words: NDArray[np.uint32]) -> list[dict[str, int]]:
+        """Return one of the three programs as a list of field values."""
+        return [isa.from_words(layout, line) for line in words.reshape(-1, isa.words(layout))]
+
+    def memory_image(self) -> list[tuple[int, NDArray[np.uint32]]]:
+        """Return what the host must write before the first run: (word address, words)."""
+        image = [
+            (Region.LOAD.base, self.load),
+            (Region.COMPUTE.base, self.compute),
+            (Region.DRAIN.base, self.drain),
+            (Region.CHANNEL.base, self.channels),
+            (Region.WEIGHT.base, lines_to_words(self.weights)),
+        ]
+        return [(address, words) for address, words in image if words.size]
+
+    def save(self, path: Path) -> None:
+        """Write the program to ``path``. The writer sees to temporary names."""
+        arrays: dict[str, NDArray[Any]] = {}
+        tree = _pack(self, arrays)
+        arrays["manifest"] = np.frombuffer(json.dumps({"format": FORMAT, "program": tree}).encode(), np.uint8)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        path.write_bytes(buffer.getvalue())
+
+    @staticmethod
+    def load_file(path: Path) -> "Program":
+        """Read a program.
+
+        Raises
+        ------
+        BadInput
+            If the file is absent, is not a program, is damaged, or is of another format version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = dict(file)
+            manifest = json.loads(arrays["manifest"].tobytes())
+            if manifest["format"] != FORMAT:
+                raise BadInput(
+                    f"{path}: program format {manifest['format']}, expected {FORMAT}; compile the model again"
+                )
+            program = _unpack(manifest["program"], arrays)
+        except FileNotFoundError:
+            raise BadInput(f"{path}: no such file; `fpga-accel compile` writes one") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+            raise BadInput(f"{path}: not a compiled program, or damaged ({error}); compile the model again") from error
+        if not isinstance(program, Program):
+            raise BadInput(f"{path}: not a compiled program; compile the model again")
+        return program
+
+
+_CLASSES: dict[str, Any] = {
+    cls.__name__: cls
+    for cls in (
+        Config,
+        Layer,
+        Placement,
+        Program,
+        *(value for value in vars(graphs).values() if isinstance(value, type) and dataclasses.is_dataclass(value)),
+    )
+}
+
+
+def _pack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    """Return a JSON tree for dataclasses, tuples, dicts and arrays; arrays go to ``arrays``."""
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: _pack(getattr(value, field.name), arrays) for field in dataclasses.fields(value)}
+        return {"class": type(value).__name__, "fields": fields}
+    if isinstance(value, np.ndarray | np.generic):
+        name = f"array_{len(arrays)}"
+        arrays[name] = np.asarray(value)
+        return {"array": name}
+    if isinstance(value, Mapping):
+        return {"map": {key: _pack(item, arrays) for key, item in value.items()}}
+    if isinstance(value, tuple | list):
+        return [_pack(item, arrays) for item in value]
+    return value
+
+
+def _unpack(tree: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    if isinstance(tree, list):
+        return tuple(_unpack(item, arrays) for item in tree)
+    if not isinstance(tree, dict):
+        return tree
+    if "class" in tree:
+        return _CLASSES[tree["class"]](**{name: _unpack(item, arrays) for name, item in tree["fields"].items()})
+    if "array" in tree:
+        array = arrays[tree["array"]]
+        return array[()] if array.ndim == 0 else array
+    return {key: _unpack(item, arrays) for key, item in tree["map"].items()}

@@ -1,0 +1,115 @@
+"""When everything happens: the cycle model of the core, exact.
+
+The units have no caches and no arbitration, so their time follows from the programs alone. `tests/test_timing.py`
+compares the latencies with those that the RTL states, and every simulated network with `predict`.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import isa
+from .config import Config
+
+MEMORY = 2
+ACCUMULATE = 2 + 2
+"""Cycles between two first beats of steps, for the accumulators' read, add and write."""
+DRAIN_LATENCY = 17
+"""Cycles from an accumulator's address to its write to activation memory."""
+DRAIN_HOLD = 16
+"""Cycles from the first pixel of a group until parameters may change."""
+
+Instruction = dict[str, int]
+
+
+def fetch_latency(layout: Any) -> int:
+    """Cycles from an instruction taken (or the start) to the next one valid."""
+    return isa.words(layout) + MEMORY + 1
+
+
+def compute_latency(config: Config, *, vector: bool) -> int:
+    """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
+    pairs = (config.banks + 1) // 2
+    return pairs + 7 if vector else config.rows + pairs + 8
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Cycles since the start: ``total`` until the core is idle, ``marks`` at which marked DRAIN instructions ended."""
+
+    total: int
+    marks: tuple[int, ...]
+
+
+def _tiles(config: Config, loads: Sequence[Instruction]) -> Generator[int, int, None]:
+    """Yield the cycle at which each tile is ready; receive the cycle at which it was taken."""
+    valid, free, taken = fetch_latency(isa.Load), 0, -1
+    for load in loads:
+        accept = max(valid, free)
+        valid = accept + fetch_latency(isa.Load)
+        free = accept + 1
+        for _ in range(load["tiles"] + 1):
+            free = max(free, taken + 1) + (1 if load["vector"] else config.rows)
+            taken = yield free
+    # LOAD instructions that nothing waits for.
+    while True:
+        yield free
+
+
+def predict(
+    config: Config, loads: Sequence[Instruction], computes: Sequence[Instruction], drains: Sequence[Instruction]
+) -> Timeline:
+    """Return when a run of these three programs ends.
+
+    Raises
+    ------
+    ValueError
+        If the programs wait for each other for ever.
+    """
+    tiles = _tiles(config, loads)
+    tile = next(tiles)
+    computed: list[int] = []
+    drained: list[int] = []
+    marks: list[int] = []
+
+    drain_valid, drain_free, hold = fetch_latency(isa.Drain), 0, 0
+
+    def drain_next() -> None:
+        nonlocal drain_valid, drain_free, hold
+        drain = drains[len(drained)]
+        if drain["wait"] > len(computed):
+            raise ValueError(f"DRAIN instruction {len(drained)} waits for COMPUTE instruction {drain['wait'] - 1}")
+        accept = max(drain_valid, drain_free, hold, computed[drain["wait"] - 1] if drain["wait"] else 0)
+        drain_valid = accept + fetch_latency(isa.Drain)
+        drain_free = accept + 1
+        for _ in range(drain["groups"] + 1):
+            stream = max(drain_free, hold) + config.lanes
+            hold = stream + DRAIN_HOLD
+            drain_free = stream + drain["pixels"] + 1
+        drained.append(drain_free - 1 + DRAIN_LATENCY + 1)
+        if drain["mark"]:
+            marks.append(drained[-1] - 1)
+
+    valid, free, gap, was_vector = fetch_latency(isa.Compute), 0, 0, False
+    for compute in computes:
+        while len(drained) < compute["wait"]:
+            drain_next()
+        vector = compute["op"] != isa.Op.MATMUL
+        accept = max(valid, free, drained[compute["wait"] - 1] if compute["wait"] else 0)
+        if vector != was_vector and computed:
+            accept = max(accept, computed[-1])
+        was_vector = vector
+        valid = accept + fetch_latency(isa.Compute)
+        free = accept + 2
+        pixels = (compute["pixels_y"] + 1) * (compute["pixels_x"] + 1)
+        needs_tile = compute["op"] in (isa.Op.MATMUL, isa.Op.DEPTHWISE)
+        for _ in range((compute["blocks"] + 1) * (compute["taps_y"] + 1) * (compute["taps_x"] + 1)):
+            first = max(free, gap, tile if needs_tile else 0)
+            if needs_tile:
+                tile = tiles.send(first)
+            gap = first + ACCUMULATE
+            free = first + pixels
+        computed.append(free - 1 + compute_latency(config, vector=vector))
+    while len(drained) < len(drains):
+        drain_next()
+    return Timeline(total=max(computed[-1], drained[-1], tile), marks=tuple(marks))

@@ -1,0 +1,192 @@
+"""The program interpreter: the living definition of the instruction set, behind the device interface."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtl.spec import isa, number, timing
+from rtl.spec.config import Config
+from rtl.spec.layout import words_to_lines
+from rtl.spec.registers import MAGIC, REGION_SHIFT, VERSION, Region, Register, words_per_line
+
+BUILD_IDENTITY = 0
+
+
+class InterpreterDevice:
+    """A core of the size of ``config``, instruction by instruction.
+
+    Parameters
+    ----------
+    config : Config
+    order : "late" or "early"
+        DRAIN instructions run as late, or as early, as the tokens allow. A program whose tokens order everything
+        that must be ordered computes the same bytes either way.
+    """
+
+    def __init__(self, config: Config, order: Literal["late", "early"] = "late") -> None:
+        self.config = config
+        self._order = order
+        lines = {
+            Region.ACT: config.act_words * words_per_line(config.rows),
+            Region.WEIGHT: config.weight_words * words_per_line(config.banks),
+            Region.CHANNEL: config.channel_words * isa.words(isa.Channel),
+            Region.LOAD: config.program_words,
+            Region.COMPUTE: config.program_words,
+            Region.DRAIN: config.program_words,
+            Region.PROFILE: 256,
+        }
+        self._memory = {region: np.zeros(size, np.uint32) for region, size in lines.items()}
+        registers = np.zeros(64, np.uint32)
+        registers[Register.MAGIC] = MAGIC
+        registers[Register.VERSION] = VERSION
+        registers[Register.CORE_IDENTITY] = config.identity
+        registers[Register.BUILD_IDENTITY] = BUILD_IDENTITY
+        for register in Register:
+            if hasattr(config, register.name.lower()):
+                registers[register] = getattr(config, register.name.lower())
+        self._memory[Region.REGISTERS] = registers
+
+    def read(self, addr: int, count: int) -> NDArray[np.uint32]:
+        """Return ``count`` words from word address ``addr`` on."""
+        offset = addr & (1 << REGION_SHIFT) - 1
+        return self._memory[Region(addr >> REGION_SHIFT)][offset : offset + count].copy()
+
+    def write(self, addr: int, data: NDArray[np.uint32]) -> None:
+        """Write words from word address ``addr`` on; a new value in RUN runs the program."""
+        region, offset = Region(addr >> REGION_SHIFT), addr & (1 << REGION_SHIFT) - 1
+        if region is not Region.REGISTERS:
+            self._memory[region][offset : offset + len(data)] = data
+        elif offset == Register.RUN and self._memory[region][Register.RUN] != data[0]:
+            self._memory[region][Register.RUN] = data[0]
+            self._run()
+
+    def start(self) -> None:
+        """Run the program once."""
+        run = int(self.read(Register.RUN, 1)[0])
+        self.write(Register.RUN, np.array([run % 0xFFFFFFFF + 1], np.uint32))
+
+    def wait(self, timeout: float = 10.0) -> None:
+        """Return at once: the run is over when `start` returns."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def __enter__(self) -> "InterpreterDevice":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _program(self, region: Region, layout: type) -> list[dict[str, int]]:
+        instructions = []
+        for line in self._memory[region][: self.config.program_words].reshape(-1)[
+            : self.config.program_words // isa.words(layout) * isa.words(layout)
+        ].reshape(-1, isa.words(layout)):
+            instructions.append(isa.from_words(layout, line))
+            if instructions[-1]["last"]:
+                return instructions
+        raise ValueError(f"{region.name} program: expected an instruction marked last, found none")
+
+    def _run(self) -> None:
+        config = self.config
+        loads = self._program(Region.LOAD, isa.Load)
+        computes = self._program(Region.COMPUTE, isa.Compute)
+        drains = self._program(Region.DRAIN, isa.Drain)
+        self._act = np.ascontiguousarray(words_to_lines(self._memory[Region.ACT], config.rows)).view(np.int8).copy()
+        self._weights = np.ascontiguousarray(words_to_lines(self._memory[Region.WEIGHT], config.banks)).view(np.int8)
+        self._acc = np.zeros((2, config.acc_words, config.banks), np.int64)
+        self._tiles = [
+            (load["vector"], load["address"] + tile * (1 if load["vector"] else config.rows))
+            for load in loads
+            for tile in range(load["tiles"] + 1)
+        ]
+
+        drained = 0
+        for computed, compute in enumerate(computes):
+            while drained < compute["wait"] or (
+                self._order == "early" and drained < len(drains) and drains[drained]["wait"] <= computed
+            ):
+                if drains[drained]["wait"] > computed:
+                    raise ValueError(f"COMPUTE instruction {computed} and DRAIN instruction {drained} wait for each other")
+                self._drain(drains[drained])
+                drained += 1
+            self._compute(compute)
+        for drain in drains[drained:]:
+            self._drain(drain)
+
+        words = self._memory[Region.ACT].view(np.uint8).reshape(config.act_words, -1)
+        words[:, : config.rows] = self._act.view(np.uint8)
+        timeline = timing.predict(config, loads, computes, drains)
+        registers = self._memory[Region.REGISTERS]
+        registers[Register.CYCLES] = timeline.total
+        registers[Register.MARKS] = min(len(timeline.marks), 256)
+        self._memory[Region.PROFILE][: min(len(timeline.marks), 256)] = timeline.marks[:256]
+
+    def _compute(self, now: dict[str, int]) -> None:
+        """Execute one `isa.Compute` instruction."""
+        config = self.config
+        block, tap_y, tap_x = np.meshgrid(
+            *(np.arange(now[name] + 1) for name in ("blocks", "taps_y", "taps_x")), indexing="ij"
+        )
+        pixel_y, pixel_x = np.meshgrid(*(np.arange(now[name] + 1) for name in ("pixels_y", "pixels_x")), indexing="ij")
+        step = now["base"] + block * now["block_stride"] + tap_y * now["tap_y_stride"] + tap_x * now["tap_x_stride"]
+        pixel = pixel_y * now["pixel_y_stride"] + pixel_x * now["pixel_x_stride"]
+        address = (step.reshape(-1, 1) + pixel.reshape(1, -1)) % (1 << 16) % config.act_words
+        y = now["y"] + (tap_y * now["tap_y"]).reshape(-1, 1) + (pixel_y * now["pixel_y"]).reshape(1, -1)
+        x = now["x"] + (tap_x * now["tap_x"]).reshape(-1, 1) + (pixel_x * now["pixel_x"]).reshape(1, -1)
+        outside = (y < 0) | (y > now["height"]) | (x < 0) | (x > now["width"])
+        words = np.where(outside[..., None], now["pad"], self._act[address]).astype(np.int64)
+        steps, pixels, _ = words.shape
+
+        acc = self._acc[now["half"], :pixels]
+        if now["op"] == isa.Op.MATMUL:
+            tiles = np.stack([self._tile(vector=0) for _ in range(steps)])[:, :, : config.columns]
+            # Exact: float64 holds integers below 2**53.
+            flat = words.transpose(1, 0, 2).reshape(pixels, -1).astype(np.float64)
+            value = (flat @ tiles.reshape(-1, config.columns).astype(np.float64)).astype(np.int64)
+            result = np.zeros_like(acc)
+            result[:, : config.columns] = value
+        else:
+            if now["op"] == isa.Op.DEPTHWISE:
+                factor = np.stack([self._tile(vector=1)[0, : config.rows] for _ in range(steps)]).astype(np.int64)
+            else:
+                factor = np.full((steps, 1), now["factor_b"], np.int64)
+                factor[0] = now["factor_a"]
+            result = np.zeros_like(acc)
+            if now["op"] == isa.Op.MAXIMUM:
+                result[:, : config.rows] = words.max(axis=0)
+            else:
+                result[:, : config.rows] = (words * factor[:, None, :]).sum(axis=0)
+
+        if now["clear"]:
+            acc[:] = result
+        elif now["op"] == isa.Op.MAXIMUM:
+            np.maximum(acc, result, out=acc)
+        else:
+            acc += result
+        acc[:] = acc.astype(np.int32)
+
+    def _tile(self, *, vector: int) -> NDArray[np.int8]:
+        """Take the next weight tile, (rows or 1, banks)."""
+        if not self._tiles or self._tiles[0][0] != vector:
+            raise ValueError("COMPUTE needs a weight tile that LOAD does not bring")
+        address = self._tiles.pop(0)[1]
+        return self._weights[address : address + (1 if vector else self.config.rows)]
+
+    def _drain(self, now: dict[str, int]) -> None:
+        """Execute one `isa.Drain` instruction."""
+        lanes, pixels = self.config.lanes, now["pixels"] + 1
+        channels = self._memory[Region.CHANNEL].reshape(-1, isa.words(isa.Channel))
+        for group in range(now["groups"] + 1):
+            place = now["first"] + group
+            word, byte = divmod(place * lanes, self.config.rows)
+            base = now["base"] + word * now["stride"]
+            for lane in range(lanes):
+                channel = isa.from_words(isa.Channel, channels[now["channel"] + group * lanes + lane])
+                acc = self._acc[now["half"], :pixels, group * lanes + lane] + channel["bias"]
+                multiplier = np.ldexp(float(channel["mantissa"]), -channel["shift"])
+                value = number.requantize(
+                    acc.astype(np.int32), np.float32(multiplier), now["zero_point"], now["low"], now["high"]
+                )
+                self._act[base : base + pixels, byte + lane] = value
