@@ -90,7 +90,7 @@ def bitstream(
     from .build import bitstream as build_bitstream
 
     known.get(board)
-    program = None if model is None else Program.load(readable(model, ".fpga"))
+    program = None if model is None else Program.load_file(readable(model, ".fpga"))
     with Progress(stages=1) as progress:
         progress.stage(f"build for {board}")
         result = build_bitstream(board, program, seeds=seeds, out_dir=output, progress=progress)

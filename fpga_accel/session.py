@@ -71,7 +71,7 @@ class Session:
         note: Note | None = None,
         **options: Any,
     ):
-        self.program = program if isinstance(program, Program) else Program.load(readable(Path(program)))
+        self.program = program if isinstance(program, Program) else Program.load_file(readable(Path(program)))
         self._graph = self.program.graph
         self._note = note
         self._stack = ExitStack()
@@ -136,7 +136,7 @@ class Session:
 
         A program that was compiled with ``keep_tensors`` keeps all of them.
         """
-        return self._run(feed, list(self._graph.tensors if self._device is None else self.program.placements))
+        return self._run(feed, list(self._graph.tensors if self._device is None else self.program.kept))
 
     def profile(self) -> list[LayerProfile]:
         """Return the cycles of each layer: predicted, and of the last sample that ran on this device."""
@@ -173,13 +173,14 @@ class Session:
     def _run_one(self, device: Device, inputs: Tensors, wanted: list[str]) -> Tensors:
         config, placements = self.program.config, self.program.placements
         for name, q in inputs.items():
-            device.write(placements[name].address, to_words(q, config))
+            place = placements[name]
+            device.write(place.address(config), to_words(q.reshape(place.shape), config))
         device.start()
         device.wait()
         self._ran = True
-        return {
-            name: from_words(
-                device.read(placements[name].address, placements[name].words), self._graph.tensors[name].shape, config
-            )
-            for name in wanted
-        }
+        outputs: Tensors = {}
+        for name in wanted:
+            place = placements[name]
+            words = device.read(place.address(config), place.words(config))
+            outputs[name] = from_words(words, place.shape, config).reshape(self._graph.tensors[name].shape)
+        return outputs
