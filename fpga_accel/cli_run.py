@@ -154,9 +154,9 @@ def _evaluate_onnx(path: Path, data: Path, limit: int | None) -> Answer:
     from .evaluate import accuracy
     from .onnx_model import OnnxModel
 
-    with Progress(stages=3) as progress:
-        progress.stage("open in ONNX Runtime")
-        model = OnnxModel(path)
+    model = OnnxModel(path)
+    with Progress(stages=3 if model.quantized else 2) as progress:
+        progress.stage("read the data")
         feed = npz.read_feed(data, model.get_inputs())
         labels = npz.read_labels(data, len(next(iter(feed.values()))))[:limit]
         feed = {name: array[:limit] for name, array in feed.items()}

@@ -46,3 +46,13 @@ def digits_program(digits_qdq):
     path = digits_qdq.with_name("digits.fpga")
     compile_file(digits_qdq, path, core("8x8"), keep_tensors=False)
     return path
+
+
+@pytest.fixture(scope="session")
+def digits_all_tensors(digits_qdq):
+    """The same, compiled so that every tensor is there after a run."""
+    from fpga_accel.steps import compile_file
+
+    path = digits_qdq.with_name("digits.all-tensors.fpga")
+    compile_file(digits_qdq, path, core("8x8"), keep_tensors=True)
+    return path
