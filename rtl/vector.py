@@ -48,8 +48,9 @@ class VectorLanes(wiring.Component):
                 load = delayed(f"load_{lane}", load, 1)
 
             kept = Signal(WEIGHT, name=f"kept_{lane}", reset_less=True)
+            weight = delayed(f"weight_{lane}", self.i_weight[lane], lane // 2)
             with m.If(load):
-                m.d.sync += kept.eq(delayed(f"weight_{lane}", self.i_weight[lane], lane // 2))
+                m.d.sync += kept.eq(weight)
 
             act = Signal(ACT, name=f"act_{lane}", reset_less=True)
             factor = Signal(FACTOR, name=f"factor_{lane}", reset_less=True)

@@ -1,0 +1,123 @@
+"""The core at small odd sizes against the interpreter: every byte of every tensor, every cycle count."""
+
+import dataclasses
+
+import graphs
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from onnx_frontend.compile import compile_graph
+from rtl.core import Core
+from rtl.spec.config import core
+from rtl.spec.layout import from_words, to_words
+from rtl.spec.registers import MAGIC, Region, Register
+from sim.interpreter import InterpreterDevice
+
+
+def small(name):
+    """Return a core whose accumulators are so small that every layer is cut into chunks."""
+    return dataclasses.replace(
+        core(name), act_words=2048, weight_words=4096, acc_words=32, channel_words=128, program_words=2048
+    )
+
+
+def tensors(program, read):
+    """Return all tensors that the program keeps, given a function that reads words."""
+    return {
+        name: from_words(read(place.address(program.config), place.words(program.config)), place.shape, program.config)
+        for name, place in program.placements.items()
+        if name in program.kept
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "seed"),
+    [("4x3", graphs.digits_like, 0), ("4x3", graphs.shapes_zoo, 1), ("3x4", graphs.shapes_zoo, 2)],
+)
+def test_equals_the_interpreter(name, build, seed):
+    config = small(name)
+    graph = build(seed)
+    program = compile_graph(graph, config, keep_tensors=True)
+    source = graph.inputs[0].tensor
+    random = np.random.default_rng(seed)
+    images = random.integers(-128, 128, (2, *graph.tensors[source].shape)).astype(np.int8)
+    writes = [(address + index, int(word)) for address, words in program.memory_image() for index, word in enumerate(words)]
+
+    interpreter = InterpreterDevice(config)
+    for address, words in program.memory_image():
+        interpreter.write(address, words)
+    expected = []
+    for image in images:
+        interpreter.write(program.placements[source].address(config), to_words(image, config))
+        interpreter.start()
+        expected.append(tensors(program, interpreter.read))
+
+    dut = Core(config, clock_hz=1, build_identity=7)
+
+    async def bench(ctx):
+        async def write(address, word):
+            ctx.set(dut.bus.addr, address)
+            ctx.set(dut.bus.w_data, word)
+            ctx.set(dut.bus.w_en, 1)
+            await ctx.tick()
+            ctx.set(dut.bus.w_en, 0)
+
+        async def read(address, count):
+            words = np.zeros(count, np.uint32)
+            for index in range(count):
+                ctx.set(dut.bus.addr, address + index)
+                ctx.set(dut.bus.r_en, 1)
+                await ctx.tick()
+                ctx.set(dut.bus.r_en, 0)
+                _, _, words[index] = await ctx.tick().sample(dut.bus.r_data).until(dut.bus.r_valid)
+            return words
+
+        assert (await read(Register.MAGIC, 1))[0] == MAGIC
+        assert (await read(Register.CORE_IDENTITY, 1))[0] == config.identity
+        for address, word in writes:
+            await write(address, word)
+        for run, (image, wanted) in enumerate(zip(images, expected, strict=True), start=1):
+            place = program.placements[source]
+            for index, word in enumerate(to_words(image, config)):
+                await write(place.address(config) + index, int(word))
+            await write(Register.RUN, run)
+            await write(Register.RUN, run)
+            for _ in range(program.cycles + 10):
+                await ctx.tick()
+            assert (await read(Register.STATUS, 1))[0] == 0
+            assert (await read(Register.CYCLES, 1))[0] == program.cycles
+            marks = await read(Region.PROFILE.base, len(program.layers))
+            assert [int(cycles) for cycles in np.diff([0, *marks])] == [layer.cycles for layer in program.layers]
+            for name, value in wanted.items():
+                place = program.placements[name]
+                words = await read(place.address(config), place.words(config))
+                assert (from_words(words, place.shape, config) == value).all(), f"run {run}, tensor {name}"
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+@pytest.mark.parametrize("build", [graphs.digits_like, graphs.shapes_zoo])
+@pytest.mark.parametrize("name", ["4x3", "3x4", "8x8", "16x16", "8x16"])
+def test_tokens_order_everything(name, build):
+    """Draining as late and as early as the tokens allow gives the same bytes, with and without reuse of memory."""
+    config = small(name)
+    graph = build(3)
+    source = graph.inputs[0].tensor
+    image = np.random.default_rng(4).integers(-128, 128, graph.tensors[source].shape).astype(np.int8)
+    results = []
+    for keep in (False, True):
+        program = compile_graph(graph, config, keep_tensors=keep)
+        for order in ("late", "early"):
+            device = InterpreterDevice(config, order)
+            for address, words in program.memory_image():
+                device.write(address, words)
+            device.write(program.placements[source].address(config), to_words(image, config))
+            device.start()
+            results.append(tensors(program, device.read))
+    for port in graph.outputs:
+        for result in results[1:]:
+            assert (result[port.tensor] == results[0][port.tensor]).all()

@@ -1,0 +1,25 @@
+"""The latencies of the cycle model are those that the units state."""
+
+import pytest
+
+from rtl.accumulator import Accumulators
+from rtl.compute import Compute
+from rtl.drain import Drain
+from rtl.fetch import Fetch
+from rtl.memory import HostMemory
+from rtl.spec import isa, timing
+from rtl.spec.config import core
+
+
+@pytest.mark.parametrize("name", ["4x3", "3x4", "8x8", "16x16", "16x24"])
+def test_latencies(name):
+    config = core(name)
+    for vector in (False, True):
+        # One cycle for the sequencer's register, one for the token count.
+        assert timing.compute_latency(config, vector=vector) == Compute.latency(config, vector=vector) + 2
+    for layout in (isa.Load, isa.Compute, isa.Drain):
+        assert timing.fetch_latency(layout) == Fetch.latency(layout)
+    assert timing.DRAIN_LATENCY == Drain.latency()
+    assert timing.DRAIN_HOLD == Drain.HOLD
+    assert timing.MEMORY == HostMemory.LATENCY
+    assert timing.ACCUMULATE == Accumulators.DISTANCE
