@@ -70,7 +70,7 @@ def test_equals_the_interpreter(name, build, seed):
                 ctx.set(dut.bus.r_en, 1)
                 await ctx.tick()
                 ctx.set(dut.bus.r_en, 0)
-                _, _, words[index] = await ctx.tick().sample(dut.bus.r_data).until(dut.bus.r_valid)
+                (words[index],) = await ctx.tick().sample(dut.bus.r_data).until(dut.bus.r_valid)
             return words
 
         assert (await read(Register.MAGIC, 1))[0] == MAGIC
