@@ -28,7 +28,8 @@ def _restore_names(model: onnx.ModelProto, original: onnx.ModelProto) -> onnx.Mo
             continue
         origin = producers.get(node.output[0])
         first = origin
-        while origin is not None and origin.op_type != node.op_type:
+        kinds = {"Gemm", "MatMul"} if node.op_type == "Gemm" else {node.op_type}
+        while origin is not None and origin.op_type not in kinds:
             origin = producers.get(origin.input[0]) if origin.input else None
         name = (origin.name if origin is not None else "") or (first.name if first is not None else "")
         if name and name not in taken:

@@ -1,0 +1,247 @@
+"""Import: a QDQ ONNX file becomes the quantized graph, or one list of everything that stands in the way."""
+
+import inspect
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from rtl.spec.errors import BadInput, DoesNotFit
+from rtl.spec.graph import Graph, Port, Reshape, Tensor
+
+from .batch import graph_inputs, infer_shapes, normalize_batch, with_batch
+from .draft import Draft
+from .loader import Source, load
+from .operators import _scheme, supported
+from .values import Constant, Input, Obstacle, Quantized, Real, Result, Shape, Tail, Unknown, Value, tensor_shape
+
+MOVES = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "MaxPool", "Dropout"}
+QUANTIZATION = {"QuantizeLinear", "DequantizeLinear"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of one ONNX node: ``where`` is core, host, removed or refused."""
+
+    name: str
+    operator: str
+    where: str
+    reason: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.operator} '{self.name}': {self.reason}; {self.remedy}"
+
+
+def import_graph(source: Source) -> Graph:
+    """Return the quantized graph of a QDQ model, ours or anyone's.
+
+    int8 and uint8 activations; weights int8, or uint8 with zero point 128; per tensor or per channel; int32 biases.
+
+    Raises
+    ------
+    BadInput
+        If the file is not sound, or the model is not quantized.
+    DoesNotFit
+        If nodes cannot run on the core: one message that lists each with its reason and remedy.
+    """
+    graph, verdicts = examine(load(source))
+    refused = [verdict for verdict in verdicts if verdict.where == "refused"]
+    if graph is None or refused:
+        count = f"{len(refused)} node{'s' if len(refused) != 1 else ''}"
+        listed = "\n".join(f"  {verdict}" for verdict in refused)
+        raise DoesNotFit(f"{_name(source)}: {count} cannot run on the core:\n{listed}")
+    return graph
+
+
+def examine(model: onnx.ModelProto) -> tuple[Graph | None, list[Verdict]]:
+    """Return the graph (None if a node is refused) and what becomes of each node, in order.
+
+    Raises
+    ------
+    BadInput
+        If the model is not quantized, or an input has no fixed shape.
+    """
+    if not any(node.op_type in QUANTIZATION for node in model.graph.node):
+        raise BadInput(f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first")
+    return _Import(with_batch(normalize_batch(_lift_constants(model)), 1), model).run()
+
+
+class _Import:
+    """One walk over the nodes; ``values`` says what each name stands for."""
+
+    def __init__(self, model: onnx.ModelProto, original: onnx.ModelProto):
+        self.model = model
+        self.original = original
+        self.shapes = infer_shapes(model)
+        self.draft = Draft()
+        self.verdicts: list[Verdict] = []
+        self.values: dict[str, Value] = {
+            tensor.name: Constant(numpy_helper.to_array(tensor)) for tensor in model.graph.initializer
+        }
+        self.used = {name for node in model.graph.node for name in node.input} | {
+            value.name for value in model.graph.output
+        }
+
+    def run(self) -> tuple[Graph | None, list[Verdict]]:
+        for value in graph_inputs(self.model):
+            self._guard(value.name, "input", lambda value=value: self._input(value))  # type: ignore[misc]
+        for index, node in enumerate(self.model.graph.node):
+            self._node(node, node.name or node.output[0] or f"{node.op_type}_{index}")
+        inputs = tuple(self._input_port(value) for value in graph_inputs(self.model) if value.name in self.draft.sources)
+        outputs: list[Port] = []
+        for value in self.model.graph.output:
+            self._guard(value.name, "output", lambda value=value: outputs.append(self._output_port(value)))  # type: ignore[misc]
+        if any(verdict.where == "refused" for verdict in self.verdicts):
+            return None, self.verdicts
+        name = self.model.graph.name or "model"
+        graph = Graph(name, inputs, tuple(outputs), self.draft.tensors, tuple(self.draft.nodes))
+        return fold_input_reshape(graph), self.verdicts
+
+    def _guard(self, name: str, what: str, work: object) -> None:
+        try:
+            work()  # type: ignore[operator]
+        except Obstacle as obstacle:
+            self._refuse(name, what, obstacle.reason, obstacle.remedy)
+
+    def _refuse(self, name: str, operator: str, reason: str, remedy: str) -> None:
+        self.verdicts.append(Verdict(name, operator, "refused", reason, remedy))
+
+    def _input(self, value: onnx.ValueInfoProto) -> None:
+        shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        kind = value.type.tensor_type.elem_type
+        self.values[value.name] = Unknown(shape)
+        plain = tensor_shape(shape)
+        if kind == TensorProto.FLOAT:
+            self.values[value.name] = Input(value.name, shape)
+        elif kind in (TensorProto.INT8, TensorProto.UINT8):
+            scale, zero_point, unsigned = self._scheme_of_input(value.name)
+            tensor = Tensor(value.name, plain, scale, zero_point, unsigned)
+            self.values[value.name] = Quantized(self.draft.take_input(Input(value.name, shape), tensor), shape)
+        else:
+            raise Obstacle(f"input of {helper.tensor_dtype_to_string(kind)}", "inputs are float32, int8 or uint8")
+
+    def _scheme_of_input(self, name: str) -> tuple[np.float32, int, bool]:
+        """Return the scheme that the first DequantizeLinear behind an integer input gives it."""
+        names = {name}
+        for node in self.model.graph.node:
+            if node.input and node.input[0] in names:
+                if node.op_type == "DequantizeLinear":
+                    zero = self.values.get(node.input[2]) if len(node.input) > 2 else None
+                    return _scheme(self.values.get(node.input[1], Unknown(None)), zero)
+                if node.op_type in MOVES:
+                    names.update(node.output)
+        raise Obstacle("no DequantizeLinear behind this integer input", "quantize the whole model")
+
+    def _node(self, node: onnx.NodeProto, name: str) -> None:
+        self.draft.at(name, tuple(node.input), tuple(node.output))
+        operands = [self.values.get(source, Unknown(None)) if source else None for source in node.input]
+        unknown = [operand for operand in operands if isinstance(operand, Unknown)]
+        shape = self.shapes.get(node.output[0])
+        try:
+            if node.op_type == "QuantizeLinear" and isinstance(operands[0], Unknown):
+                value = self._guess(operands[0], operands, shape)
+            elif unknown and node.op_type in supported():
+                value = Unknown(shape)
+            else:
+                value = self._apply(node, operands)
+            where = "core"
+            if isinstance(value, Tail):
+                where = "host"
+            elif node.op_type in ("Identity", "Dropout"):
+                where = "removed"
+            if node.op_type not in QUANTIZATION:
+                self.verdicts.append(Verdict(name, node.op_type, where))
+        except (Obstacle, BadInput) as error:
+            reason, remedy = (error.reason, error.remedy) if isinstance(error, Obstacle) else (str(error), "quantize again")
+            self._refuse(name, node.op_type, reason, remedy)
+            value = Unknown(shape)
+        self.values[node.output[0]] = value
+
+    def _apply(self, node: onnx.NodeProto, operands: list[Value | None]) -> Value:
+        function = supported().get(node.op_type) if node.domain in ("", "ai.onnx", "com.microsoft") else None
+        if function is None:
+            domain = f" of {node.domain}" if node.domain else ""
+            raise Obstacle(f"operator{domain} is not supported", "replace it by supported operators (see the README's table)")
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        parameters = inspect.signature(function).parameters
+        open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        for attribute in attributes:
+            if attribute not in parameters and not open_ended:
+                raise Obstacle(f"attribute {attribute} is not supported", "export the model without it")
+        for output in node.output[1:]:
+            if output and output in self.used:
+                raise Obstacle(f"its output '{output}' is used", "only the first output is supported")
+        return function(self.draft, *operands, **attributes)
+
+    def _guess(self, value: Unknown, operands: list[Value | None], shape: Shape | None) -> Value:
+        if shape is None:
+            return Unknown(None)
+        scale, zero_point, unsigned = _scheme(*(operands[1:3] + [None])[:2])  # type: ignore[arg-type]
+        output = Tensor(self.draft.outputs[0], tensor_shape(shape), scale, zero_point, unsigned)
+        return self.draft.guess(replace(value, shape=shape), output)
+
+    def _input_port(self, value: onnx.ValueInfoProto) -> Port:
+        shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
+        return Port(value.name, self.draft.sources[value.name], (-1, *shape[1:]), dtype, dtype != "float32")
+
+    def _output_port(self, output: onnx.ValueInfoProto) -> Port:
+        value = self.values.get(output.name, Unknown(None))
+        if isinstance(value, Result) and value.source is not None:
+            self.draft.at(output.name, (output.name,), (output.name,))
+            value = self.draft.settle(value)
+        steps: tuple[tuple[str, int], ...] = ()
+        shape = value.shape if isinstance(value, Tail | Real | Quantized) else None
+        if isinstance(value, Tail):
+            value, steps = value.real, value.steps
+        if isinstance(value, Unknown):
+            return Port(output.name, "", (), "")
+        if not isinstance(value, Real | Quantized) or shape is None:
+            raise Obstacle("the output is not quantized", "quantize the whole model (`fpga-accel quantize` does)")
+        if value.order is not None:
+            raise Obstacle(f"comes through Transpose '{value.moved_by}', which moves data", "transpose it on the host")
+        dtype = "float32"
+        if isinstance(value, Quantized):
+            dtype = "uint8" if value.tensor.unsigned else "int8"
+        elif any(operator == "ArgMax" for operator, _ in steps):
+            dtype = "int64"
+        return Port(output.name, value.tensor.name, (-1, *shape[1:]), dtype, isinstance(value, Quantized), steps)
+
+
+def fold_input_reshape(graph: Graph) -> Graph:
+    """Return the graph with a Reshape directly behind an input left to the host, which gives the same bytes."""
+    for port in graph.inputs:
+        readers = [node for node in graph.nodes if port.tensor in node.inputs]
+        shown = any(output.tensor == port.tensor for output in graph.outputs)
+        if len(readers) == 1 and isinstance(readers[0], Reshape) and not shown:
+            node = readers[0]
+            graph = replace(
+                graph,
+                inputs=tuple(replace(p, tensor=node.output) if p is port else p for p in graph.inputs),
+                tensors={name: tensor for name, tensor in graph.tensors.items() if name != port.tensor},
+                nodes=tuple(other for other in graph.nodes if other is not node),
+            )
+    return graph
+
+
+def _lift_constants(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with Constant nodes turned into initializers."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    nodes = list(result.graph.node)
+    del result.graph.node[:]
+    for node in nodes:
+        value = next((attribute.t for attribute in node.attribute if attribute.name == "value"), None)
+        if node.op_type == "Constant" and value is not None:
+            tensor = result.graph.initializer.add()
+            tensor.CopyFrom(value)
+            tensor.name = node.output[0]
+        else:
+            result.graph.node.append(node)
+    return result
+
+
+def _name(source: Source) -> str:
+    return (source.graph.name or "model") if isinstance(source, onnx.ModelProto) else str(source)

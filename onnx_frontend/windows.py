@@ -1,0 +1,81 @@
+"""Sliding windows: ONNX's strides, pads, dilations, auto_pad and ceil_mode for one and two dimensions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .values import Obstacle
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window on an image of height and width; one-dimensional ones have height 1.
+
+    ``pads`` are top, left, bottom, right; ``output`` is the height and width of the result.
+    """
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilations: tuple[int, int]
+    output: tuple[int, int]
+
+
+def window(
+    image: Sequence[int],
+    kernel: Sequence[int],
+    *,
+    strides: Sequence[int] | None,
+    pads: Sequence[int] | None,
+    dilations: Sequence[int] | None,
+    auto_pad: str | bytes,
+    ceil_mode: int = 0,
+) -> Window:
+    """Return the window of an operator on ``image`` (spatial dimensions only), each attribute as ONNX defines it.
+
+    With ``ceil_mode`` the end pads are those that the last window really reaches.
+
+    Raises
+    ------
+    Obstacle
+        If the image is not one- or two-dimensional, or no window fits.
+    """
+    rank = len(image)
+    if rank not in (1, 2):
+        raise Obstacle(f"{rank} spatial dimensions", "only 1 and 2 are supported")
+    strides, dilations = list(strides or [1] * rank), list(dilations or [1] * rank)
+    begins, ends = list((pads or [0] * 2 * rank)[:rank]), list((pads or [0] * 2 * rank)[rank:])
+    mode = auto_pad.decode() if isinstance(auto_pad, bytes) else auto_pad
+    if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
+        raise Obstacle(f"auto_pad {mode}", "export the model with explicit pads")
+    output = []
+    for axis in range(rank):
+        size, step = image[axis], strides[axis]
+        reach = dilations[axis] * (kernel[axis] - 1) + 1
+        if mode == "VALID":
+            begins[axis] = ends[axis] = 0
+        elif mode != "NOTSET":
+            total = max((-(-size // step) - 1) * step + reach - size, 0)
+            begins[axis] = total // 2 if mode == "SAME_UPPER" else total - total // 2
+            ends[axis] = total - begins[axis]
+        if begins[axis] < 0 or ends[axis] < 0:
+            raise Obstacle(f"negative pads {list(pads or [])}", "crop the input instead")
+        room = size + begins[axis] + ends[axis] - reach
+        if room < 0:
+            raise Obstacle(f"kernel {list(kernel)} is larger than the padded input {list(image)}", "correct the model")
+        count = room // step + 1
+        if ceil_mode and room % step:
+            if count * step < size + begins[axis]:
+                count += 1
+            ends[axis] = max(ends[axis], (count - 1) * step + reach - size - begins[axis])
+        output.append(count)
+    if rank == 1:
+        return Window(
+            (1, kernel[0]), (1, strides[0]), (0, begins[0], 0, ends[0]), (1, dilations[0]), (1, output[0])
+        )
+    return Window(
+        (kernel[0], kernel[1]),
+        (strides[0], strides[1]),
+        (begins[0], begins[1], ends[0], ends[1]),
+        (dilations[0], dilations[1]),
+        (output[0], output[1]),
+    )
