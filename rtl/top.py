@@ -1,16 +1,26 @@
-"""The whole top level of a board, but for its pins and its clock: the link, the core, the LEDs."""
+"""The whole of an FPGA but for its pins and clock: the core behind its serial link."""
+
+import enum
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from rtl.core import Core
-from rtl.link import Link
-from rtl.spec.config import Config
+from .core import Core
+from .link import Link
+
+
+class Led(enum.IntEnum):
+    """Bits of ``leds``. ERROR: the last frame on the line was damaged."""
+
+    HEARTBEAT = 0
+    LINK = 1
+    BUSY = 2
+    ERROR = 3
 
 
 class Top(wiring.Component):
-    """Link and core.
+    """A core and its link.
 
     Parameters
     ----------
@@ -19,36 +29,39 @@ class Top(wiring.Component):
         Clock cycles per bit of the serial line.
     clock_hz : int
     build_identity : int
-        32 bits that tell this build from others, for the host to read.
+        32 bits that the host can read back.
 
     Members
     -------
     rx, tx : In(1), Out(1)
-        The serial line; ``rx`` is asynchronous.
+        The serial line; asynchronous, 1 when idle.
     leds : Out(4)
-        Heartbeat (about once a second), link active, core busy, last frame damaged.
+        One bit for each :class:`Led`; the heartbeat takes one to two seconds.
     """
 
-    def __init__(self, config: Config, *, divisor: int, clock_hz: int, build_identity: int):
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+    leds: Out(len(Led))
+
+    def __init__(self, config, *, divisor, clock_hz, build_identity):
         self._config = config
         self._divisor = divisor
         self._clock_hz = clock_hz
         self._build_identity = build_identity
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(4)})
+        super().__init__()
 
     def elaborate(self, platform):
         m = Module()
 
         m.submodules.link = link = Link(self._divisor)
-        m.submodules.core = core = Core(
-            self._config, clock_hz=self._clock_hz, build_identity=self._build_identity
-        )
+        m.submodules.core = core = Core(self._config, clock_hz=self._clock_hz, build_identity=self._build_identity)
         connect(m, link.bus, core.bus)
         m.d.comb += link.rx.eq(self.rx)
         m.d.comb += self.tx.eq(link.tx)
 
-        heartbeat = Signal(range(self._clock_hz))
+        heartbeat = Signal(range(self._clock_hz + 1))
         m.d.sync += heartbeat.eq(heartbeat + 1)
-        m.d.comb += self.leds.eq(Cat(heartbeat[-1], link.active, core.busy, link.error))
+        leds = {Led.HEARTBEAT: heartbeat[-1], Led.LINK: link.active, Led.BUSY: core.busy, Led.ERROR: link.error}
+        m.d.comb += self.leds.eq(Cat(leds[led] for led in Led))
 
         return m
