@@ -75,9 +75,9 @@ class Builder:
 
     def gemm(self, x, features, kernel=(1, 1)):
         source = self.tensors[x]
-        taps = source.shape[0]
+        taps = source.shape[0] * kernel[0] * kernel[1]
         y = self.tensor((features,))
-        weight = self.random.integers(-127, 128, (features, taps // (kernel[0] * kernel[1]), *kernel)).astype(np.int8)
+        weight = self.random.integers(-127, 128, (features, source.shape[0], *kernel)).astype(np.int8)
         multiplier = self.random.uniform(0.5, 2, features).astype(np.float32) * np.float32(0.02 / np.sqrt(taps))
         bias = self.random.integers(-3000, 3000, features).astype(np.int32)
         self.nodes.append(
@@ -112,5 +112,5 @@ def shapes_zoo(seed=0):
     d = b.conv(x, 6, (3, 3), strides=(1, 2), pads=(2, 0, 1, 1), dilations=(1, 2), group=6, extreme=True)
     m = b.max_pool(g1, (3, 3), (1, 2), pads=(1, 1, 1, 0))
     v = b.average_pool(d, (2, 2), (1, 1), pads=(1, 0, 0, 1))
-    gemm = b.gemm(b.flatten(m), 7, b.tensors[m].shape[1:])
+    gemm = b.gemm(m, 7, b.tensors[m].shape[1:])
     return b.graph(gemm, v, b.add(v, v))
