@@ -56,8 +56,9 @@ class Draft:
         if isinstance(value, Real | Quantized):
             if ordered and value.order is not None:
                 raise Obstacle(
-                    f"its input comes through Transpose '{value.moved_by}', which moves data",
+                    f"moves data of '{value.tensor.name}' that others than a Gemm or MatMul read",
                     "export the model with channels first (NCHW)",
+                    value.moved_by,
                 )
             return Real(value.tensor, value.shape, value.order, value.moved_by)
         if isinstance(value, Tail):

@@ -103,10 +103,13 @@ class _Import:
         try:
             work()  # type: ignore[operator]
         except Obstacle as obstacle:
-            self._refuse(name, what, obstacle.reason, obstacle.remedy)
+            self._refuse(name, what, obstacle.reason, obstacle.remedy, obstacle.node)
 
-    def _refuse(self, name: str, operator: str, reason: str, remedy: str) -> None:
-        self.verdicts.append(Verdict(name, operator, "refused", reason, remedy))
+    def _refuse(self, name: str, operator: str, reason: str, remedy: str, blamed: str = "") -> None:
+        self.verdicts.append(Verdict(name, operator, *(("core",) if blamed else ("refused", reason, remedy))))
+        for index, verdict in enumerate(self.verdicts):
+            if blamed and verdict.name == blamed:
+                self.verdicts[index] = replace(verdict, where="refused", reason=reason, remedy=remedy)
 
     def _input(self, value: onnx.ValueInfoProto) -> None:
         shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
@@ -153,9 +156,11 @@ class _Import:
                 where = "removed"
             if node.op_type not in QUANTIZATION:
                 self.verdicts.append(Verdict(name, node.op_type, where))
-        except (Obstacle, BadInput) as error:
-            reason, remedy = (error.reason, error.remedy) if isinstance(error, Obstacle) else (str(error), "quantize again")
-            self._refuse(name, node.op_type, reason, remedy)
+        except Obstacle as obstacle:
+            self._refuse(name, node.op_type, obstacle.reason, obstacle.remedy, obstacle.node)
+            value = Unknown(shape)
+        except BadInput as error:
+            self._refuse(name, node.op_type, str(error), "quantize the model again")
             value = Unknown(shape)
         self.values[node.output[0]] = value
 
@@ -201,7 +206,7 @@ class _Import:
         if not isinstance(value, Real | Quantized) or shape is None:
             raise Obstacle("the output is not quantized", "quantize the whole model (`fpga-accel quantize` does)")
         if value.order is not None:
-            raise Obstacle(f"comes through Transpose '{value.moved_by}', which moves data", "transpose it on the host")
+            raise Obstacle("moves the data of an output", "remove it and transpose on the host", value.moved_by)
         dtype = "float32"
         if isinstance(value, Quantized):
             dtype = "uint8" if value.tensor.unsigned else "int8"

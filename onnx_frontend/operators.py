@@ -376,7 +376,7 @@ def ArgMax(draft: Draft, data: Value, *, axis: int = 0, keepdims: int = 1, selec
     if select_last_index:
         raise Obstacle("select_last_index 1; only 0 is supported", "export it with select_last_index 0")
     value = _tail(draft, "ArgMax", data, axis)
-    at = value.steps[-1][1]
+    at = axis % len(value.shape)
     shape = tuple(1 if index == at else size for index, size in enumerate(value.shape))
     return replace(value, shape=shape if keepdims else shape[:at] + shape[at + 1 :])
 
@@ -608,13 +608,15 @@ def _reshaped(draft: Draft, value: Value, shape: tuple[int, ...]) -> Value:
 
 
 def _tail(draft: Draft, operator: str, value: Value, axis: int) -> Tail:
+    """Append an operator of the host; its axis counts the dimensions of the graph's tensor, behind the batch."""
     if isinstance(value, Tail):
-        at = axis % len(value.shape)
-        steps = value.steps
-        real, shape = value.real, value.shape
+        real, shape, steps = value.real, value.shape, value.steps
+        if tensor_shape(shape) != real.tensor.shape or any(name == "ArgMax" for name, _ in steps):
+            raise Obstacle(f"reads the reshaped result of {steps[-1][0]}", "end the model there")
     else:
         real = draft.settle(value)
-        shape, steps, at = real.shape, (), axis % len(real.shape)
+        shape, steps = real.shape, ()
+    at = axis % len(shape)
     if at == 0:
         raise Obstacle(f"axis {axis} is the batch", "use another axis")
-    return Tail(real, shape, (*steps, (operator, at)))
+    return Tail(real, shape, (*steps, (operator, 3 if len(shape) == 3 and at == 2 else at)))

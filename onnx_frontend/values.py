@@ -17,12 +17,16 @@ Shape = tuple[int, ...]
 
 
 class Obstacle(Exception):
-    """A reason why the core cannot run a node, and what the user can do about it."""
+    """A reason why the core cannot run a node, and what the user can do about it.
 
-    def __init__(self, reason: str, remedy: str):
+    ``node`` names an earlier node that is to blame, if it is not the one at hand.
+    """
+
+    def __init__(self, reason: str, remedy: str, node: str = ""):
         super().__init__(reason, remedy)
         self.reason = reason
         self.remedy = remedy
+        self.node = node
 
 
 @dataclass(frozen=True)

@@ -82,12 +82,6 @@ def output(port: Port, tensor: Tensor, array: Int8) -> NDArray[np.generic]:
         whole = (array.astype(np.int16) - LOW).astype(np.uint8) if port.dtype == "uint8" else array
         return whole.reshape(len(array), *port.shape[1:])
     value: NDArray[np.generic] = dequantize(array, tensor.scale, tensor.zero_point)
-    if not port.tail:
-        return value.reshape(len(array), *port.shape[1:])
-    if all(operator != "ArgMax" for operator, _ in port.tail):
-        value = value.reshape(len(array), *port.shape[1:])
-    elif len(tensor.shape) + 1 < max(axis for _, axis in port.tail) + 1:
-        value = value.reshape(len(array), *port.shape[1:-1], -1)
     for operator, axis in port.tail:
         value = TAILS[operator](value, axis)
     return value.reshape(len(array), *port.shape[1:]).astype(port.dtype)
@@ -106,7 +100,7 @@ def _log_softmax(x: NDArray[np.generic], axis: int) -> NDArray[np.generic]:
 TAILS: dict[str, Callable[[NDArray[np.generic], int], NDArray[np.generic]]] = {
     "Softmax": _softmax,
     "LogSoftmax": _log_softmax,
-    "ArgMax": lambda x, axis: np.argmax(x, axis=axis),
+    "ArgMax": lambda x, axis: np.argmax(x, axis=axis, keepdims=True),
 }
 
 
@@ -137,8 +131,11 @@ def _conv(node: Conv, tensors: dict[str, Tensor], x: Int8) -> Int8:
     views = _windows(centred, (height, width), node.strides, node.pads, node.dilations, 0)
     per_group = outputs // node.group
     weight = node.weight.astype(exact)
+    acc: NDArray[np.generic]
     if depth == 1 and per_group == 1:
-        acc = np.einsum("nchwij,cij->nchw", views, weight[:, 0])
+        acc = np.zeros(views.shape[:4], exact)
+        for tap in np.ndindex(height, width):
+            acc += views[(..., *tap)] * weight[:, 0, *tap].reshape(-1, 1, 1)
     else:
         groups = []
         for index in range(node.group):

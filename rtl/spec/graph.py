@@ -115,7 +115,8 @@ class Port:
 
     ``tensor`` names the int8 tensor. For inputs the host quantizes (or takes integers as they are, if ``quantized``).
     For outputs the host dequantizes (unless ``quantized``) and then applies ``tail``, a list of (operator, axis), with
-    operators of {"Softmax", "LogSoftmax", "ArgMax"}. ``shape`` is the ONNX shape with the batch as -1.
+    operators of {"Softmax", "LogSoftmax", "ArgMax"} and the axis in (batch, *tensor shape). ``shape`` is the ONNX shape with
+    the batch as -1; its bytes are the tensor's in the same order.
     """
 
     name: str

@@ -15,7 +15,6 @@ SIGNIFICAND = 24
 """Significant bits of a float32: of the rounded accumulator, the multiplier and the rounded product."""
 MAX_SHIFT = 63
 """Largest right shift of the requantizer; the hardware holds it in 6 bits."""
-CHUNK = 1 << 16
 
 
 def split_multiplier(multiplier: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
