@@ -9,7 +9,7 @@ from rtl.spec.errors import BadInput
 
 from .console import Answer, DebugOption, JsonOption, answers, table
 from .files import readable
-from .open_device import open_device
+from .open_device import device_options, open_device
 from .progress import Progress
 
 
@@ -60,7 +60,7 @@ def info(
     unknown = Config(
         rows=2, columns=1, lanes=1, act_words=1, weight_words=1, acc_words=1, channel_words=1, program_words=1
     )
-    with open_device(device, unknown, **({} if baud is None else {"baud": baud})) as opened:
+    with open_device(device, unknown, **device_options(device, baud)) as opened:
         core = read_core_info(opened)
     document = {
         "device": device,

@@ -9,10 +9,11 @@ from rtl.spec.errors import BadInput
 
 from .console import Answer, DebugOption, JsonOption, answers, count, table
 from .files import readable, writable
-from .open_device import DEVICE_HELP, check_device_name
+from .open_device import DEVICE_HELP, check_device_name, device_options
 from .progress import Progress
 
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE_HELP)]
+BaudOption = Annotated[int | None, typer.Option(min=1, help="Bits a second of serial:PORT, if not the usual.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Use only the first samples.")]
 
 
@@ -79,6 +80,7 @@ def run(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="Y.npz", help="File to write.")],
     device: DeviceOption = "program",
+    baud: BaudOption = None,
     limit: LimitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -92,7 +94,7 @@ def run(
     check_device_name(device)
     with Progress(stages=2) as progress:
         progress.stage(f"open {device}")
-        with Session(program, device, note=progress) as session:
+        with Session(program, device, note=progress, **device_options(device, baud)) as session:
             feed = npz.read_feed(input_file, session.get_inputs())
             feed = {name: array[:limit] for name, array in feed.items()}
             samples = len(next(iter(feed.values())))
@@ -116,6 +118,7 @@ def evaluate(
     ],
     data: Annotated[Path, typer.Option("--data", metavar="X.npz", help="Inputs by name, and 'labels'.")],
     device: DeviceOption = "program",
+    baud: BaudOption = None,
     limit: LimitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -124,18 +127,18 @@ def evaluate(
     readable(model, ".onnx", ".fpga")
     check_device_name(device)
     if model.suffix == ".fpga":
-        return _evaluate_program(model, data, device, limit)
+        return _evaluate_program(model, data, device, baud, limit)
     return _evaluate_onnx(model, data, limit)
 
 
-def _evaluate_program(program: Path, data: Path, device: str, limit: int | None) -> Answer:
+def _evaluate_program(program: Path, data: Path, device: str, baud: int | None, limit: int | None) -> Answer:
     from . import npz
     from .evaluate import accuracy
     from .session import Session
 
     with Progress(stages=2) as progress:
         progress.stage(f"open {device}")
-        with Session(program, device, note=progress) as session:
+        with Session(program, device, note=progress, **device_options(device, baud)) as session:
             feed = npz.read_feed(data, session.get_inputs())
             labels = npz.read_labels(data, len(next(iter(feed.values()))))[:limit]
             progress.stage(f"run {len(labels)} samples")

@@ -1,16 +1,11 @@
 """The whole way on one model, each machine of the chain compared with the one before, byte for byte."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from onnx_frontend.check import check
 from onnx_frontend.oracle import run_all
 from rtl.spec.config import Config
-from rtl.spec.graph import Graph
 from sim import reference
 
 from .evaluate import Difference, accuracy, compare, output_bytes
@@ -67,16 +62,6 @@ class Result:
         return bytes_equal and layers_equal and self.cycles_predicted == self.cycles_measured
 
 
-def as_int8(graph: Graph, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.int8]]:
-    """Return those of ``arrays`` that are tensors of the graph as int8 (batch, *shape), uint8 less 128."""
-    result: dict[str, NDArray[np.int8]] = {}
-    for name, tensor in graph.tensors.items():
-        if name in arrays and arrays[name].dtype in (np.int8, np.uint8):
-            array = arrays[name].astype(np.int16) - (128 if arrays[name].dtype == np.uint8 else 0)
-            result[name] = array.reshape(-1, *tensor.shape).astype(np.int8)
-    return result
-
-
 def run_demo(
     model: Path, calibration: Path, data: Path, config: Config, images: int, output: Path, progress: Progress
 ) -> Result:
@@ -111,7 +96,7 @@ def run_demo(
     }
 
     progress.stage("ONNX Runtime on the QOperator form, NumPy reference")
-    exact = as_int8(graph, run_all(qop, feed))
+    exact = run_all(qop, feed)
     expected = reference.run(graph, feed)
     links = [Link("ONNX Runtime (QOperator) = reference", samples, compare(exact, expected))]
 

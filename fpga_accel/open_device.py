@@ -24,6 +24,15 @@ def check_device_name(name: str) -> None:
         )
 
 
+def device_options(name: str, baud: int | None) -> dict[str, int]:
+    """Return the options for :func:`open_device` that the command line's ``--baud`` gives."""
+    if baud is None:
+        return {}
+    if not name.startswith("serial:"):
+        raise BadInput(f"--baud is for --device serial:PORT, not for '{name}'")
+    return {"baud": baud}
+
+
 @contextmanager
 def open_device(name: str, config: Config, **options: Any) -> Iterator["Device"]:
     """Open the device that ``name`` says, and close it afterwards.
@@ -47,7 +56,7 @@ def open_device(name: str, config: Config, **options: Any) -> Iterator["Device"]
     if name == "program":
         from sim.interpreter import InterpreterDevice
 
-        device: "Device" = InterpreterDevice(config, **options)
+        device: Device = InterpreterDevice(config, **options)
         yield device
         device.close()
     elif name == "sim":

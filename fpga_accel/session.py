@@ -161,7 +161,7 @@ class Session:
         if self._device is None:
             tensors = reference.run(self._graph, arrays)
             return {name: tensors[name] for name in wanted}
-        quantized = reference.inputs(self._graph, arrays)
+        quantized = reference.quantize_inputs(self._graph, arrays)
         batch = len(next(iter(quantized.values())))
         samples: list[Tensors] = []
         for index in range(batch):
