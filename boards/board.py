@@ -10,6 +10,26 @@ from rtl.spec.config import Config
 
 
 @dataclass(frozen=True)
+class Family:
+    """FPGAs that the same tools make bitstreams for, from the same kinds of cells.
+
+    Members
+    -------
+    tools : tuple of str
+        Programs that make a bitstream, in this order: synthesis, place and route, packing.
+    options : tuple of (str, str)
+        Overrides of the platform's build templates, as Amaranth documents them.
+    block_ram_shapes : tuple of (int, int)
+        Words and bits of a block memory, in each of its settings.
+    """
+
+    name: str
+    tools: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
+    block_ram_shapes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Part:
     """An FPGA: what can be ordered, and how much of it there is.
 
@@ -19,18 +39,15 @@ class Part:
         As the platform and the place-and-route tool name them.
     luts, multipliers, block_rams : int
         Four-input look-up tables; hard multipliers; block memories.
-    block_ram_shapes : tuple of (int, int)
-        Words and bits of a block memory, in each of its settings.
     """
 
-    family: str
+    family: Family
     device: str
     package: str
     speed: str
     luts: int
     multipliers: int
     block_rams: int
-    block_ram_shapes: tuple[tuple[int, int], ...]
 
     @property
     def name(self) -> str:

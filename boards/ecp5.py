@@ -1,6 +1,7 @@
 """Lattice ECP5: its parts, and a clock for the core from its PLL."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
@@ -8,19 +9,22 @@ from amaranth.lib.cdc import ResetSynchronizer
 
 from rtl.spec.errors import BadInput
 
-from .board import Board, Part
+from .board import Board, Family, Part
 
-FAMILY = "ecp5"
+ECP5 = Family(
+    name="ecp5",
+    tools=("yosys", "nextpnr-ecp5", "ecppack"),
+    options=(
+        # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs. It turns
+        # $__soft_mul back to $mul once the multipliers are mapped.
+        ("script_after_read", "chtype -set $__soft_mul t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i"),
+        ("ecppack_opts", "--compress"),
+    ),
+    # DP16KD, words x bits; the widest only with one read and one write port.
+    block_ram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+)
 
-# DP16KD, words x bits; the widest only with one read and one write port.
-_DP16KD = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-
-
-def _part(device: str, package: str, speed: str, luts: int, multipliers: int, block_rams: int) -> Part:
-    return Part(FAMILY, device, package, speed, luts, multipliers, block_rams, _DP16KD)
-
-
-LFE5U_85F_6BG381 = _part("LFE5U-85F", "BG381", "6", luts=83640, multipliers=156, block_rams=208)
+LFE5U_85F_6BG381 = Part(ECP5, "LFE5U-85F", "BG381", "6", luts=83640, multipliers=156, block_rams=208)
 
 # FPGA-DS-02012, sysCLOCK PLL Timing.
 _INPUT_HZ = (8e6, 400e6)
@@ -80,13 +84,13 @@ def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
     return best
 
 
-class PllClock(Elaboratable):
+class PllClock(Elaboratable):  # type: ignore[misc]
     """Defines the domain ``sync`` at ``board.clock_hz``, in reset until the PLL has locked."""
 
-    def __init__(self, board: Board):
+    def __init__(self, board: Board) -> None:
         self._board = board
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         board = self._board
         setting = pll(board.oscillator_hz, board.clock_hz)
         m = Module()

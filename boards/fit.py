@@ -24,7 +24,7 @@ def need(config: Config, part: Part) -> Need:
     """Estimate what ``config`` takes of ``part``: the array, the vector lanes and the requantizer, and all memories."""
 
     def block_rams(words: int, bits: int) -> int:
-        return min(-(-words // depth) * -(-bits // width) for depth, width in part.block_ram_shapes)
+        return min(-(-words // depth) * -(-bits // width) for depth, width in part.family.block_ram_shapes)
 
     return Need(
         multipliers=config.rows * config.pairs + config.rows + _REQUANTIZER_MULTIPLIERS * config.lanes,

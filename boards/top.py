@@ -1,27 +1,29 @@
 """The whole FPGA: clock, serial link pins, LEDs, and the core's top level between them."""
 
+from typing import Any
+
 from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import io
 
 from .board import Board
 
 
-class BoardTop(Elaboratable):
+class BoardTop(Elaboratable):  # type: ignore[misc]
     """A board around a top level.
 
     Parameters
     ----------
     board : Board
     top : wiring.Component
-        Has the ports ``rx`` : In(1), asynchronous, and ``tx`` : Out(1), both idle at 1, and ``leds`` : Out(n), in the order heartbeat,
-        link, busy, error. It is the only user of the domain ``sync``.
+        Has the ports ``rx`` : In(1), asynchronous, and ``tx`` : Out(1), both idle at 1, and ``leds`` : Out(n), in the
+        order heartbeat, link, busy, error. It is the only user of the domain ``sync``.
     """
 
-    def __init__(self, board: Board, top):
+    def __init__(self, board: Board, top: Any) -> None:
         self._board = board
         self._top = top
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
 
         m.submodules.clock = self._board.clocking(self._board)

@@ -1,0 +1,207 @@
+"""Bitstreams: synthesis, place and route, packing, with the results kept by content."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import Elaboratable
+
+import boards
+import boards.fit
+from boards import Board
+from rtl.spec.config import Config
+from rtl.spec.errors import ToolError
+from rtl.spec.program import Program
+
+from . import sources, stages, timing, tools
+from .files import replacing_folder
+from .stages import Note
+
+_STATE = "build.json"
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A bitstream that meets its clock.
+
+    Members
+    -------
+    bitstream, folder : Path
+        The file for the board, and where it lies with the reports and logs.
+    routes : tuple of timing.Route
+        One for each seed, in order.
+    best : timing.Route
+        The fastest: the one in the bitstream.
+    seconds : dict of str to float
+        Wall time by stage, from when each was run.
+    cached : bool
+        Nothing had to be run.
+    """
+
+    board: str
+    core: str
+    build_identity: int
+    bitstream: Path
+    folder: Path
+    clock_hz: int
+    routes: tuple[timing.Route, ...]
+    best: timing.Route
+    seconds: dict[str, float]
+    cached: bool
+
+    def lines(self) -> list[str]:
+        """Return the result as it is told to users."""
+        total = sum(self.seconds.values())
+        times = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in self.seconds.items())
+        return [
+            *timing.summary(list(self.routes)),
+            f"clock {self.clock_hz / 1e6:g} MHz met: up to {self.best.fmax_hz / 1e6:.1f} MHz",
+            *(f"{kind}: {used} of {there} ({used / there:.0%})" for kind, (used, there) in self.best.used.items()),
+            f"{'kept from before; it took' if self.cached else 'took'} {total:.0f} s: {times}",
+            f"bitstream: {self.bitstream}",
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as JSON-able values."""
+        return {
+            **{key: value for key, value in vars(self).items() if key not in ("routes", "best", "bitstream", "folder")},
+            "bitstream": str(self.bitstream),
+            "folder": str(self.folder),
+            "seed": self.best.seed,
+            "fmax_hz": self.best.fmax_hz,
+            "used": self.best.used,
+            "routes": [route.to_json() for route in self.routes],
+        }
+
+
+def bitstream(
+    board: str | Board,
+    program: Program | None = None,
+    *,
+    seeds: int = 1,
+    out_dir: Path = Path("build"),
+    progress: Note = lambda *_: None,
+) -> BuildResult:
+    """Build the bitstream of a board's core, or of the core that ``program`` was compiled for, if that is another.
+
+    All models of a core have one bitstream: with another program of the same core nothing is built. Results go to
+    ``out_dir/<board>-<core>/``; they are taken from there if sources, tools and seeds are the same.
+
+    Parameters
+    ----------
+    board : str or Board
+        Name as in :func:`boards.names`.
+    program : Program or None
+    seeds : int
+        Place and route with seeds 1 to ``seeds``; the fastest becomes the bitstream.
+    progress : callable
+        Called about once a second as ``progress(stage)`` or ``progress(stage, done, total)``.
+
+    Raises
+    ------
+    BadInput
+        If there is no such board.
+    DoesNotFit
+        If the core is larger than the board's part.
+    ToolError
+        If a tool is missing or fails, or a clock misses its constraint. Logs and reports are left in the folder, and
+        no bitstream.
+    """
+    board = boards.get(board) if isinstance(board, str) else board
+    config = board.config if program is None else program.config
+    boards.fit.check(config, board.part)
+    identity = sources.build_identity(board, config)
+
+    def top() -> Elaboratable:
+        from rtl.top import Top
+
+        return Top(  # type: ignore[no-untyped-call]
+            config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=identity
+        )
+
+    return build(
+        board,
+        config,
+        top,
+        source=sources.digest(board, config),
+        identity=identity,
+        seeds=seeds,
+        out_dir=out_dir,
+        progress=progress,
+    )
+
+
+def build(
+    board: Board,
+    config: Config,
+    top: Callable[[], Elaboratable],
+    *,
+    source: str,
+    identity: int,
+    seeds: int,
+    out_dir: Path,
+    progress: Note,
+) -> BuildResult:
+    """Do the work of :func:`bitstream` for any top level of its ports; ``source`` is the hash of what it is made of."""
+    name = f"{board.name}-{config.name}"
+    folder = out_dir / name
+    key = " ".join([source, *(tools.version(tool) for tool in board.part.family.tools)])
+    out_dir.mkdir(parents=True, exist_ok=True)
+
+    kept = _state(folder, key)
+    wanted = list(range(1, seeds + 1))
+    if kept.get("bitstream") and kept["packed"] == wanted:
+        return _result(board, config, identity, folder, kept, cached=True)
+
+    failure = None
+    with replacing_folder(folder) as work:
+        state: dict[str, Any] = {"key": key, "seconds": {}, "routes": {}}
+        if kept:
+            shutil.copytree(folder, work, dirs_exist_ok=True)
+            state = {**kept, "bitstream": None}
+            for old in work.glob("*.bit"):
+                old.unlink()
+        try:
+            stages.run(board, top, name, wanted, work, state, progress)
+        except ToolError as error:
+            failure = error
+            for unfit in work.rglob("*.bit"):
+                unfit.unlink()
+        (work / _STATE).write_text(json.dumps(state, indent=1))
+    if failure is not None:
+        raise ToolError(f"{failure}\nlogs: {folder}") from failure
+    return _result(board, config, identity, folder, state, cached=False)
+
+
+def _result(
+    board: Board, config: Config, identity: int, folder: Path, state: dict[str, Any], *, cached: bool
+) -> BuildResult:
+    routes = stages.routes(board, folder, state, state["packed"])
+    return BuildResult(
+        board=board.name,
+        core=config.name,
+        build_identity=identity,
+        bitstream=folder / state["bitstream"],
+        folder=folder,
+        clock_hz=board.clock_hz,
+        routes=tuple(routes),
+        best=stages.best(routes),
+        seconds=state["seconds"],
+        cached=cached,
+    )
+
+
+def _state(folder: Path, key: str) -> dict[str, Any]:
+    """Return what an earlier build of the same sources left in ``folder``, or nothing."""
+    try:
+        state: dict[str, Any] = json.loads((folder / _STATE).read_text())
+    except (OSError, ValueError):
+        return {}
+    if state.get("key") != key or not state.get("commands"):
+        return {}
+    if state.get("bitstream") and not (folder / state["bitstream"]).exists():
+        return {}
+    return state

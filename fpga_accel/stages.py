@@ -1,0 +1,110 @@
+"""The stages of a build, one tool after the other, from a top level to a packed bitstream."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import amaranth
+from amaranth.hdl import Elaboratable
+
+import boards
+import rtl
+from boards import Board
+from boards.top import BoardTop
+from rtl.spec.errors import ToolError
+
+from . import timing, tools
+
+Note = Callable[..., None]
+
+_NEXTPNR_OPTIONS = ("--report", "report.json", "--timing-allow-fail")
+_SOURCE_ROOTS = [Path(str(module.__file__)).parents[1] for module in (amaranth, boards, rtl)]
+
+
+def run(
+    board: Board,
+    top: Callable[[], Elaboratable],
+    name: str,
+    wanted: list[int],
+    work: Path,
+    state: dict[str, Any],
+    progress: Note,
+) -> None:
+    """Run the stages that ``state`` does not have yet, in the folder ``work``, and note them in ``state``.
+
+    Raises
+    ------
+    ToolError
+        If a tool is missing or fails, or no seed meets the clock; then nothing is packed.
+    """
+    seconds = state["seconds"]
+    if not state.get("commands"):
+        progress("elaboration")
+        plan = board.platform().prepare(BoardTop(board, top()), "top", **dict(board.part.family.options))
+        for root in _SOURCE_ROOTS:
+            # Where the checkout lies is nobody's business, and reports are easier to read without.
+            plan.files["top.il"] = plan.files["top.il"].replace(f"{root}{os.sep}", "")
+        plan.extract(work)
+        commands = json.loads(plan.files["build_top.json"])["commands"]
+        synthesis = commands[0]
+        seconds["synthesis"] = tools.run(synthesis, work, work / "synthesis.log", lambda: progress("synthesis"))
+        state["commands"] = commands
+    _, route, *pack = state["commands"]
+
+    for number, seed in enumerate(wanted, 1):
+        place = work / f"seed-{seed}"
+        if str(seed) not in state["routes"]:
+            place.mkdir()
+            for needed in ("top.json", "top.lpf"):
+                shutil.copy(work / needed, place / needed)
+            seconds[f"seed {seed}"] = tools.run(
+                [*route, "--seed", str(seed), *_NEXTPNR_OPTIONS],
+                place,
+                place / "route.log",
+                lambda number=number: progress("place and route, seed", number, len(wanted)),  # type: ignore[misc]
+            )
+            state["routes"][str(seed)] = seconds[f"seed {seed}"]
+
+    done = routes(board, work, state, wanted)
+    fastest = best(done)
+    if not fastest.met:
+        raise ToolError(_missed(board, done, fastest))
+    place = work / f"seed-{fastest.seed}"
+    seconds["packing"] = 0.0
+    for command in pack:
+        seconds["packing"] += tools.run(command, place, place / "pack.log", lambda: progress("packing"))
+    (place / "top.bit").rename(work / f"{name}.bit")
+    state.update(bitstream=f"{name}.bit", packed=wanted)
+
+
+def _missed(board: Board, done: list[timing.Route], fastest: timing.Route) -> str:
+    table = "\n".join(timing.summary(done))
+    return (
+        f"{board.name}: the clock reaches {fastest.fmax_hz / 1e6:.1f} MHz and must reach {board.clock_hz / 1e6:g} MHz; "
+        f"no bitstream was written\n{table}\ncritical path\n{fastest.path}\n"
+        f"remedy: try more seeds (now {len(done)}), or lower clock_hz in the board's file"
+    )
+
+
+def best(done: list[timing.Route]) -> timing.Route:
+    """Return the route for the bitstream: the fastest of those that meet every clock, if there are any."""
+    return max(done, key=lambda route: (route.met, route.fmax_hz))
+
+
+def routes(board: Board, folder: Path, state: dict[str, Any], wanted: list[int]) -> list[timing.Route]:
+    """Read the reports of the seeds in ``wanted``."""
+    try:
+        return [
+            timing.parse(
+                folder / f"seed-{seed}" / "report.json",
+                seed=seed,
+                seconds=state["routes"][str(seed)],
+                clock_hz=board.clock_hz,
+            )
+            for seed in wanted
+        ]
+    except ValueError as error:
+        raise ToolError(f"{board.name}: {error}") from error

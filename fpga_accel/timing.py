@@ -1,0 +1,150 @@
+"""What nextpnr says of one place and route: clock speed, use of the part, the slowest path."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+# Yosys names a cell after the net it drives, then what it is, then how it got there.
+_CELL = re.compile(r"_(?:TRELLIS_FF|LUT4|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|SB_\w+?|DFF\w*)(?:_.*|\$.*|)$")
+_KINDS = {"TRELLIS_COMB": "LUT4", "TRELLIS_FF": "FF", "MULT18X18D": "DSP", "DP16KD": "BRAM"}
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step of a path: ``kind`` is clk-to-q, logic, routing or setup; ``name`` the signal, ``source`` its origin."""
+
+    kind: str
+    name: str
+    delay_ns: float
+    source: str
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """The slowest path between two clock edges."""
+
+    hops: tuple[Hop, ...]
+
+    @property
+    def delay_ns(self) -> float:
+        return sum(hop.delay_ns for hop in self.hops)
+
+    def __str__(self) -> str:
+        logic = sum(hop.delay_ns for hop in self.hops if hop.kind != "routing")
+        lines = [
+            f"from {self.hops[0].name}",
+            f"to   {self.hops[-1].name}",
+            f"{self.delay_ns:.2f} ns: {logic:.2f} logic, {self.delay_ns - logic:.2f} routing",
+        ]
+        total = 0.0
+        for kind, name, source, delay in _merged(self.hops):
+            total += delay
+            lines.append(f"  {total:6.2f} ns  {kind:8} {delay:5.2f}  {name}" + (f"  ({source})" if source else ""))
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One place and route.
+
+    Members
+    -------
+    fmax_hz, constraint_hz : float
+        Of the core's clock.
+    met : bool
+        Whether every clock of the design meets its constraint.
+    used : dict of str to (int, int)
+        Used and present, by kind: LUT4, FF, DSP, BRAM.
+    """
+
+    seed: int
+    seconds: float
+    fmax_hz: float
+    constraint_hz: float
+    met: bool
+    used: dict[str, tuple[int, int]]
+    path: CriticalPath
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "path": str(self.path).splitlines()}
+
+
+def readable(name: str) -> str:
+    """Return the signal that a cell of the netlist computes: its hierarchical name without what Yosys appended."""
+    return _CELL.sub("", name).removeprefix("top.")
+
+
+def parse(report: Path, *, seed: int, seconds: float, clock_hz: float) -> Route:
+    """Read a file that ``nextpnr --report`` wrote.
+
+    Raises
+    ------
+    ValueError
+        If no clock of the design is constrained to ``clock_hz``.
+    """
+    document = json.loads(report.read_text())
+    clocks = {name: (1e6 * clock["achieved"], 1e6 * clock["constraint"]) for name, clock in document["fmax"].items()}
+    ours = [name for name, (_, constraint) in clocks.items() if abs(constraint / clock_hz - 1) < 1e-3]
+    if not ours:
+        constraints = ", ".join(f"{name} {constraint / 1e6:g} MHz" for name, (_, constraint) in clocks.items())
+        raise ValueError(f"expected a clock constrained to {clock_hz / 1e6:g} MHz, not {constraints or 'none'}")
+    name = min(ours, key=lambda name: clocks[name][0])
+    fmax, constraint = clocks[name]
+    path = next(
+        path["path"]
+        for path in document["critical_paths"]
+        if path["from"].split()[-1] == name and path["to"].split()[-1] == name
+    )
+    return Route(
+        seed=seed,
+        seconds=seconds,
+        fmax_hz=fmax,
+        constraint_hz=constraint,
+        met=all(fmax >= constraint for fmax, constraint in clocks.values()),
+        used={
+            label: (document["utilization"][kind]["used"], document["utilization"][kind]["available"])
+            for kind, label in _KINDS.items()
+            if kind in document["utilization"]
+        },
+        path=CriticalPath(tuple(_hop(hop) for hop in path)),
+    )
+
+
+def summary(routes: list[Route]) -> list[str]:
+    """Return the table of seeds, with median and spread if there are several."""
+    lines = [f"seed {r.seed}: {r.fmax_hz / 1e6:.1f} MHz, {r.seconds:.0f} s" for r in routes]
+    if len(routes) > 1:
+        speeds = [r.fmax_hz / 1e6 for r in routes]
+        lines.append(f"median {median(speeds):.1f} MHz, {min(speeds):.1f} to {max(speeds):.1f} MHz")
+    return lines
+
+
+def _hop(hop: dict[str, Any]) -> Hop:
+    end = hop["to"] if hop["type"] in ("clk-to-q", "setup") else hop["from"]
+    return Hop(
+        kind=hop["type"],
+        name=readable(hop.get("net") or end["cell"]),
+        delay_ns=hop["delay"],
+        source=_origin(hop.get("sources", [])),
+    )
+
+
+def _origin(sources: list[str]) -> str:
+    """Return the place in a design's own files, not in a tool's or a library's."""
+    own = [source for source in sources if source.split(":")[0].endswith(".py") and not source.startswith("amaranth/")]
+    return own[0] if own else ""
+
+
+def _merged(hops: tuple[Hop, ...]) -> list[tuple[str, str, str, float]]:
+    """Add up the hops of a carry chain or a wide multiplexer, which all have one name."""
+    merged: list[tuple[str, str, str, float]] = []
+    for hop in hops:
+        if merged and (merged[-1][0], merged[-1][1]) == (hop.kind, hop.name):
+            kind, name, source, delay = merged.pop()
+            merged.append((kind, name, source or hop.source, delay + hop.delay_ns))
+        elif hop.delay_ns or hop.kind in ("clk-to-q", "setup"):
+            merged.append((hop.kind, hop.name, hop.source, hop.delay_ns))
+    return merged
