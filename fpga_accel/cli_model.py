@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rtl.spec import config as core_config
-from rtl.spec.errors import BadInput
+from rtl.spec.errors import BadInput, DoesNotFit
 
 from .console import Answer, DebugOption, JsonOption, answers, count, table
 from .files import readable
@@ -36,7 +36,30 @@ def check(model: ModelArgument, json: JsonOption = False, debug: DebugOption = F
     from onnx_frontend.check import check as check_model
 
     report = check_model(readable(model, ".onnx"))
-    raise NotImplementedError(report)
+    document = {
+        "model": report.name,
+        "quantized": report.quantized,
+        "runs_on_core": report.fits,
+        "nodes": [
+            {"name": r.name, "operator": r.operator, "where": r.where, "reason": r.reason, "remedy": r.remedy}
+            for r in report.rows
+        ],
+        "macs": report.macs,
+        "weight_bytes": report.weight_bytes,
+        "parameter_bytes": report.parameter_bytes,
+        "activation_bytes": report.activation_bytes,
+    }
+    nodes = table(str(model), ("node", "operator", "where", "reason"), [])
+    for row in report.rows:
+        nodes.add_row(row.name, row.operator, row.where, row.reason)
+    if not report.fits:
+        listed = [f"{row.operator} '{row.name}': {row.reason}; {row.remedy}" for row in report.refused]
+        return Answer(document, [nodes, "cannot run on the core:", *listed], DoesNotFit.exit_code)
+    sizes = (
+        f"{count(report.macs)} MACs, {count(report.weight_bytes)} bytes of weights, "
+        f"{count(report.activation_bytes)} bytes of activations at most"
+    )
+    return Answer(document, [nodes, f"every node runs; {sizes}"])
 
 
 @answers

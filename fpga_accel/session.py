@@ -77,12 +77,17 @@ class Session:
         self._stack = ExitStack()
         self._device: Device | None = None
         self._ran = False
+        self._measures = True
         if isinstance(device, str):
             check_device_name(device)
         if device == "numpy":
             return
         with ExitStack() as stack:
             if isinstance(device, str):
+                if device == "sim":
+                    options = {"note": note, **options}
+                # The interpreter only predicts its cycles.
+                self._measures = device != "program"
                 device = stack.enter_context(open_device(device, self.program.config, **options))
             check_core(read_core_info(device), self.program.config)
             for address, words in self.program.memory_image():
@@ -142,7 +147,7 @@ class Session:
         """Return the cycles of each layer: predicted, and of the last sample that ran on this device."""
         layers = self.program.layers
         measured: list[int | None] = [None] * len(layers)
-        if self._device is not None and self._ran:
+        if self._device is not None and self._ran and self._measures:
             marks = [int(mark) for mark in self._device.read(Region.PROFILE.base, len(layers))]
             measured = [end - start for start, end in zip([0, *marks], marks, strict=False)]
         return [
@@ -152,7 +157,7 @@ class Session:
 
     def cycles(self) -> int | None:
         """Return the length of the last run in cycles; None if nothing ran or the device has no clock."""
-        if self._device is None or not self._ran:
+        if self._device is None or not (self._ran and self._measures):
             return None
         return int(self._device.read(Register.CYCLES, 1)[0])
 

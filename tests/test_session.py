@@ -44,7 +44,7 @@ def test_tensors_are_those_of_the_reference(digits_all_tensors, images):
 
 
 def test_profile(digits_program, images):
-    with Session(digits_program) as session:
+    with Session(digits_program, InterpreterDevice(core("8x8"))) as session:
         assert [layer.measured for layer in session.profile()] == [None] * len(session.program.layers)
         assert session.cycles() is None
         session.run(None, {"image": images[:1]})
