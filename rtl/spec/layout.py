@@ -48,19 +48,29 @@ def words_to_lines(words: NDArray[np.uint32], line_bytes: int) -> NDArray[np.uin
     return words.astype("<u4").view(np.uint8).reshape(-1, per_line)[:, :line_bytes]
 
 
-def to_words(tensor: NDArray[np.int8], config: Config) -> NDArray[np.uint32]:
-    """Return an int8 tensor, (channels, height, width), as the words of activation memory."""
+def image_lines(tensor: NDArray[np.int8], config: Config) -> NDArray[np.int8]:
+    """Return an int8 tensor, (channels, height, width), as memory lines, (lines, rows)."""
     channels, height, width = tensor.shape
     blocks = -(-channels // config.rows)
     padded = np.zeros((blocks * config.rows, height, width), np.int8)
     padded[:channels] = tensor
     lines = padded.reshape(blocks, config.rows, height * width).transpose(0, 2, 1).reshape(-1, config.rows)
-    return lines_to_words(np.ascontiguousarray(lines).view(np.uint8))
+    return np.ascontiguousarray(lines)
+
+
+def lines_image(lines: NDArray[np.int8], shape: tuple[int, int, int], config: Config) -> NDArray[np.int8]:
+    """Return the int8 tensor, (channels, height, width), that lies in these lines: the inverse of `image_lines`."""
+    channels, height, width = shape
+    planes = lines.reshape(-1, height * width, config.rows).transpose(0, 2, 1)
+    return np.ascontiguousarray(planes.reshape(-1, height, width)[:channels])
+
+
+def to_words(tensor: NDArray[np.int8], config: Config) -> NDArray[np.uint32]:
+    """Return an int8 tensor, (channels, height, width), as the words of activation memory."""
+    return lines_to_words(image_lines(tensor, config).view(np.uint8))
 
 
 def from_words(words: NDArray[np.uint32], shape: tuple[int, int, int], config: Config) -> NDArray[np.int8]:
     """Return the int8 tensor, (channels, height, width), that lies in these words: the inverse of `to_words`."""
-    channels, height, width = shape
     lines = np.ascontiguousarray(words_to_lines(words, config.rows)).view(np.int8)
-    planes = lines.reshape(-1, height * width, config.rows).transpose(0, 2, 1)
-    return np.ascontiguousarray(planes.reshape(-1, height, width)[:channels])
+    return lines_image(lines, shape, config)
