@@ -157,8 +157,8 @@ class SerialDevice:
         if answer.op is Op.REFUSED:
             if answer.version != LINK_VERSION:
                 raise DeviceError(
-                    f"{self.port}: the board speaks version {answer.version} of the link, this software {LINK_VERSION}; "
-                    "build its bitstream with the same version of fpga-accel"
+                    f"{self.port}: the board speaks version {answer.version} of the link, "
+                    f"this software {LINK_VERSION}; build its bitstream with the same version of fpga-accel"
                 )
             raise DeviceError(
                 f"{self.port}: the board refused {request.op.name} of {request.count} words at 0x{request.address:06x}"
@@ -189,8 +189,8 @@ class SerialDevice:
         tried = f"{self._attempts} attempts" if self._attempts > 1 else "1 attempt"
         if not heard:
             return (
-                f"{self.port}: no answer after {tried}; is the board powered, its bitstream loaded, and is this its port?"
-                f" {_present()}"
+                f"{self.port}: no answer after {tried}; is the board powered, its bitstream loaded, "
+                f"and is this its port? {_present()}"
             )
         return (
             f"{self.port}: {heard} bytes came in {tried}, but no answer ({damaged} damaged frames); "

@@ -1,8 +1,8 @@
 """Consistent Overhead Byte Stuffing: frames of any bytes as runs without zero, told apart by zeros.
 
-S. Cheshire and M. Baker, "Consistent Overhead Byte Stuffing", IEEE/ACM Transactions on Networking 7(2), 1999. Each group
-is a code, 1 to 255, and code - 1 bytes other than zero; a zero follows the group unless its code is 255 or it is the
-last.
+S. Cheshire and M. Baker, "Consistent Overhead Byte Stuffing", IEEE/ACM Transactions on Networking 7(2), 1999. Each
+group is a code, 1 to 255, and code - 1 bytes other than zero; a zero follows the group unless its code is 255 or it is
+the last.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned

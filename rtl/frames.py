@@ -15,8 +15,8 @@ CRC32 = crc.catalog.CRC32_ISO_HDLC(data_width=8)  # the polynomial of zlib.crc32
 class FrameReceiver(wiring.Component):
     """Keeps one whole request and shows it once its CRC is right; every other frame is answered by silence.
 
-    Pieces are always taken, at most one every fourth cycle (a serial line needs ten for one). A frame that begins while a
-    request is kept is dropped.
+    Pieces are always taken, at most one every fourth cycle (a serial line needs ten for one). A frame that begins while
+    a request is kept is dropped.
 
     Members
     -------

@@ -17,8 +17,9 @@ class Link(wiring.Component):
     """Serves requests one after the other: each is checked whole, then performed on the bus, then answered.
 
     The next request may arrive while the last answer is still on the line. A frame that is damaged, or that begins
-    before the last request is performed, causes neither a bus access nor an answer: the host asks again, and since every
-    request may be repeated, nothing is lost. An intact request of another version, or of impossible length, is REFUSED.
+    before the last request is performed, causes neither a bus access nor an answer: the host asks again, and since
+    every request may be repeated, nothing is lost. An intact request of another version, or
+    of impossible length, is REFUSED.
 
     Parameters
     ----------
@@ -108,17 +109,15 @@ class Link(wiring.Component):
                 m.d.sync += self.bus.r_en.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "take"
-            with m.State("take"):
-                with m.If(self.bus.r_valid):
-                    m.d.sync += sender.i.payload.eq(self.bus.r_data)
-                    m.d.sync += sender.i.valid.eq(1)
-                    m.next = "give"
-            with m.State("give"):
-                with m.If(sender.i.ready):
-                    m.d.sync += sender.i.valid.eq(0)
-                    m.next = "read"
-                    with m.If(index == request.count):
-                        m.next = "finish"
+            with m.State("take"), m.If(self.bus.r_valid):
+                m.d.sync += sender.i.payload.eq(self.bus.r_data)
+                m.d.sync += sender.i.valid.eq(1)
+                m.next = "give"
+            with m.State("give"), m.If(sender.i.ready):
+                m.d.sync += sender.i.valid.eq(0)
+                m.next = "read"
+                with m.If(index == request.count):
+                    m.next = "finish"
 
             with m.State("finish"):
                 m.d.comb += receiver.done.eq(1)

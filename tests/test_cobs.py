@@ -4,6 +4,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 from cobs import cobs
+
 from rtl.cobs import CobsDecoder, CobsEncoder
 
 RNG = random.Random(5)

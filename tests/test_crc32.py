@@ -3,6 +3,7 @@ import zlib
 
 import pytest
 from amaranth.sim import Simulator
+
 from rtl.frames import CRC32
 
 RNG = random.Random(8)

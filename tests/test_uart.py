@@ -4,6 +4,7 @@ import random
 import pytest
 from amaranth.hdl import Module
 from amaranth.sim import Simulator
+
 from rtl.uart import UartReceiver, UartTransmitter
 
 EDGES = [0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80]

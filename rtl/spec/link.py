@@ -1,10 +1,11 @@
 """Frames on the wire between host and board: COBS around header, data and CRC-32; both ends take them from here."""
 
+import enum
 import zlib
 from dataclasses import dataclass
 
 from amaranth.hdl import unsigned
-from amaranth.lib import data, enum
+from amaranth.lib import data
 from cobs import cobs
 
 from .registers import ADDRESS_BITS
@@ -19,7 +20,7 @@ class BadFrame(ValueError):
     """Bytes between two delimiters are not a frame; the message says why."""
 
 
-class Op(enum.Enum, shape=unsigned(3)):
+class Op(enum.IntEnum):
     """What a request asks for, and what an answer answers.
 
     REFUSED occurs in answers only: the request arrived intact, but is not one this link knows.
@@ -38,7 +39,7 @@ class Header(data.Struct):
     either end compares: another version may have other fields behind ``sequence``.
     """
 
-    op: Op
+    op: unsigned(3)
     answer: unsigned(1)
     version: unsigned(4)
     sequence: unsigned(8)
@@ -118,11 +119,11 @@ def decode(framed: bytes) -> Frame:
     body, crc = body[:-CRC_BYTES], int.from_bytes(body[-CRC_BYTES:], "little")
     if zlib.crc32(body) != crc:
         raise BadFrame(f"expected CRC {zlib.crc32(body):08x}, not {crc:08x}")
+    header = Header.from_bits(int.from_bytes(body[:HEADER_BYTES], "little"))
     try:
-        header = Header.from_bits(int.from_bytes(body[:HEADER_BYTES], "little"))
-        op = header.op
+        op = Op(header.op)
     except ValueError:
-        raise BadFrame("unknown operation") from None
+        raise BadFrame(f"unknown operation {header.op}") from None
     frame = Frame(
         op=op,
         sequence=header.sequence,

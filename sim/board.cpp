@@ -1,0 +1,160 @@
+// The board in simulation: the verilated top level behind a pseudo-terminal, its line bridged bit by bit to rx and tx.
+//
+// Prints the path of the terminal and then lives until its standard input closes. The clock runs only while there is
+// something to do: bytes to send to the board, a byte on its way from it, or an LED that says link or core are at work.
+// On SIGUSR1 it prints cycles and seconds of the clock's running to standard error.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <deque>
+
+#include "Vtop.h"
+#include "verilated.h"
+
+namespace {
+
+constexpr unsigned LED_LINK = 1u << 1;
+constexpr unsigned LED_BUSY = 1u << 2;
+constexpr unsigned SETTLE_CYCLES = 64;  // from a level on a pin to the LEDs that tell of it
+constexpr unsigned POLL_CYCLES = 256;   // how often a running clock looks at terminal and parent
+
+volatile sig_atomic_t asked = 0;
+
+double now() {
+    timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
+// Bytes to the board: start bit, eight bits from the lowest, stop bit.
+struct Driver {
+    unsigned divisor, bits = 0, timer = 0;
+    uint16_t shift = 1;
+    std::deque<uint8_t> queue;
+
+    bool idle() const { return bits == 0 && queue.empty(); }
+    bool level() {
+        if (timer == 0) {
+            timer = divisor;
+            if (bits > 0) { --bits; shift = shift >> 1 | 1u << 15; }
+            if (bits == 0 && !queue.empty()) {
+                shift = 0xfe00 | queue.front() << 1;
+                queue.pop_front();
+                bits = 10;
+            }
+            if (bits == 0) timer = 0;
+        }
+        if (timer > 0) --timer;
+        return bits == 0 || (shift & 1);
+    }
+};
+
+// Bytes from the board, sampled in the middle of each bit.
+struct Sampler {
+    unsigned divisor, bits = 0, timer = 0;
+    uint8_t shift = 0;
+
+    bool idle() const { return bits == 0; }
+    bool sample(bool level) {
+        if (bits == 0) {
+            if (!level) { bits = 9; timer = divisor + divisor / 2; }
+            return false;
+        }
+        if (--timer > 0) return false;
+        timer = divisor;
+        if (--bits > 0) { shift = shift >> 1 | level << 7; return false; }
+        return level;
+    }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2 || atoi(argv[1]) < 1) {
+        fprintf(stderr, "usage: %s CYCLES_PER_BIT\n", argv[0]);
+        return 2;
+    }
+    const unsigned divisor = atoi(argv[1]);
+
+    // The terminal stays open on both sides, so that clients may come and go.
+    int master, slave;
+    char path[256];
+    termios raw;
+    if (openpty(&master, &slave, path, nullptr, nullptr) != 0) { perror("openpty"); return 1; }
+    tcgetattr(slave, &raw);
+    cfmakeraw(&raw);
+    tcsetattr(slave, TCSANOW, &raw);
+    fcntl(master, F_SETFL, O_NONBLOCK);
+    printf("%s\n", path);
+    fflush(stdout);
+
+    struct sigaction action = {};
+    action.sa_handler = [](int) { asked = 1; };
+    sigaction(SIGUSR1, &action, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+
+    VerilatedContext context;
+    Vtop top(&context);
+    Driver driver{divisor};
+    Sampler sampler{divisor};
+    std::deque<uint8_t> out;
+    uint64_t cycles = 0;
+    double seconds = 0;
+
+    top.rst = 0;
+    top.rx = 1;
+    top.clk = 0;
+    top.eval();
+    unsigned quiet = 0;
+    while (true) {
+        const bool idle = quiet > SETTLE_CYCLES;
+        pollfd fds[2] = {{0, POLLIN, 0}, {master, short(POLLIN | (out.empty() ? 0 : POLLOUT)), 0}};
+        poll(fds, 2, idle ? -1 : 0);
+        if (asked) {
+            asked = 0;
+            fprintf(stderr, "%llu %.6f\n", static_cast<unsigned long long>(cycles), seconds);
+            fflush(stderr);
+        }
+        if (fds[0].revents) {
+            char ignored[256];
+            if (read(0, ignored, sizeof ignored) <= 0) return 0;
+        }
+        if (fds[1].revents & POLLIN) {
+            uint8_t bytes[4096];
+            const ssize_t count = driver.queue.size() < sizeof bytes ? read(master, bytes, sizeof bytes) : 0;
+            if (count > 0) driver.queue.insert(driver.queue.end(), bytes, bytes + count);
+        }
+        while (!out.empty()) {
+            uint8_t bytes[256];
+            size_t count = 0;
+            while (count < sizeof bytes && count < out.size()) { bytes[count] = out[count]; ++count; }
+            const ssize_t written = write(master, bytes, count);
+            if (written <= 0) break;
+            out.erase(out.begin(), out.begin() + written);
+        }
+        if (idle && driver.idle()) continue;
+
+        const double begin = now();
+        for (unsigned n = 0; n < POLL_CYCLES; ++n) {
+            top.rx = driver.level();
+            top.clk = 1;
+            top.eval();
+            top.clk = 0;
+            top.eval();
+            if (sampler.sample(top.tx)) { out.push_back(sampler.shift); n = POLL_CYCLES; }
+            const bool working = !driver.idle() || !sampler.idle() || !top.tx || (top.leds & (LED_LINK | LED_BUSY));
+            quiet = working ? 0 : quiet + 1;
+            ++cycles;
+        }
+        seconds += now() - begin;
+    }
+}

@@ -1,0 +1,105 @@
+"""The simulated board: the whole top level, UART included, behind a pseudo-terminal."""
+
+import contextlib
+import signal
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+from amaranth.lib import wiring
+
+from rtl.spec.config import Config
+from rtl.spec.errors import ToolError
+from rtl.top import Top
+
+from .verilog import Note, build_program
+
+DIVISOR = 2  # clock cycles per bit: the line should cost as few simulated cycles as it can
+CLOCK_HZ = 1_000_000  # what CLOCK_HZ says; a simulation has no clock of its own
+MAIN = Path(__file__).with_name("board.cpp")
+
+
+class SimulatedBoard:
+    """A board with a core of the size of ``config``; open ``port`` like that of a real one.
+
+    The simulator is built when there is none yet, in seconds for a small core and about a minute for a large one. It
+    ends with the ``with`` block, or when this process dies.
+
+    Parameters
+    ----------
+    config : Config
+    build_identity : int
+        What the register BUILD_IDENTITY says.
+    top : Component, optional
+        Simulate this instead of :class:`~rtl.top.Top`; it has the same ports, and a divisor of ``DIVISOR``.
+    note : function, optional
+        Called as ``note(what)`` about once a second while the simulator is built.
+
+    Members
+    -------
+    port : str
+        Path of the pseudo-terminal, inside the ``with`` block.
+
+    Raises
+    ------
+    ToolError
+        If the simulator cannot be built or does not start.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        build_identity: int = 0,
+        top: wiring.Component | None = None,
+        note: Note | None = None,
+    ) -> None:
+        top = top or Top(config, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=build_identity)
+        self._program = build_program(top, f"board_{config.name}", MAIN, note=note)
+        self._process: subprocess.Popen[str] | None = None
+        self.port = ""
+
+    def __enter__(self) -> "SimulatedBoard":
+        # A session of its own: Control-C goes to the parent, which then closes the board.
+        self._process = subprocess.Popen(
+            [str(self._program), str(DIVISOR)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self.port = self._process.stdout.readline().strip()
+        if not self.port:
+            self.__exit__(None, None, None)
+            raise ToolError(f"simulated board: {self._program} did not start; remove {self._program.parent}, try again")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+    def close(self) -> None:
+        """Stop the simulation, as if the board were unplugged."""
+        self.__exit__(None, None, None)
+
+    def speed(self) -> tuple[int, float]:
+        """Return the cycles simulated so far and the seconds they took."""
+        assert self._process is not None and self._process.stderr is not None
+        self._process.send_signal(signal.SIGUSR1)
+        cycles, seconds = self._process.stderr.readline().split()
+        return int(cycles), float(seconds)
