@@ -15,9 +15,8 @@ ECP5 = Family(
     name="ecp5",
     tools=("yosys", "nextpnr-ecp5", "ecppack"),
     options=(
-        # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs. It turns
-        # $__soft_mul back to $mul once the multipliers are mapped.
-        ("script_after_read", "chtype -set $__soft_mul t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i"),
+        # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs.
+        ("script_after_read", "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*"),
         ("ecppack_opts", "--compress"),
     ),
     # DP16KD, words x bits; the widest only with one read and one write port.

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from amaranth.back import verilog
+from amaranth.build.run import BuildPlan
 from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import io
 
@@ -40,3 +42,18 @@ class BoardTop(Elaboratable):  # type: ignore[misc]
             m.d.comb += buffer.o.eq(led)
 
         return m
+
+
+def prepare(board: Board, top: Elaboratable) -> BuildPlan:
+    """Return the files and commands of a build of ``top``, a whole FPGA; nothing is run."""
+    return board.platform().prepare(top, "top", **dict(board.part.family.options))
+
+
+def to_verilog(top: Elaboratable, board: Board | None) -> str:
+    """Return the Verilog of ``top``: a whole FPGA, or a component with ports if ``board`` is None."""
+    if board is None:
+        text: str = verilog.convert(top, name="top", emit_src=False, strip_internal_attrs=True)
+        return text
+    plan = board.platform().prepare(top, "top", emit_src=False, debug_verilog=True)
+    text = plan.files["top.debug.v"]
+    return text

@@ -13,7 +13,7 @@ from amaranth.hdl import Elaboratable
 import boards
 import rtl
 from boards import Board
-from boards.top import BoardTop
+from boards.top import BoardTop, prepare
 from rtl.spec.errors import ToolError
 
 from . import timing, tools
@@ -43,7 +43,7 @@ def run(
     seconds = state["seconds"]
     if not state.get("commands"):
         progress("elaboration")
-        plan = board.platform().prepare(BoardTop(board, top()), "top", **dict(board.part.family.options))
+        plan = prepare(board, BoardTop(board, top()))
         for root in _SOURCE_ROOTS:
             # Where the checkout lies is nobody's business, and reports are easier to read without.
             plan.files["top.il"] = plan.files["top.il"].replace(f"{root}{os.sep}", "")
