@@ -40,10 +40,12 @@ def normalize_batch(model: onnx.ModelProto) -> onnx.ModelProto:
     for value in graph_inputs(result):
         value.type.tensor_type.shape.dim[0].Clear()
         value.type.tensor_type.shape.dim[0].dim_param = BATCH
-    for value in result.graph.output:
+    for value, original in zip(result.graph.output, model.graph.output, strict=True):
         shape = shapes.get(value.name)
         if shape:
             _set_shape(value, [BATCH, *shape[1:]])
+        else:
+            value.CopyFrom(original)
     return result
 
 

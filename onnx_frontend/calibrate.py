@@ -47,7 +47,9 @@ def check_feed(model: onnx.ModelProto, feed: Feed) -> int:
             raise BadInput(f"data: '{value.name}' is empty; expected {expected} with at least one sample")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             wrong = int((~np.isfinite(array)).sum())
-            raise BadInput(f"data: '{value.name}' must hold finite numbers, but {wrong} of {array.size} are NaN or infinite")
+            raise BadInput(
+                f"data: '{value.name}' must hold finite numbers, but {wrong} of {array.size} are NaN or infinite"
+            )
         counts[value.name] = array.shape[0]
     if len(set(counts.values())) > 1:
         raise BadInput(f"data: all inputs must have equally many samples, not {counts}")

@@ -5,7 +5,20 @@ from dataclasses import replace
 from rtl.spec.graph import Node, Rescale, Reshape, Tensor
 from rtl.spec.number import HIGH, LOW, quantize
 
-from .values import Constant, Input, Obstacle, Quantized, Real, Result, Shape, Tail, Unknown, Value, Weight, tensor_shape
+from .values import (
+    Constant,
+    Input,
+    Obstacle,
+    Quantized,
+    Real,
+    Result,
+    Shape,
+    Tail,
+    Unknown,
+    Value,
+    Weight,
+    tensor_shape,
+)
 
 
 class Draft:
@@ -62,9 +75,7 @@ class Draft:
                 )
             return Real(value.tensor, value.shape, value.order, value.moved_by)
         if isinstance(value, Tail):
-            raise Obstacle(
-                f"reads the result of {value.steps[-1][0]}", f"{value.steps[-1][0]} is supported only at the very end"
-            )
+            raise Obstacle("its result is used", f"{value.steps[-1][0]} is supported only at the very end", value.node)
         if isinstance(value, Constant | Weight):
             raise Obstacle("an input that must be an activation is a constant", "fold the operator into its neighbours")
         raise Obstacle("its input is not quantized", "quantize the whole model (`fpga-accel quantize` does)")

@@ -64,7 +64,9 @@ def examine(model: onnx.ModelProto) -> tuple[Graph | None, list[Verdict]]:
         If the model is not quantized, or an input has no fixed shape.
     """
     if not any(node.op_type in QUANTIZATION for node in model.graph.node):
-        raise BadInput(f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first")
+        raise BadInput(
+            f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first"
+        )
     return _Import(with_batch(normalize_batch(_lift_constants(model)), 1), model).run()
 
 
@@ -89,7 +91,9 @@ class _Import:
             self._guard(value.name, "input", lambda value=value: self._input(value))  # type: ignore[misc]
         for index, node in enumerate(self.model.graph.node):
             self._node(node, node.name or node.output[0] or f"{node.op_type}_{index}")
-        inputs = tuple(self._input_port(value) for value in graph_inputs(self.model) if value.name in self.draft.sources)
+        inputs = tuple(
+            self._input_port(value) for value in graph_inputs(self.model) if value.name in self.draft.sources
+        )
         outputs: list[Port] = []
         for value in self.model.graph.output:
             self._guard(value.name, "output", lambda value=value: outputs.append(self._output_port(value)))  # type: ignore[misc]
@@ -106,9 +110,13 @@ class _Import:
             self._refuse(name, what, obstacle.reason, obstacle.remedy, obstacle.node)
 
     def _refuse(self, name: str, operator: str, reason: str, remedy: str, blamed: str = "") -> None:
-        self.verdicts.append(Verdict(name, operator, *(("core",) if blamed else ("refused", reason, remedy))))
+        if not blamed:
+            self.verdicts.append(Verdict(name, operator, "refused", reason, remedy))
+            return
+        if operator != "output":
+            self.verdicts.append(Verdict(name, operator, "core"))
         for index, verdict in enumerate(self.verdicts):
-            if blamed and verdict.name == blamed:
+            if verdict.name == blamed:
                 self.verdicts[index] = replace(verdict, where="refused", reason=reason, remedy=remedy)
 
     def _input(self, value: onnx.ValueInfoProto) -> None:
@@ -168,7 +176,9 @@ class _Import:
         function = supported().get(node.op_type) if node.domain in ("", "ai.onnx", "com.microsoft") else None
         if function is None:
             domain = f" of {node.domain}" if node.domain else ""
-            raise Obstacle(f"operator{domain} is not supported", "replace it by supported operators (see the README's table)")
+            raise Obstacle(
+                f"operator{domain} is not supported", "replace it by supported operators (see the README's table)"
+            )
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         parameters = inspect.signature(function).parameters
         open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
@@ -181,7 +191,7 @@ class _Import:
         return function(self.draft, *operands, **attributes)
 
     def _guess(self, value: Unknown, operands: list[Value | None], shape: Shape | None) -> Value:
-        if shape is None:
+        if shape is None or shape[:1] != (1,):
             return Unknown(None)
         scale, zero_point, unsigned = _scheme(*(operands[1:3] + [None])[:2])  # type: ignore[arg-type]
         output = Tensor(self.draft.outputs[0], tensor_shape(shape), scale, zero_point, unsigned)

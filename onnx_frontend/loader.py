@@ -63,7 +63,9 @@ def _parse(path: Path) -> onnx.ModelProto:
 def _upgrade(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     version = opset(model)
     if version == 0:
-        raise BadInput(f"{name}: uses no operator set of ONNX itself (domains: {[e.domain for e in model.opset_import]})")
+        raise BadInput(
+            f"{name}: uses no operator set of ONNX itself (domains: {[e.domain for e in model.opset_import]})"
+        )
     if version >= OPSET_MIN:
         return model
     try:

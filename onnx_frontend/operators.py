@@ -169,9 +169,7 @@ def AveragePool(
 ) -> Value:
     """1D and 2D, any kernel and stride; padding only with count_include_pad 1."""
     real = draft.settle(x)
-    view = window(
-        real.shape[2:], kernel_shape, strides=strides, pads=pads, dilations=dilations, auto_pad=auto_pad
-    )
+    view = window(real.shape[2:], kernel_shape, strides=strides, pads=pads, dilations=dilations, auto_pad=auto_pad)
     if view.dilations != (1, 1):
         raise Obstacle(f"dilations {list(dilations or [])}; only 1 is supported", "use a Conv with equal weights")
     if any(view.pads) and not count_include_pad:
@@ -322,12 +320,13 @@ def QuantizeLinear(
         if (given.scale, given.zero_point, given.unsigned) == (scale, zero_point, unsigned):
             return Quantized(given, shape, x.order, x.moved_by)
         if x.order is not None:
-            raise Obstacle("quantizes transposed data to another scale", "use the scale from before the Transpose")
-        return Quantized(draft.compute(Result(shape, _rescale(draft.node, given)), output), shape)
+            output = replace(output, name=f"{output.name}_before_transpose", shape=given.shape)
+        return Quantized(draft.compute(Result(shape, _rescale(draft.node, given)), output), shape, x.order, x.moved_by)
     if isinstance(x, Result):
         return Quantized(draft.compute(x, output), shape)
     if isinstance(x, Tail):
-        raise Obstacle(f"quantizes the result of {x.steps[-1][0]}", f"leave the output of {x.steps[-1][0]} float")
+        operator = x.steps[-1][0]
+        raise Obstacle("its result is quantized", f"leave the output of {operator} float", x.node)
     raise Obstacle("quantizes what is no activation", QUANTIZE_IT)
 
 
@@ -444,7 +443,9 @@ def _weight(value: Value, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float
     """Return the int8 weight and its scale for each output channel, which are along ``axis``."""
     if not isinstance(value, Weight):
         what = "float" if isinstance(value, Constant) else "computed"
-        raise Obstacle(f"the weight is {what}", QUANTIZE_IT if what == "float" else "only constant weights are supported")
+        raise Obstacle(
+            f"the weight is {what}", QUANTIZE_IT if what == "float" else "only constant weights are supported"
+        )
     array, zero = value.array, value.zero_point.astype(np.int64)
     if array.dtype not in (np.int8, np.uint8):
         raise Obstacle(f"weight of {array.dtype}", "quantize weights to int8")
@@ -493,7 +494,9 @@ def _convolution(
         if (off > BIAS_SCALE_TOLERANCE).any():
             raise Obstacle("the bias scale is not input scale times weight scale", "quantize the model again")
         numbers = np.broadcast_to(constant.array.reshape(-1), (len(scale),)).astype(np.int32)
-    largest = np.abs(weight.astype(np.int64)).reshape(len(scale), -1).sum(axis=1) * 255 + np.abs(numbers.astype(np.int64))
+    largest = np.abs(weight.astype(np.int64)).reshape(len(scale), -1).sum(axis=1) * 255 + np.abs(
+        numbers.astype(np.int64)
+    )
     if (largest >= 2**31).any():
         raise Obstacle("a sum may exceed int32", "quantize the model again with fewer inputs or smaller biases")
     name = draft.node
@@ -539,7 +542,8 @@ def _dense(draft: Draft, a: Value, b: Value, c: Value | None, *, axis: int) -> R
     weight, scale = _weight(b, axis)
     if weight.ndim != 2 or len(real.shape) != 2:
         raise Obstacle(
-            f"weight {list(weight.shape)} on input {list(real.shape)}", "reshape the input to (batch, features) before it"
+            f"weight {list(weight.shape)} on input {list(real.shape)}",
+            "reshape the input to (batch, features) before it",
         )
     matrix = weight if axis == 0 else weight.T
     features = real.shape[1]
@@ -619,4 +623,4 @@ def _tail(draft: Draft, operator: str, value: Value, axis: int) -> Tail:
     at = axis % len(shape)
     if at == 0:
         raise Obstacle(f"axis {axis} is the batch", "use another axis")
-    return Tail(real, shape, (*steps, (operator, 3 if len(shape) == 3 and at == 2 else at)))
+    return Tail(real, shape, (*steps, (operator, 3 if len(shape) == 3 and at == 2 else at)), draft.node)

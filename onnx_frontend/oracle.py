@@ -46,7 +46,9 @@ def qoperator(source: Source) -> onnx.ModelProto:
     """
     model = load(source)
     if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
-        raise BadInput(f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first")
+        raise BadInput(
+            f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first"
+        )
     return _Rewrite(normalize_batch(model)).run()
 
 

@@ -210,9 +210,7 @@ class _Writer:
         )
         return target
 
-    def dequantized(
-        self, name: str, array: NDArray[np.generic], scale: NDArray[np.float32], axis: int
-    ) -> str:
+    def dequantized(self, name: str, array: NDArray[np.generic], scale: NDArray[np.float32], axis: int) -> str:
         """Append the DequantizeLinear of a constant; return the name of its result."""
         quantized = self.constant(f"{name}_quantized", array)
         scale_name = self.constant(f"{quantized}_scale", scale)
@@ -220,7 +218,11 @@ class _Writer:
         target = quantized.replace("_quantized", "_dequantized")
         self.graph.node.append(
             helper.make_node(
-                "DequantizeLinear", [quantized, scale_name, zero_point], [target], f"{quantized}_DequantizeLinear", axis=axis
+                "DequantizeLinear",
+                [quantized, scale_name, zero_point],
+                [target],
+                f"{quantized}_DequantizeLinear",
+                axis=axis,
             )
         )
         return target

@@ -5,7 +5,7 @@ which scale; by then a Relu or Clip behind it has become its bounds.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,11 +106,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Tail:
-    """What the host computes of an output: operators and axes in order."""
+    """What the host computes of an output: operators and axes in order; ``node`` is the last one's name."""
 
     real: Real
     shape: Shape
-    steps: tuple[tuple[str, int], ...] = field(default=())
+    steps: tuple[tuple[str, int], ...]
+    node: str
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,7 @@ def window(
             ends[axis] = max(ends[axis], (count - 1) * step + reach - size - begins[axis])
         output.append(count)
     if rank == 1:
-        return Window(
-            (1, kernel[0]), (1, strides[0]), (0, begins[0], 0, ends[0]), (1, dilations[0]), (1, output[0])
-        )
+        return Window((1, kernel[0]), (1, strides[0]), (0, begins[0], 0, ends[0]), (1, dilations[0]), (1, output[0]))
     return Window(
         (kernel[0], kernel[1]),
         (strides[0], strides[1]),

@@ -1,0 +1,70 @@
+"""Integer constants of Add and Rescale against their float32 definitions, on every pair of bytes."""
+
+import numpy as np
+import pytest
+
+from rtl.spec.elementwise import COEFFICIENT_MAX, add, add_constants, add_scale, rescale, rescale_constants
+from rtl.spec.number import requantize
+
+BYTES = np.arange(-128, 128)
+A, B = (grid.ravel() for grid in np.meshgrid(BYTES, BYTES, indexing="ij"))
+
+
+def random_schemes(seed, count):
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        scales = np.exp(rng.uniform(-5, 0, 3)).astype(np.float32)
+        zeros = [int(zero) for zero in rng.integers(-128, 128, 3)]
+        yield scales[0], zeros[0], scales[1], zeros[1], scales[2], zeros[2]
+
+
+def test_constants_reproduce_nearly_every_random_add():
+    exact = 0
+    for scheme in random_schemes(0, 200):
+        found = add_constants(*scheme)
+        acc = A * found.p + B * found.q + found.c
+        differing = (requantize(acc, found.multiplier, scheme[5]) != add(A, B, *scheme)).sum()
+        assert differing == found.differing
+        assert 0 < found.p <= COEFFICIENT_MAX and 0 <= found.q <= COEFFICIENT_MAX
+        assert np.abs(acc).max() < 2**24
+        exact += differing == 0
+    assert exact >= 198
+
+
+@pytest.mark.parametrize(
+    "scales",
+    [
+        (0.1, 0.1, 0.17),
+        (0.25, 0.25, 0.5),
+        (0.5, 0.125, 1),
+        (0.1, 0.2, 0.23),
+        (0.03, 0.03, 0.03),
+        (1e-3, 1, 1),
+        (1, 1, 300),
+    ],
+)
+def test_constants_of_special_ratios(scales):
+    a, b, y = (np.float32(scale) for scale in scales)
+    assert add_constants(a, 3, b, -7, y, 5).differing == 0
+
+
+@pytest.mark.parametrize("scales", [(0.1, 0.1, 0.2), (0.1, 0.025, 0.1)])
+def test_add_scale_moves_away_from_ties_that_float32_breaks_irregularly(scales):
+    a, b, y = (np.float32(scale) for scale in scales)
+    assert add_constants(a, 3, b, -7, y, 5).differing > 0
+    scale = add_scale(a, 3, b, -7, y, 5)
+    assert y < scale < y * np.float32(1.001)
+    assert add_constants(a, 3, b, -7, scale, 5).differing == 0
+
+
+def test_constants_are_deterministic():
+    scheme = next(random_schemes(1, 1))
+    assert add_constants(*scheme) == add_constants(*scheme)
+
+
+def test_constants_reproduce_every_random_rescale():
+    for scale_x, zero_x, scale_y, zero_y, _, _ in random_schemes(2, 200):
+        found = rescale_constants(scale_x, zero_x, scale_y, zero_y)
+        expected = rescale(BYTES, scale_x, zero_x, scale_y, zero_y)
+        assert np.array_equal(requantize(BYTES * found.p + found.c, found.multiplier, zero_y), expected)
+        assert found.q == 0 and found.differing == 0
