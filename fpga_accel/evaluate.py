@@ -74,7 +74,7 @@ def classes(scores: NDArray[np.generic], samples: int) -> NDArray[np.int64]:
         return flat[:, 0].astype(np.int64)
     if flat.shape[1] < 2:
         raise BadInput(f"the first output has shape {scores.shape}: no class scores, so there is no accuracy to tell")
-    return flat.argmax(axis=1).astype(np.int64)
+    return np.asarray(flat.argmax(axis=1), np.int64)
 
 
 def accuracy(scores: NDArray[np.generic], labels: NDArray[np.int64]) -> float:
