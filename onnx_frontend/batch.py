@@ -1,4 +1,4 @@
-"""The batch dimension: the first of every input and output, made symbolic, so that one file serves one image or a thousand."""
+"""The batch dimension: the first of every input and output, made symbolic: one file serves one image or a thousand."""
 
 import numpy as np
 import onnx

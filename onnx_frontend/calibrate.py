@@ -1,6 +1,7 @@
 """Calibrate: run the float model on sample data and observe the range of each activation."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +13,7 @@ from rtl.spec.errors import BadInput
 
 from .batch import graph_inputs
 
-Feed = Mapping[str, NDArray[np.generic]]
+Feed = Mapping[str, NDArray[Any]]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done and how much there is."""
 
@@ -30,8 +31,8 @@ def check_feed(model: onnx.ModelProto, feed: Feed) -> int:
     Raises
     ------
     BadInput
-        If an input's array is missing, empty, of the wrong shape or dtype, holds NaN or infinities, or the arrays differ
-        in length.
+        If an input's array is missing, empty, of the wrong shape or dtype, holds NaN or infinities, or the arrays
+        differ in length.
     """
     counts: dict[str, int] = {}
     for value in graph_inputs(model):

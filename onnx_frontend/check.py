@@ -31,10 +31,11 @@ class Report:
     quantized : bool
         Whether the file is in QDQ form; a float model was quantized with placeholder ranges.
     rows : tuple of Verdict
-        Each node, in order: ``name``, ``operator``, ``where`` ("core", "host", "removed" or "refused"), ``reason``, ``remedy``.
+        Each node, in order: ``name``, ``operator``, ``where`` ("core", "host", "removed" or "refused"), ``reason`` and
+        ``remedy``.
     macs, weight_bytes, parameter_bytes, activation_bytes : int
-        Multiply-accumulates of one sample, bytes of weights, bytes of channel parameters (bias, multiplier, shift), and the
-        most bytes of activations alive at once, before any padding to words. All 0 if a node is refused.
+        Multiply-accumulates of one sample, bytes of weights, bytes of channel parameters (bias, multiplier, shift), and
+        the most bytes of activations alive at once, before any padding to words. All 0 if a node is refused.
     """
 
     name: str
@@ -120,5 +121,6 @@ def _with_folded(original: onnx.ModelProto, verdicts: list[Verdict]) -> list[Ver
     rows = []
     for node in original.graph.node:
         name = node.name or node.output[0]
-        rows.append(known.pop(name, None) or Verdict(name, node.op_type, "removed", "folded into its neighbours"))
+        folded = Verdict(name, node.op_type, "removed", "folded into its neighbours")
+        rows.append(known.pop(name, folded))
     return [*rows, *(verdict for verdict in verdicts if verdict.name in known)]

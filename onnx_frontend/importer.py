@@ -88,7 +88,7 @@ class _Import:
 
     def run(self) -> tuple[Graph | None, list[Verdict]]:
         for value in graph_inputs(self.model):
-            self._guard(value.name, "input", lambda value=value: self._input(value))  # type: ignore[misc]
+            self._guard(value.name, "input", lambda value=value: self._input(value))
         for index, node in enumerate(self.model.graph.node):
             self._node(node, node.name or node.output[0] or f"{node.op_type}_{index}")
         inputs = tuple(
@@ -96,7 +96,7 @@ class _Import:
         )
         outputs: list[Port] = []
         for value in self.model.graph.output:
-            self._guard(value.name, "output", lambda value=value: outputs.append(self._output_port(value)))  # type: ignore[misc]
+            self._guard(value.name, "output", lambda value=value: outputs.append(self._output_port(value)))
         if any(verdict.where == "refused" for verdict in self.verdicts):
             return None, self.verdicts
         name = self.model.graph.name or "model"
@@ -210,7 +210,7 @@ class _Import:
         steps: tuple[tuple[str, int], ...] = ()
         shape = value.shape if isinstance(value, Tail | Real | Quantized) else None
         if isinstance(value, Tail):
-            value, steps = value.real, value.steps
+            steps, value = value.steps, value.real
         if isinstance(value, Unknown):
             return Port(output.name, "", (), "")
         if not isinstance(value, Real | Quantized) or shape is None:

@@ -1,4 +1,4 @@
-"""The supported operators: one function each, named as ONNX names it, attributes as keyword arguments with ONNX's defaults.
+"""The supported operators: one function each, named and parametrized as ONNX does, with ONNX's defaults.
 
 The functions of this file are the list of what is supported; :func:`operators_markdown` prints it from them. The first
 line of each docstring is what users read. Each takes the graph being built, then ONNX's inputs, and returns what the
@@ -346,9 +346,9 @@ def DequantizeLinear(
     if isinstance(x, Constant):
         if not isinstance(x_scale, Constant) or not isinstance(x_zero_point, Constant | None):
             raise Obstacle("a scale or zero point that is computed", "only constants are supported")
-        scale = x_scale.array.astype(np.float32)
-        zero = x_zero_point.array if x_zero_point is not None else np.zeros(scale.shape, x.array.dtype)
-        return Weight(x.array, scale, zero, axis)
+        scales = x_scale.array.astype(np.float32)
+        zero = x_zero_point.array if x_zero_point is not None else np.zeros(scales.shape, x.array.dtype)
+        return Weight(x.array, scales, zero, axis)
     if isinstance(x, Quantized):
         scale, zero_point, unsigned = _scheme(x_scale, x_zero_point, x.tensor.unsigned)
         if (scale, zero_point, unsigned) != (x.tensor.scale, x.tensor.zero_point, x.tensor.unsigned):

@@ -7,6 +7,7 @@ float32, which is the same everywhere.
 
 from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 import numpy as np
 import onnx
@@ -221,7 +222,7 @@ class _Rewrite:
     # Operators that accumulate.
 
     def _operand(self, name: str) -> tuple[str, np.float32, np.int8]:
-        """Return an activation's integer tensor, scale and zero point; behind a Reshape it is quantized again, exactly."""
+        """Return an activation's integer tensor, scale and zero point; behind a Reshape quantize again, exactly."""
         origin = self.producers.get(name)
         while origin is not None and origin.op_type in MOVES | {"Relu"}:
             if origin.op_type == "Relu":
@@ -273,7 +274,7 @@ class _Rewrite:
         last: onnx.NodeProto,
         operator: str,
         inputs: list[str],
-        attributes: Mapping[str, object],
+        attributes: Mapping[str, Any],
         domain: str = "",
     ) -> None:
         """Append the integer operator in place of ``node`` to ``last``; what follows up to QuantizeLinear stays."""
@@ -353,13 +354,13 @@ class _Rewrite:
         scaled = given + parts + result
         self._emit(node, node, "QLinearConv", scaled, {**attributes, "group": channels})
 
-    def _pads_matter(self, node: onnx.NodeProto, attributes: Mapping[str, object]) -> bool:
+    def _pads_matter(self, node: onnx.NodeProto, attributes: Mapping[str, Any]) -> bool:
         """Say whether a SAME padding really pads: it does not if the windows tile the input."""
         if "pads" in attributes:
             return True
         sizes = self.shapes[node.input[0]][2:]
-        kernel = list(attributes["kernel_shape"])  # type: ignore[call-overload]
-        strides = list(attributes.get("strides", [1] * len(sizes)))  # type: ignore[call-overload]
+        kernel = list(attributes["kernel_shape"])
+        strides = list(attributes.get("strides", [1] * len(sizes)))
         return any(
             (-(-size // step) - 1) * step + reach > size
             for size, reach, step in zip(sizes, kernel, strides, strict=True)

@@ -40,7 +40,7 @@ def quantize_weight(
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int32] | None]:
     """Return (int8 weight in -127..127, float32 scale per output channel, int32 bias in units of input_scale * scale).
 
-    A channel's scale grows where its bias would not fit below 2**23. A channel of zeros without a bias gets the scale 1.
+    A channel's scale grows where its bias would not fit below 2**23. A channel of zeros without a bias gets scale 1.
     """
     others = tuple(index for index in range(weight.ndim) if index != axis)
     scale = np.abs(weight.astype(np.float64)).max(axis=others) / WEIGHT_MAX

@@ -10,8 +10,8 @@ from .batch import normalize_batch
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return an equivalent smaller model; nodes keep the names that the user knows.
 
-    onnxscript's optimizer folds constants, fuses BatchNormalization into Conv and Gemm, and removes Identity and Dropout;
-    MatMul with a bias becomes Gemm.
+    onnxscript's optimizer folds constants, fuses BatchNormalization into Conv and Gemm, and removes Identity and
+    Dropout; MatMul with a bias becomes Gemm.
     """
     smaller = optimizer.optimize(model)
     smaller = rewriter.rewrite(smaller, [matmul_add_to_gemm_rule])

@@ -1,6 +1,7 @@
 """The NumPy reference: the quantized graph on whole batches, every tensor, bit for bit what ONNX Runtime computes."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -72,7 +73,7 @@ def quantize_inputs(graph: Graph, feed: Mapping[str, NDArray[np.generic]]) -> di
 
 
 def outputs(graph: Graph, tensors: Mapping[str, Int8]) -> dict[str, NDArray[np.generic]]:
-    """Return the model's outputs from the int8 tensors: dequantized, then Softmax, LogSoftmax or ArgMax if it ends so."""
+    """Return the model's outputs from the int8 tensors: dequantized, then through the host's tail."""
     return {port.name: output(port, graph.tensors[port.tensor], tensors[port.tensor]) for port in graph.outputs}
 
 
@@ -81,23 +82,25 @@ def output(port: Port, tensor: Tensor, array: Int8) -> NDArray[np.generic]:
     if port.quantized:
         whole = (array.astype(np.int16) - LOW).astype(np.uint8) if port.dtype == "uint8" else array
         return whole.reshape(len(array), *port.shape[1:])
-    value: NDArray[np.generic] = dequantize(array, tensor.scale, tensor.zero_point)
+    value: NDArray[Any] = dequantize(array, tensor.scale, tensor.zero_point)
     for operator, axis in port.tail:
         value = TAILS[operator](value, axis)
     return value.reshape(len(array), *port.shape[1:]).astype(port.dtype)
 
 
-def _softmax(x: NDArray[np.generic], axis: int) -> NDArray[np.generic]:
+def _softmax(x: NDArray[Any], axis: int) -> NDArray[Any]:
     powers = np.exp(x - x.max(axis=axis, keepdims=True))
-    return powers / powers.sum(axis=axis, keepdims=True)
+    shares: NDArray[Any] = powers / powers.sum(axis=axis, keepdims=True)
+    return shares
 
 
-def _log_softmax(x: NDArray[np.generic], axis: int) -> NDArray[np.generic]:
+def _log_softmax(x: NDArray[Any], axis: int) -> NDArray[Any]:
     below = x - x.max(axis=axis, keepdims=True)
-    return below - np.log(np.exp(below).sum(axis=axis, keepdims=True))
+    logarithms: NDArray[Any] = below - np.log(np.exp(below).sum(axis=axis, keepdims=True))
+    return logarithms
 
 
-TAILS: dict[str, Callable[[NDArray[np.generic], int], NDArray[np.generic]]] = {
+TAILS: dict[str, Callable[[NDArray[Any], int], NDArray[Any]]] = {
     "Softmax": _softmax,
     "LogSoftmax": _log_softmax,
     "ArgMax": lambda x, axis: np.argmax(x, axis=axis, keepdims=True),
@@ -105,13 +108,13 @@ TAILS: dict[str, Callable[[NDArray[np.generic], int], NDArray[np.generic]]] = {
 
 
 def _windows(
-    x: NDArray[np.generic],
+    x: NDArray[Any],
     kernel: tuple[int, int],
     strides: tuple[int, int],
     pads: tuple[int, int, int, int],
     dilations: tuple[int, int],
     fill: int,
-) -> NDArray[np.generic]:
+) -> NDArray[Any]:
     """Return a view of shape (batch, channels, height, width, kernel height, kernel width)."""
     top, left, bottom, right = pads
     padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
@@ -126,12 +129,12 @@ def _conv(node: Conv, tensors: dict[str, Tensor], x: Int8) -> Int8:
     image = x if x.ndim == 4 else x.reshape(len(x), -1, 1, 1)
     # float32 products and sums are exact below 2**24, float64 below 2**53.
     largest = np.abs(node.weight.astype(np.int64)).reshape(outputs, -1).sum(axis=1).max() * 255
-    exact = np.float32 if largest < 2**24 else np.float64
-    centred = image.astype(exact) - exact(given.zero_point)
+    exact: type[np.floating[Any]] = np.float32 if largest < 2**24 else np.float64
+    centred: NDArray[Any] = image.astype(exact) - exact(given.zero_point)
     views = _windows(centred, (height, width), node.strides, node.pads, node.dilations, 0)
     per_group = outputs // node.group
-    weight = node.weight.astype(exact)
-    acc: NDArray[np.generic]
+    weight: NDArray[Any] = node.weight.astype(exact)
+    acc: NDArray[Any]
     if depth == 1 and per_group == 1:
         acc = np.zeros(views.shape[:4], exact)
         for tap in np.ndindex(height, width):
@@ -151,7 +154,8 @@ def _conv(node: Conv, tensors: dict[str, Tensor], x: Int8) -> Int8:
 
 def _max_pool(node: MaxPool, tensors: dict[str, Tensor], x: Int8) -> Int8:
     views = _windows(x, node.kernel, node.strides, node.pads, node.dilations, LOW)
-    return np.clip(views.max(axis=(4, 5)), node.low, node.high).astype(np.int8)
+    largest: Int8 = np.clip(views.max(axis=(4, 5)), node.low, node.high).astype(np.int8)
+    return largest
 
 
 def _average_pool(node: AveragePool, tensors: dict[str, Tensor], x: Int8) -> Int8:

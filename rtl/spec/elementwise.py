@@ -1,8 +1,8 @@
-"""Add and Rescale: their float32 definitions, and integer constants for the core that reproduce every one of their bytes.
+"""Add and Rescale: their float32 definitions, and integer constants with which the core computes the same bytes.
 
-The definitions are what an ONNX file in QDQ form says: dequantize, operate, quantize. The core has no floats; it computes
-``requantize(a * p + b * q + c, multiplier, zero_point)``. There are only 65,536 pairs of int8, so equality is not argued
-but counted.
+The definitions are what an ONNX file in QDQ form says: dequantize, operate, quantize. The core has no floats; it
+computes ``requantize(a * p + b * q + c, multiplier, zero_point)``. There are only 65,536 pairs of int8, so equality
+is not argued but counted.
 """
 
 from dataclasses import dataclass
@@ -128,8 +128,8 @@ def add_constants(
     """Return integer constants for :func:`add`, compared with it on all 65,536 pairs. Deterministic.
 
     Candidates are the best rational approximations p / q of the ratio of the two input scales, multipliers a few
-    units in the last place around ``scale_a / (p * scale_y)``, and offsets of c by one. A pair is left only where float32
-    itself breaks ties irregularly, for example at equal input scales that are exactly half the output's.
+    units in the last place around ``scale_a / (p * scale_y)``, and offsets of c by one. Pairs are left where
+    float32 itself breaks ties irregularly, for example at equal input scales that are exactly half the output's.
     """
     a, b = (grid.ravel() for grid in np.meshgrid(BYTES, BYTES, indexing="ij"))
     expected = add(a, b, scale_a, zero_a, scale_b, zero_b, scale_y, zero_y)

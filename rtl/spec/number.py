@@ -48,7 +48,8 @@ def shift_right_half_even(value: NDArray[np.int64], shift: NDArray[np.int64]) ->
     rest = value - (quotient << shift)
     half = np.int64(1) << np.maximum(shift - 1, 0)
     up = (rest > half) | ((rest == half) & (quotient & 1 == 1))
-    return quotient + (up & (shift > 0))
+    rounded: NDArray[np.int64] = quotient + (up & (shift > 0))
+    return rounded
 
 
 def round_significant(value: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -76,7 +77,8 @@ def requantize(
     rounded = round_significant(np.asarray(acc, np.int64))
     product = round_significant(rounded * mantissa)
     scaled = shift_right_half_even(product, shift)
-    return np.clip(scaled + zero_point, low, high).astype(np.int8)
+    moved = scaled + np.asarray(zero_point, np.int64)
+    return np.clip(moved, np.asarray(low, np.int64), np.asarray(high, np.int64)).astype(np.int8)
 
 
 def quantize(
@@ -94,10 +96,13 @@ def quantize(
         raise BadInput(f"'{name}': expected numbers, but {int(np.isnan(value).sum())} of {value.size} values are NaN")
     with np.errstate(over="ignore"):
         steps = np.rint(value / np.float32(scale))
-    return np.clip(steps, low - zero_point, high - zero_point).astype(np.int32).__add__(zero_point).astype(np.int8)
+    bounded = np.clip(steps, low - zero_point, high - zero_point).astype(np.int32)
+    result: NDArray[np.int8] = (bounded + zero_point).astype(np.int8)
+    return result
 
 
 def dequantize(q: ArrayLike, scale: ArrayLike, zero_point: ArrayLike) -> NDArray[np.float32]:
     """Return ONNX's DequantizeLinear: ``float32(q - zero_point) * scale``."""
     steps = (np.asarray(q, np.int32) - np.asarray(zero_point, np.int32)).astype(np.float32)
-    return steps * np.asarray(scale, np.float32)
+    value: NDArray[np.float32] = steps * np.asarray(scale, np.float32)
+    return value
