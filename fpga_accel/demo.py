@@ -104,12 +104,12 @@ def run_demo(
     with Session(program_all, "program", note=progress) as session:
         links.append(Link("reference = interpreter", samples, compare(expected, session.tensors(feed))))
 
-    progress.stage(f"the circuits of the whole board, simulated, through the serial link: {images} images")
+    progress.stage(f"simulated board, {images} images")
     few = {key: array[:images] for key, array in feed.items()}
     with Session(program_all, "sim", note=progress) as session:
         tensors = session.tensors(few)
         layers, measured = session.profile(), session.cycles()
-    links.append(Link("interpreter = RTL, every tensor", len(labels[:images]), compare(expected, tensors)))
+    links.append(Link("interpreter = RTL behind its serial port", len(labels[:images]), compare(expected, tensors)))
     scores = reference.outputs(graph, tensors)[graph.outputs[0].name]
     accuracies["RTL"] = (accuracy(scores, labels[:images]), len(labels[:images]))
 

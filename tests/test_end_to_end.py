@@ -1,11 +1,15 @@
 """The whole way from the float model to the simulated board, as ``make demo`` goes it, on a few images."""
 
 import json
+import threading
 
 import pytest
 from typer.testing import CliRunner
 
 from fpga_accel.cli import app
+from rtl.spec.config import core as core_config
+from rtl.spec.errors import DeviceError
+from sim.board import SimulatedBoard
 
 
 @pytest.mark.parametrize("core, images", [("8x8", 3), ("4x3", 1)])
@@ -27,3 +31,36 @@ def test_demo(core, images, tmp_path, digits):
         "digits.qdq.onnx",
         "digits.qop.onnx",
     ]
+
+
+@pytest.fixture
+def run_on(tmp_path, digits_test):
+    """Run a program on a serial port; return the result, and check that no file is there."""
+
+    def run(program, port):
+        output = tmp_path / "out.npz"
+        arguments = ["run", program, "--input", digits_test, "--device", f"serial:{port}", "-o", output]
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert result.exit_code == DeviceError.exit_code, result.output
+        assert "Traceback" not in result.output and not list(tmp_path.iterdir())
+        return result.stderr
+
+    return run
+
+
+def test_program_for_another_core(run_on, digits_program):
+    other = core_config("4x3")
+    with SimulatedBoard(other) as board:
+        message = run_on(digits_program, board.port)
+    assert f"{core_config('8x8').identity:08x}" in message and f"{other.identity:08x}" in message
+    assert "rows 8 / 4" in message and "compile for this device" in message
+
+
+def test_link_cut_in_mid_transfer(run_on, digits_program):
+    with SimulatedBoard(core_config("8x8")) as board:
+        # All images take tens of seconds: this comes while words are on their way.
+        timer = threading.Timer(3.0, board.close)
+        timer.start()
+        message = run_on(digits_program, board.port)
+        timer.join()
+        assert board.port in message and "cut" in message
