@@ -27,16 +27,15 @@ AVERAGES = {"AveragePool", "GlobalAveragePool"}
 BEHIND = {"Relu", "Clip", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout"}
 """Operators that may stand between an operator and its QuantizeLinear."""
 MOVES = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "MaxPool"}
-INTEGER_RESULTS = {"QuantizeLinear", "QLinearConv", "QGemm", "QLinearGlobalAveragePool"}
+INTEGER_RESULTS = {"QuantizeLinear", "QLinearConv", "QGemm"}
 BATCH_SIZE = 64
 
 
 def qoperator(source: Source) -> onnx.ModelProto:
     """Return the QDQ model in QOperator form; every quantized tensor keeps its name and is int8.
 
-    Conv becomes QLinearConv; Gemm and MatMul become com.microsoft QGemm; AveragePool becomes a depthwise QLinearConv of
-    ones (QLinearAveragePool sums in float32); GlobalAveragePool becomes com.microsoft QLinearGlobalAveragePool. uint8
-    tensors become int8, 128 less.
+    Conv becomes QLinearConv; Gemm and MatMul become com.microsoft QGemm; AveragePool and GlobalAveragePool become a
+    depthwise QLinearConv of ones (docs/number-semantics.md says why). uint8 tensors become int8, 128 less.
 
     Raises
     ------
@@ -334,13 +333,11 @@ class _Rewrite:
         result_scale, result_zero, _ = self._result(node)
         stem, add = node.output[0], self._constant
         given = [source, add(f"{stem}_x_scale", scale), add(f"{stem}_x_zero_point", zero)]
-        if node.op_type == "GlobalAveragePool":
-            result = [add(f"{stem}_y_scale", result_scale), add(f"{stem}_y_zero_point", result_zero)]
-            self._emit(node, node, "QLinearGlobalAveragePool", given + result, {"channels_last": 0}, MICROSOFT)
-            return
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        if node.op_type == "GlobalAveragePool":
+            attributes = {"kernel_shape": list(self.shapes[node.input[0]][2:])}
         padded = any(attributes.get("pads", ())) or attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID")
-        if padded and not attributes.pop("count_include_pad", 0) and self._pads_matter(node, attributes):
+        if padded and not attributes.get("count_include_pad", 0) and self._pads_matter(node, attributes):
             raise self._refusal(node, "padding with count_include_pad 0 has no integer kernel")
         for name in ("ceil_mode", "count_include_pad"):
             attributes.pop(name, None)
