@@ -13,7 +13,8 @@ from rtl.spec.graph import Graph, Port, Reshape, Tensor
 from .batch import graph_inputs, infer_shapes, normalize_batch, with_batch
 from .draft import Draft
 from .loader import Source, load
-from .operators import _scheme, supported
+from .lowering import scheme
+from .operators import supported
 from .values import Constant, Input, Obstacle, Quantized, Real, Result, Shape, Tail, Unknown, Value, tensor_shape
 
 MOVES = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "MaxPool", "Dropout"}
@@ -140,7 +141,7 @@ class _Import:
             if node.input and node.input[0] in names:
                 if node.op_type == "DequantizeLinear":
                     zero = self.values.get(node.input[2]) if len(node.input) > 2 else None
-                    return _scheme(self.values.get(node.input[1], Unknown(None)), zero)
+                    return scheme(self.values.get(node.input[1], Unknown(None)), zero)
                 if node.op_type in MOVES:
                     names.update(node.output)
         raise Obstacle("no DequantizeLinear behind this integer input", "quantize the whole model")
@@ -193,7 +194,7 @@ class _Import:
     def _guess(self, value: Unknown, operands: list[Value | None], shape: Shape | None) -> Value:
         if shape is None or shape[:1] != (1,):
             return Unknown(None)
-        scale, zero_point, unsigned = _scheme(*(operands[1:3] + [None])[:2])  # type: ignore[arg-type]
+        scale, zero_point, unsigned = scheme(*(operands[1:3] + [None])[:2])  # type: ignore[arg-type]
         output = Tensor(self.draft.outputs[0], tensor_shape(shape), scale, zero_point, unsigned)
         return self.draft.guess(replace(value, shape=shape), output)
 
