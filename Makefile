@@ -19,7 +19,7 @@ help:
 	@echo "make test                          ruff, mypy and all tests"
 	@echo "make sim                           the cocotb tests of the circuits alone"
 	@echo "make lint                          ruff and mypy alone"
-	@echo "make bitstream BOARD=.. MODEL=..   a bitstream with the model; defaults $(BOARD) $(MODEL)"
+	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL)"
 	@echo "make clean                         remove build/"
 	@echo "make distclean                     remove build/ and .venv/"
 

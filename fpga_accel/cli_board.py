@@ -75,7 +75,9 @@ def info(
 @answers
 def bitstream(
     board: Annotated[str, typer.Option(metavar="NAME", help="A board of 'fpga-accel boards'.")],
-    model: Annotated[Path | None, typer.Option(metavar="M.fpga", help="A program to have in it at power-up.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="M.fpga", help="A program: the bitstream is of the core it was compiled for.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Place and route so many times, keep the fastest.")] = 1,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the results.")] = Path(
         "build/bitstream"
@@ -94,4 +96,4 @@ def bitstream(
     with Progress(stages=1) as progress:
         progress.stage(f"build for {board}")
         result = build_bitstream(board, program, seeds=seeds, out_dir=output, progress=progress)
-    raise NotImplementedError(result)
+    return Answer(result.to_json(), result.lines())

@@ -107,21 +107,25 @@ def compile_program(
     keep_tensors: Annotated[
         bool, typer.Option(help="Give every tensor its own memory, so that all can be compared after a run.")
     ] = False,
+    hdl: Annotated[
+        bool, typer.Option(help="Also write the circuits, Amaranth and Verilog, to the folder M.hdl.")
+    ] = True,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
     """Compile a quantized model for a core: a program, and how many cycles it takes."""
-    from .steps import compile_file
+    from .steps import compile_file, hdl_folder
 
     config = chosen_core(board, core)
     with Progress(stages=1) as progress:
         progress.stage(f"compile for {config.name}")
-        program = compile_file(model, output, config, keep_tensors=keep_tensors)
+        program = compile_file(model, output, config, board=board, keep_tensors=keep_tensors, hdl=hdl)
     rows = [(layer.name, layer.operator, count(layer.macs), count(layer.cycles)) for layer in program.layers]
     macs = sum(layer.macs for layer in program.layers)
     return Answer(
         {
             "output": output,
+            "hdl": hdl_folder(output) if hdl else None,
             "core": config.name,
             "identity": f"{config.identity:08x}",
             "cycles": program.cycles,
@@ -134,5 +138,7 @@ def compile_program(
         [
             table(f"{output} for core {config.name}", ("layer", "operator", "MACs", "cycles"), rows),
             f"{count(program.cycles)} cycles an inference, {count(macs)} MACs",
+            *program.notes,
+            *([f"circuits: {hdl_folder(output)}"] if hdl else []),
         ],
     )

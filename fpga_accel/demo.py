@@ -13,7 +13,7 @@ from .npz import read_feed, read_labels
 from .onnx_model import OnnxModel
 from .progress import Progress
 from .session import LayerProfile, Session
-from .steps import compile_file, oracle_file, quantize_file
+from .steps import compile_file, hdl_folder, oracle_file, quantize_file
 
 STAGES = 8
 
@@ -80,7 +80,7 @@ def run_demo(
     oracle_file(qdq, qop)
 
     progress.stage(f"compile for the core {config.name}")
-    program = compile_file(qdq, fpga, config, keep_tensors=False)
+    program = compile_file(qdq, fpga, config, hdl=True)
     program_all = compile_file(qdq, fpga_all, config, keep_tensors=True)
     graph = program.graph
 
@@ -126,5 +126,6 @@ def run_demo(
             "the same for bit-exact ONNX Runtime (QOperator)": qop,
             "program": fpga,
             "program that keeps every tensor": fpga_all,
+            "circuits, Amaranth and Verilog": hdl_folder(fpga),
         },
     )

@@ -39,11 +39,32 @@ def oracle_file(model: Path, output: Path) -> None:
         onnx.save(exact, temporary)
 
 
-def compile_file(model: Path, output: Path, config: Config, *, keep_tensors: bool) -> Program:
-    """Compile the quantized model for a core to the program file ``output``; return the program."""
+def hdl_folder(output: Path) -> Path:
+    """Return the folder of circuits beside a program file: ``digits.hdl`` for ``digits.fpga``."""
+    return output.with_suffix(".hdl")
+
+
+def compile_file(
+    model: Path,
+    output: Path,
+    config: Config,
+    *,
+    board: str | None = None,
+    keep_tensors: bool = False,
+    hdl: bool = False,
+) -> Program:
+    """Compile the quantized model for a core to the program file ``output``; return the program.
+
+    With ``hdl``, also write the circuits that run it, for ``board`` if one is named, to :func:`hdl_folder`.
+    """
     readable(model, ".onnx")
     writable(output, ".fpga")
     program = compile_graph(import_graph(model), config, keep_tensors=keep_tensors)
+    if hdl:
+        # Amaranth takes a second to import.
+        from .emit import emit
+
+        emit(program, hdl_folder(output), board)
     with replacing(output) as temporary:
         program.save(temporary)
     return program

@@ -44,7 +44,7 @@ def digits_program(digits_qdq):
     from fpga_accel.steps import compile_file
 
     path = digits_qdq.with_name("digits.fpga")
-    compile_file(digits_qdq, path, core("8x8"), keep_tensors=False)
+    compile_file(digits_qdq, path, core("8x8"))
     return path
 
 

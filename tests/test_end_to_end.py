@@ -28,6 +28,7 @@ def test_demo(core, images, tmp_path, digits):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "digits.all-tensors.fpga",
         "digits.fpga",
+        "digits.hdl",
         "digits.qdq.onnx",
         "digits.qop.onnx",
     ]
