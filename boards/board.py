@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from amaranth.build import Platform
-from amaranth.hdl import Elaboratable
+from amaranth.hdl import ClockDomain, Elaboratable
 
 from rtl.spec.config import Config
 
@@ -70,8 +70,8 @@ class Board:
         Resource name of the clock input, which runs at ``oscillator_hz``.
     clock_hz : int
         Clock of the core, made from the oscillator by ``clocking``; also the timing constraint.
-    clocking : function of a Board
-        Returns the elaboratable that defines the domain ``sync`` and holds it in reset until its clock is stable.
+    clocking : function of a Board and a ClockDomain
+        Returns the elaboratable that drives the domain, ``sync``, and holds it in reset until its clock is stable.
     uart : (str, int)
         Resource name and number of the serial link.
     baud : int
@@ -90,7 +90,7 @@ class Board:
     oscillator: str
     oscillator_hz: int
     clock_hz: int
-    clocking: Callable[["Board"], Elaboratable]
+    clocking: Callable[["Board", ClockDomain], Elaboratable]
     uart: tuple[str, int]
     baud: int
     leds: tuple[int, ...]

@@ -84,10 +84,11 @@ def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
 
 
 class PllClock(Elaboratable):  # type: ignore[misc]
-    """Defines the domain ``sync`` at ``board.clock_hz``, in reset until the PLL has locked."""
+    """Drives ``domain``, called ``sync``, at ``board.clock_hz``, in reset until the PLL has locked."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, domain: ClockDomain) -> None:
         self._board = board
+        self._domain = domain
 
     def elaborate(self, platform: Any) -> Module:
         board = self._board
@@ -96,7 +97,6 @@ class PllClock(Elaboratable):  # type: ignore[misc]
 
         m.submodules.oscillator = oscillator = io.Buffer("i", platform.request(board.oscillator, dir="-"))
 
-        m.domains.sync = sync = ClockDomain()
         locked = Signal()
         m.submodules.pll = Instance(
             "EHXPLLL",
@@ -118,7 +118,7 @@ class PllClock(Elaboratable):  # type: ignore[misc]
             p_CLKFB_DIV=setting.feedback,
             p_FEEDBK_PATH="CLKOP",
             i_CLKI=oscillator.i,
-            i_CLKFB=sync.clk,
+            i_CLKFB=self._domain.clk,
             i_RST=0,
             i_STDBY=0,
             i_PHASESEL0=0,
@@ -128,11 +128,11 @@ class PllClock(Elaboratable):  # type: ignore[misc]
             i_PHASELOADREG=1,
             i_PLLWAKESYNC=0,
             i_ENCLKOP=0,
-            o_CLKOP=sync.clk,
+            o_CLKOP=self._domain.clk,
             o_LOCK=locked,
         )
 
-        platform.add_clock_constraint(sync.clk, setting.output_hz)
+        platform.add_clock_constraint(self._domain.clk, setting.output_hz)
         m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
 
         return m

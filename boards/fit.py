@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
+from rtl.spec import isa
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
+from rtl.spec.registers import PROFILE_MARKS
 
 from .board import Part
 
 _REQUANTIZER_MULTIPLIERS = 4  # a 24x24 product of 18x18 multipliers
-_CHANNEL_BITS = 72  # bias, multiplier and shift of one channel
-_LINK_BLOCK_RAMS = 2
+_LINK_BLOCK_RAMS = 2  # a frame each way
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,12 @@ def need(config: Config, part: Part) -> Need:
 
     return Need(
         multipliers=config.rows * config.pairs + config.rows + _REQUANTIZER_MULTIPLIERS * config.lanes,
-        block_rams=block_rams(config.act_words, 8 * config.rows)
-        + block_rams(config.weight_words, 8 * config.banks)
+        block_rams=config.rows * block_rams(config.act_words, 8)
+        + -(-config.banks // 4) * block_rams(config.weight_words, 32)
         + 2 * config.banks * block_rams(config.acc_words, 32)
-        + block_rams(config.channel_words, _CHANNEL_BITS)
+        + isa.words(isa.Channel) * block_rams(config.channel_words, 32)
         + 3 * block_rams(config.program_words, 32)
+        + block_rams(PROFILE_MARKS, 32)
         + _LINK_BLOCK_RAMS,
     )
 

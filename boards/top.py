@@ -4,7 +4,7 @@ from typing import Any
 
 from amaranth.back import verilog
 from amaranth.build.run import BuildPlan
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
 
 from .board import Board
@@ -28,7 +28,8 @@ class BoardTop(Elaboratable):  # type: ignore[misc]
     def elaborate(self, platform: Any) -> Module:
         m = Module()
 
-        m.submodules.clock = self._board.clocking(self._board)
+        m.domains.sync = sync = ClockDomain()
+        m.submodules.clock = self._board.clocking(self._board, sync)
         m.submodules.top = top = self._top
 
         uart = platform.request(*self._board.uart, dir="-")

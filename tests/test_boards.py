@@ -1,0 +1,107 @@
+"""Boards: every value of the table is possible, and names are looked up kindly."""
+
+from dataclasses import replace
+
+import pytest
+
+import boards
+from boards import fit
+from boards.ecp5 import pll
+from rtl.spec.config import core
+from rtl.spec.errors import BadInput, DoesNotFit
+
+ALL = [boards.get(name) for name in boards.names()]
+
+
+@pytest.fixture(params=ALL, ids=lambda board: board.name)
+def board(request):
+    return request.param
+
+
+def test_oscillator_is_the_platforms(board):
+    assert board.platform().lookup(board.oscillator).clock.frequency == board.oscillator_hz
+
+
+def test_part_is_the_platforms(board):
+    platform = board.platform
+    assert (platform.device, platform.package, platform.speed) == (
+        board.part.device,
+        board.part.package,
+        board.part.speed,
+    )
+
+
+def test_pins_are_there(board):
+    platform = board.platform()
+    assert {"rx", "tx"} <= {pin.name for pin in platform.lookup(*board.uart).ios}
+    for number in board.leds:
+        platform.lookup("led", number)
+
+
+def test_clock_is_fast_enough(board):
+    assert board.clock_hz >= 60_000_000
+
+
+def test_serial_link_is_in_time(board):
+    assert board.divisor >= 4  # from there on the receiver tolerates a quarter of a bit
+    assert abs(board.baud_error) < 0.02
+
+
+def test_core_fits(board):
+    fit.check(board.config, board.part)
+
+
+def test_estimate_is_what_synthesis_takes():
+    board = boards.get("ulx3s-85f")
+    assert fit.need(board.config, board.part) == fit.Need(multipliers=152, block_rams=151)
+
+
+def test_case_does_not_matter(board):
+    assert boards.get(board.name.upper()) is board
+
+
+@pytest.mark.parametrize("name, hint", [("ulx3s", "nearest: ulx3s-85f"), ("zzz", "known: ulx3s-85f")])
+def test_unknown_board(name, hint):
+    with pytest.raises(BadInput, match=f"board '{name}': there is no such board; {hint}") as caught:
+        boards.get(name)
+    assert caught.value.exit_code == 2
+
+
+def test_core_too_large(board):
+    config = replace(core("16x16"), act_words=1 << 16)
+    with pytest.raises(DoesNotFit, match=r"core 16x16 needs about \d+ block RAMs, and LFE5U-85F-6BG381 has 208"):
+        fit.check(config, board.part)
+    with pytest.raises(DoesNotFit, match=r"core 32x32 needs about 552 multipliers, and .* has 156"):
+        fit.check(core("32x32"), board.part)
+
+
+@pytest.mark.parametrize("input_mhz", [12, 25, 48, 100])
+@pytest.mark.parametrize("output_mhz", [60, 65, 75, 100, 150])
+def test_pll_settings_are_in_range(input_mhz, output_mhz):
+    found = pll(input_mhz * 1e6, output_mhz * 1e6, tolerance=0.02)
+
+    assert all(1 <= divider <= 128 for divider in (found.ref, found.feedback, found.post))
+    assert found.output_hz == pytest.approx(input_mhz * 1e6 / found.ref * found.feedback)
+    assert found.vco_hz == pytest.approx(found.output_hz * found.post)
+    assert 400e6 <= found.vco_hz <= 800e6
+    assert input_mhz / found.ref >= 3.125
+    assert found.output_hz == pytest.approx(output_mhz * 1e6, rel=0.02)
+
+
+def test_pll_of_ulx3s():
+    # As ecppll has it: 25 / 5 * 12, times 10 for the VCO.
+    found = pll(25e6, 60e6)
+    assert (found.ref, found.feedback, found.post, found.vco_hz) == (5, 12, 10, 600e6)
+
+
+@pytest.mark.parametrize(
+    "input_hz, output_hz, message",
+    [
+        (1e6, 60e6, "PLL input: expected 8..400 MHz, not 1 MHz"),
+        (25e6, 500e6, "PLL output: expected 3.125..400 MHz, not 500 MHz"),
+        (25e6, 66e6, "PLL: 66 MHz cannot be made from 25 MHz; the nearest is 65.6250 MHz"),
+    ],
+)
+def test_pll_refuses(input_hz, output_hz, message):
+    with pytest.raises(BadInput, match=message):
+        pll(input_hz, output_hz)
