@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from amaranth.hdl import Cat, Module, Signal
@@ -86,7 +87,7 @@ def test_bitstream(echo):
 def test_no_paths_of_this_machine_in_the_sources_of_the_netlist(echo):
     design = (echo.folder / "top.il").read_text()
     assert '"rtl/' in design or '"boards/top.py:' in design
-    assert str(sources.Path(boards.__file__).parents[1]) not in design.replace(__file__, "")
+    assert str(Path(boards.__file__).parents[1]) not in design.replace(__file__, "")
 
 
 def test_result_as_json(echo):
