@@ -72,8 +72,13 @@ def build_program(component: wiring.Component, name: str, main: Path, *, note: N
     return _build(component, name, flags, [main.read_text(), _processor()], note)
 
 
-def build_cocotb(component: wiring.Component, name: str, *, note: Note | None = None) -> Path:
+def build_cocotb(
+    component: wiring.Component, name: str, *, visible: Sequence[tuple[str, str]] = (), note: Note | None = None
+) -> Path:
     """Return an executable: the component with cocotb's main; every signal can be read and written by name.
+
+    Every visible signal costs simulation speed, and much more compile time: a large component names what must be
+    ``visible`` beside its ports, as patterns of (module, signal).
 
     Raises
     ------
@@ -84,8 +89,16 @@ def build_cocotb(component: wiring.Component, name: str, *, note: Note | None = 
 
     main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
     link = f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"
-    flags = ["--cc", "--exe", "--vpi", "--public-flat-rw", "--timescale", "1ns/1ps", "-LDFLAGS", link, str(main)]
-    return _build(component, name, flags, [main.read_text()], note)
+    flags = ["--cc", "--exe", "--vpi", "--timescale", "1ns/1ps", "-LDFLAGS", link, str(main)]
+    if not visible:
+        return _build(component, name, [*flags, "--public-flat-rw"], [main.read_text()], note)
+    lines = ["`verilator_config", f'public_flat_rw -module "{name}" -var "*"']
+    lines += [f'public_flat_rw -module "{module}" -var "{signal}"' for module, signal in visible]
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    settings = cache / f"{name}.vlt"
+    settings.write_text("\n".join([*lines, ""]))
+    return _build(component, name, [*flags, str(settings)], [main.read_text(), *lines], note)
 
 
 def run_cocotb(
@@ -96,12 +109,14 @@ def run_cocotb(
     env: Mapping[str, str] | None = None,
     testcase: str | Sequence[str] | None = None,
     seed: int = 1,
+    visible: Sequence[tuple[str, str]] = (),
     note: Note | None = None,
 ) -> Path:
     """Run the cocotb tests of ``test_module`` (for example ``sim.tb_link``) on a component; return the log.
 
     The handle of the component is ``dut``, its clock ``dut.clk``; start that with
-    ``Clock(dut.clk, 10, "ns", impl="gpi").start()``, which costs no Python per cycle. Parameters go by ``env``.
+    ``Clock(dut.clk, 10, "ns", impl="gpi").start()``, which costs no Python per cycle. Parameters go by ``env``; ``visible``
+    is that of :func:`build_cocotb`.
 
     Raises
     ------
@@ -112,7 +127,7 @@ def run_cocotb(
     """
     from cocotb_tools.runner import get_runner
 
-    program = build_cocotb(component, name, note=note)
+    program = build_cocotb(component, name, visible=visible, note=note)
     runs = cache_folder() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{test_module.rpartition('.')[2]}-", dir=runs))
@@ -187,7 +202,7 @@ def _verilate(arguments: Sequence[str], objects: Path, log: Path, name: str, not
     env = _environment()
     for tool in ("make", "g++", "perl"):
         if shutil.which(tool, path=env["PATH"]) is None:
-            raise ToolError(f"simulation of {name}: there is no program '{tool}'; install it (Debian: apt install {tool})")
+            raise ToolError(f"simulation: there is no program '{tool}'; install it (Debian: apt install {tool})")
     jobs = str(os.cpu_count() or 1)
     with log.open("w") as output:
         for command in (

@@ -18,7 +18,9 @@ def run_on_rtl(graph, images, config, folder):
     program.save(folder / "program.fpga")
     np.savez(folder / "expected.npz", **reference.run(graph, {graph.inputs[0].name: images}))
     dut = Core(config, clock_hz=1, build_identity=1)
-    return run_cocotb(dut, "core", "sim.tb_network", env={"NETWORK_CASE": str(folder)})
+    return run_cocotb(
+        dut, "core", "sim.tb_network", env={"NETWORK_CASE": str(folder)}, visible=[("*core.act", "column_*")]
+    )
 
 
 @pytest.mark.parametrize("name", ["8x8", "16x16"])
