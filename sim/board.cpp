@@ -2,7 +2,7 @@
 //
 // Prints the path of the terminal and then lives until its standard input closes. The clock runs only while there is
 // something to do: bytes to send to the board, a byte on its way from it, or an LED that says link or core are at work.
-// On SIGUSR1 it prints cycles and seconds of the clock's running to standard error.
+// For each byte on its standard input it prints the cycles that the clock has run, and the seconds that took.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -26,8 +26,6 @@ constexpr unsigned LED_LINK = 1u << 1;
 constexpr unsigned LED_BUSY = 1u << 2;
 constexpr unsigned SETTLE_CYCLES = 64;  // from a level on a pin to the LEDs that tell of it
 constexpr unsigned POLL_CYCLES = 256;   // how often a running clock looks at terminal and parent
-
-volatile sig_atomic_t asked = 0;
 
 double now() {
     timespec t;
@@ -97,9 +95,6 @@ int main(int argc, char** argv) {
     printf("%s\n", path);
     fflush(stdout);
 
-    struct sigaction action = {};
-    action.sa_handler = [](int) { asked = 1; };
-    sigaction(SIGUSR1, &action, nullptr);
     signal(SIGPIPE, SIG_IGN);
 
     VerilatedContext context;
@@ -119,14 +114,11 @@ int main(int argc, char** argv) {
         const bool idle = quiet > SETTLE_CYCLES;
         pollfd fds[2] = {{0, POLLIN, 0}, {master, short(POLLIN | (out.empty() ? 0 : POLLOUT)), 0}};
         poll(fds, 2, idle ? -1 : 0);
-        if (asked) {
-            asked = 0;
-            fprintf(stderr, "%llu %.6f\n", static_cast<unsigned long long>(cycles), seconds);
-            fflush(stderr);
-        }
         if (fds[0].revents) {
-            char ignored[256];
-            if (read(0, ignored, sizeof ignored) <= 0) return 0;
+            char question;
+            if (read(0, &question, 1) <= 0) return 0;
+            printf("%llu %.6f\n", static_cast<unsigned long long>(cycles), seconds);
+            fflush(stdout);
         }
         if (fds[1].revents & POLLIN) {
             uint8_t bytes[4096];

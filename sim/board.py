@@ -1,7 +1,6 @@
 """The simulated board: the whole top level, UART included, behind a pseudo-terminal."""
 
 import contextlib
-import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +64,6 @@ class SimulatedBoard:
             [str(self._program), str(DIVISOR)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
@@ -82,7 +80,7 @@ class SimulatedBoard:
         if self._process is None:
             return
         process, self._process = self._process, None
-        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        assert process.stdin is not None and process.stdout is not None
         with contextlib.suppress(OSError):
             process.stdin.close()
         try:
@@ -91,7 +89,6 @@ class SimulatedBoard:
             process.kill()
             process.wait()
         process.stdout.close()
-        process.stderr.close()
 
     def close(self) -> None:
         """Stop the simulation, as if the board were unplugged."""
@@ -99,7 +96,8 @@ class SimulatedBoard:
 
     def speed(self) -> tuple[int, float]:
         """Return the cycles simulated so far and the seconds they took."""
-        assert self._process is not None and self._process.stderr is not None
-        self._process.send_signal(signal.SIGUSR1)
-        cycles, seconds = self._process.stderr.readline().split()
+        assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write("?")
+        self._process.stdin.flush()
+        cycles, seconds = self._process.stdout.readline().split()
         return int(cycles), float(seconds)
