@@ -1,5 +1,6 @@
 """The program interpreter: the living definition of the instruction set, behind the device interface."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -8,9 +9,19 @@ from numpy.typing import NDArray
 from rtl.spec import isa, number, timing
 from rtl.spec.config import Config
 from rtl.spec.layout import words_to_lines
-from rtl.spec.registers import MAGIC, REGION_SHIFT, VERSION, Region, Register, words_per_line
+from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Region, Register, words_per_line
 
 BUILD_IDENTITY = 0
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    loads: list[dict[str, int]]
+    computes: list[dict[str, int]]
+    drains: list[dict[str, int]]
+    bias: NDArray[np.int64]
+    multiplier: NDArray[np.float32]
+    timeline: timing.Timeline
 
 
 class InterpreterDevice:
@@ -34,7 +45,7 @@ class InterpreterDevice:
             Region.LOAD: config.program_words,
             Region.COMPUTE: config.program_words,
             Region.DRAIN: config.program_words,
-            Region.PROFILE: 256,
+            Region.PROFILE: PROFILE_MARKS,
         }
         self._memory = {region: np.zeros(size, np.uint32) for region, size in lines.items()}
         registers = np.zeros(64, np.uint32)
@@ -46,6 +57,7 @@ class InterpreterDevice:
             if hasattr(config, register.name.lower()):
                 registers[register] = getattr(config, register.name.lower())
         self._memory[Region.REGISTERS] = registers
+        self._decoded: _Decoded | None = None
 
     def read(self, addr: int, count: int) -> NDArray[np.uint32]:
         """Return ``count`` words from word address ``addr`` on."""
@@ -57,6 +69,8 @@ class InterpreterDevice:
         region, offset = Region(addr >> REGION_SHIFT), addr & (1 << REGION_SHIFT) - 1
         if region is not Region.REGISTERS:
             self._memory[region][offset : offset + len(data)] = data
+            if region is not Region.ACT:
+                self._decoded = None
         elif offset == Register.RUN and self._memory[region][Register.RUN] != data[0]:
             self._memory[region][Register.RUN] = data[0]
             self._run()
@@ -80,19 +94,38 @@ class InterpreterDevice:
 
     def _program(self, region: Region, layout: type) -> list[dict[str, int]]:
         instructions = []
-        for line in self._memory[region][: self.config.program_words].reshape(-1)[
-            : self.config.program_words // isa.words(layout) * isa.words(layout)
-        ].reshape(-1, isa.words(layout)):
+        words = isa.words(layout)
+        for line in self._memory[region][: self.config.program_words // words * words].reshape(-1, words):
             instructions.append(isa.from_words(layout, line))
             if instructions[-1]["last"]:
                 return instructions
         raise ValueError(f"{region.name} program: expected an instruction marked last, found none")
 
+    def _decode(self) -> "_Decoded":
+        """Return programs and channel parameters as numbers; kept until the host writes to them."""
+        if self._decoded is None:
+            loads = self._program(Region.LOAD, isa.Load)
+            computes = self._program(Region.COMPUTE, isa.Compute)
+            drains = self._program(Region.DRAIN, isa.Drain)
+            used = max(drain["channel"] + (drain["groups"] + 1) * self.config.lanes for drain in drains)
+            words = self._memory[Region.CHANNEL].reshape(-1, isa.words(isa.Channel))[:used]
+            channels = [isa.from_words(isa.Channel, line) for line in words]
+            self._decoded = _Decoded(
+                loads=loads,
+                computes=computes,
+                drains=drains,
+                bias=np.array([channel["bias"] for channel in channels], np.int64),
+                multiplier=np.array(
+                    [np.ldexp(float(channel["mantissa"]), -channel["shift"]) for channel in channels], np.float32
+                ),
+                timeline=timing.predict(self.config, loads, computes, drains),
+            )
+        return self._decoded
+
     def _run(self) -> None:
         config = self.config
-        loads = self._program(Region.LOAD, isa.Load)
-        computes = self._program(Region.COMPUTE, isa.Compute)
-        drains = self._program(Region.DRAIN, isa.Drain)
+        now = self._decode()
+        loads, computes, drains, timeline = now.loads, now.computes, now.drains, now.timeline
         self._act = np.ascontiguousarray(words_to_lines(self._memory[Region.ACT], config.rows)).view(np.int8).copy()
         self._weights = np.ascontiguousarray(words_to_lines(self._memory[Region.WEIGHT], config.banks)).view(np.int8)
         self._acc = np.zeros((2, config.acc_words, config.banks), np.int64)
@@ -117,11 +150,10 @@ class InterpreterDevice:
 
         words = self._memory[Region.ACT].view(np.uint8).reshape(config.act_words, -1)
         words[:, : config.rows] = self._act.view(np.uint8)
-        timeline = timing.predict(config, loads, computes, drains)
         registers = self._memory[Region.REGISTERS]
         registers[Register.CYCLES] = timeline.total
-        registers[Register.MARKS] = min(len(timeline.marks), 256)
-        self._memory[Region.PROFILE][: min(len(timeline.marks), 256)] = timeline.marks[:256]
+        registers[Register.MARKS] = min(len(timeline.marks), PROFILE_MARKS)
+        self._memory[Region.PROFILE][: min(len(timeline.marks), PROFILE_MARKS)] = timeline.marks[:PROFILE_MARKS]
 
     def _compute(self, now: dict[str, int]) -> None:
         """Execute one `isa.Compute` instruction."""
@@ -176,17 +208,14 @@ class InterpreterDevice:
 
     def _drain(self, now: dict[str, int]) -> None:
         """Execute one `isa.Drain` instruction."""
-        lanes, pixels = self.config.lanes, now["pixels"] + 1
-        channels = self._memory[Region.CHANNEL].reshape(-1, isa.words(isa.Channel))
+        lanes, pixels, decoded = self.config.lanes, now["pixels"] + 1, self._decode()
+        count = (now["groups"] + 1) * lanes
+        channels = slice(now["channel"], now["channel"] + count)
+        acc = self._acc[now["half"], :pixels, :count] + decoded.bias[channels]
+        value = number.requantize(
+            acc.astype(np.int32), decoded.multiplier[channels], now["zero_point"], now["low"], now["high"]
+        )
         for group in range(now["groups"] + 1):
-            place = now["first"] + group
-            word, byte = divmod(place * lanes, self.config.rows)
+            word, byte = divmod((now["first"] + group) * lanes, self.config.rows)
             base = now["base"] + word * now["stride"]
-            for lane in range(lanes):
-                channel = isa.from_words(isa.Channel, channels[now["channel"] + group * lanes + lane])
-                acc = self._acc[now["half"], :pixels, group * lanes + lane] + channel["bias"]
-                multiplier = np.ldexp(float(channel["mantissa"]), -channel["shift"])
-                value = number.requantize(
-                    acc.astype(np.int32), np.float32(multiplier), now["zero_point"], now["low"], now["high"]
-                )
-                self._act[base : base + pixels, byte + lane] = value
+            self._act[base : base + pixels, byte : byte + lanes] = value[:, group * lanes : (group + 1) * lanes]
