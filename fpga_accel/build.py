@@ -118,7 +118,7 @@ def bitstream(
     def top() -> Elaboratable:
         from rtl.top import Top
 
-        return Top(  # type: ignore[no-untyped-call]
+        return Top(
             config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=identity
         )
 

@@ -72,7 +72,7 @@ def _verilog(config: Config, board: Board | None) -> str:
     from rtl.top import Top
 
     clock_hz, divisor = (_CLOCK_HZ, _DIVISOR) if board is None else (board.clock_hz, board.divisor)
-    top: Elaboratable = Top(  # type: ignore[no-untyped-call]
+    top: Elaboratable = Top(
         config, divisor=divisor, clock_hz=clock_hz, build_identity=sources.build_identity(board, config)
     )
     return to_verilog(top if board is None else BoardTop(board, top), board)

@@ -115,7 +115,9 @@ def emit(operation: Operation, places: dict[str, Placement], config: Config, cod
         }
 
     def compute(half: int, clear: bool, wait: int, **fields: int) -> None:
-        code.compute.append({"wait": wait, "last": 0, "op": int(operation.op), "clear": int(clear), "half": half} | fields)
+        code.compute.append(
+            {"wait": wait, "last": 0, "op": int(operation.op), "clear": int(clear), "half": half} | fields
+        )
 
     def drain(half: int, offset: int, first_channel: int, count: int, pixels: int) -> None:
         lane_group = first_channel // config.lanes
@@ -213,4 +215,6 @@ def assemble(operation: str, layout: type, instructions: list[dict[str, int]]) -
     try:
         return np.concatenate([isa.to_words(layout, **instruction) for instruction in instructions])
     except ValueError as error:
-        raise DoesNotFit(f"{operation}: {error}; this size is beyond the instruction set, use a smaller model") from None
+        raise DoesNotFit(
+            f"{operation}: {error}; this size is beyond the instruction set, use a smaller model"
+        ) from None

@@ -83,9 +83,7 @@ def operations(model: graph.Graph, config: Config) -> list[Operation]:
         If numbers of a node are out of the core's range.
     """
     same = aliases(model)
-    return [
-        _operation(node, model.tensors, same) for node in model.nodes if not isinstance(node, graph.Reshape)
-    ]
+    return [_operation(node, model.tensors, same) for node in model.nodes if not isinstance(node, graph.Reshape)]
 
 
 def _operation(node: graph.Node, tensors: Mapping[str, graph.Tensor], same: Mapping[str, str]) -> Operation:
@@ -172,9 +170,7 @@ def _operation(node: graph.Node, tensors: Mapping[str, graph.Tensor], same: Mapp
     if isinstance(node, graph.Add | graph.Rescale):
         if isinstance(node, graph.Add):
             b = tensors[sources[1]]
-            constants = elementwise.add_constants(
-                x.scale, x.zero_point, b.scale, b.zero_point, y.scale, y.zero_point
-            )
+            constants = elementwise.add_constants(x.scale, x.zero_point, b.scale, b.zero_point, y.scale, y.zero_point)
         else:
             constants = elementwise.rescale_constants(x.scale, x.zero_point, y.scale, y.zero_point)
         differing = (

@@ -13,11 +13,11 @@ class Accumulators(wiring.Component):
     """Adds (or keeps the maximum of) what array and vector lanes deliver, pixel by pixel.
 
     ``i_beat`` arrives `LEAD` cycles before the value of bank 0; each pair of banks works one cycle after the pair
-    before it. Beats on the same pixel must be `DISTANCE` cycles apart. ``retire`` ends an instruction whose last beat is
-    in the memory of the last bank from the next cycle on, `latency` cycles after the beat.
+    before it. Beats on the same pixel must be `DISTANCE` cycles apart. ``retire`` ends an instruction whose last
+    beat is in the memory of the last bank from the next cycle on, `latency` cycles after the beat.
 
-    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of all banks; ``o`` follows `READ_LATENCY` cycles later. The
-    two units never work on the same half at a time: their tokens see to that.
+    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of all banks; ``o`` follows `READ_LATENCY` cycles
+    later. The two units never work on the same half at a time: their tokens see to that.
     """
 
     LEAD = 2

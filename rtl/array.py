@@ -15,8 +15,9 @@ class SystolicArray(wiring.Component):
     The activations of a vector enter together; here row ``n`` is delayed by ``n`` cycles. ``o_sum[c]`` appears
     `latency` plus ``c // 2`` cycles after its activations. ``i_swap`` comes with the first vector of a tile.
     ``i_weight`` and ``i_load`` enter the first column pair; each pair sees them one cycle after the pair on its left,
-    so ``i_weight`` is one whole row of a tile. ``i_load`` marks the first of ``rows`` consecutive rows of a tile. A tile
-    may be swapped in ``rows`` cycles after its ``i_load``, and the next ``i_load`` may come one cycle after that swap.
+    so ``i_weight`` is one whole row of a tile. ``i_load`` marks the first of ``rows`` consecutive rows of a tile. A
+    tile may be swapped in ``rows`` cycles after its ``i_load``, and the next ``i_load`` may come one cycle after
+    that swap.
     """
 
     def __init__(self, config: Config):

@@ -9,8 +9,8 @@ class Beat(data.Struct):
     """One activation word on its way: where its result goes, and how.
 
     ``first`` begins a step (new weights or factor); ``clear`` overwrites the accumulator; ``last`` ends an
-    instruction. ``outside`` makes every channel read as ``pad``. With ``vector`` the word goes through the vector lanes:
-    ``own`` takes the weight of each lane, else ``factor``; ``maximum`` keeps the maximum instead of the sum.
+    instruction. ``outside`` makes every channel read as ``pad``. With ``vector`` the word goes through the vector
+    lanes: ``own`` takes the weight of each lane, else ``factor``; ``maximum`` keeps the maximum instead of the sum.
     """
 
     valid: 1

@@ -17,9 +17,9 @@ class Drain(wiring.Component):
     """Runs `isa.Drain` instructions, ``lanes`` channels at a time.
 
     For each group it reads the parameters of its channels, one a cycle, then streams the pixels, one a cycle. An
-    instruction is taken when ``i_computed`` has reached its ``wait``; parameters are not touched for `HOLD` cycles after the
-    first pixel of a group, while the requantizers take them up. ``retire`` comes with the last write, `latency`
-    cycles after the address of its pixel.
+    instruction is taken when ``i_computed`` has reached its ``wait``; parameters are not touched for `HOLD` cycles
+    after the first pixel of a group, while the requantizers take them up. ``retire`` comes with the last write,
+    `latency` cycles after the address of its pixel.
     """
 
     HOLD = Accumulators.READ_LATENCY + Requantizer.LATENCY

@@ -15,9 +15,10 @@ class Sequencer(wiring.Component):
     """Turns one `Compute` instruction into a beat and an activation address a cycle.
 
     An instruction is taken when ``i_drained`` has reached its ``wait`` and, if it changes between array and vector
-    lanes, nothing is under way any more (``i_retired`` tells); its first beat comes two cycles later at the earliest. The first beat
-    of a step waits for a weight tile (``tile_ready``; ``take`` uses it up) where the operation needs one, and for
-    `Accumulators.DISTANCE` cycles since the first beat of the step before. ``o_beat`` and ``o_address`` are registered.
+    lanes, nothing is under way any more (``i_retired`` tells); its first beat comes two cycles later at the
+    earliest. The first beat of a step waits for a weight tile (``tile_ready``; ``take`` uses it up) where the
+    operation needs one, and for `Accumulators.DISTANCE` cycles since the first beat of the step before. ``o_beat``
+    and ``o_address`` are registered.
     """
 
     def __init__(self, config: Config):

@@ -141,7 +141,9 @@ class InterpreterDevice:
                 self._order == "early" and drained < len(drains) and drains[drained]["wait"] <= computed
             ):
                 if drains[drained]["wait"] > computed:
-                    raise ValueError(f"COMPUTE instruction {computed} and DRAIN instruction {drained} wait for each other")
+                    raise ValueError(
+                        f"COMPUTE instruction {computed} and DRAIN instruction {drained} wait for each other"
+                    )
                 self._drain(drains[drained])
                 drained += 1
             self._compute(compute)

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
 from amaranth.back import rtlil
@@ -115,8 +116,8 @@ def run_cocotb(
     """Run the cocotb tests of ``test_module`` (for example ``sim.tb_link``) on a component; return the log.
 
     The handle of the component is ``dut``, its clock ``dut.clk``; start that with
-    ``Clock(dut.clk, 10, "ns", impl="gpi").start()``, which costs no Python per cycle. Parameters go by ``env``; ``visible``
-    is that of :func:`build_cocotb`.
+    ``Clock(dut.clk, 10, "ns", impl="gpi").start()``, which costs no Python per cycle. Parameters go by ``env``;
+    ``visible`` is that of :func:`build_cocotb`.
 
     Raises
     ------
@@ -216,7 +217,7 @@ def _verilate(arguments: Sequence[str], objects: Path, log: Path, name: str, not
                 )
 
 
-def _run(command: Sequence[str], env: Mapping[str, str], output: object, what: str, note: Note | None) -> int:
+def _run(command: Sequence[str], env: Mapping[str, str], output: IO[str], what: str, note: Note | None) -> int:
     program = shutil.which(command[0], path=env["PATH"])
     assert program is not None
     process = subprocess.Popen(

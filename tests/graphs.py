@@ -28,7 +28,9 @@ class Builder:
         width = (shape[2] + pads[1] + pads[3] - dilations[1] * (kernel[1] - 1) - 1) // strides[1] + 1
         return height, width
 
-    def conv(self, x, out, kernel=(1, 1), strides=(1, 1), pads=NO_PADS, dilations=(1, 1), group=1, extreme=False, relu=False):
+    def conv(
+        self, x, out, kernel=(1, 1), strides=(1, 1), pads=NO_PADS, dilations=(1, 1), group=1, extreme=False, relu=False
+    ):
         source = self.tensors[x]
         shape = (*source.shape, 1, 1)[:3]
         height, width = self.window_shape(shape, kernel, strides, pads, dilations)
@@ -38,10 +40,14 @@ class Builder:
         if extreme:
             weight[self.random.random(weight.shape) < 0.2] = -128
         taps = weight[0].size
-        multiplier = np.float32(1.5 / (73 * 50 * np.sqrt(taps))) * self.random.uniform(0.5, 2, out).astype(np.float32) * 60
+        multiplier = (
+            np.float32(1.5 / (73 * 50 * np.sqrt(taps))) * self.random.uniform(0.5, 2, out).astype(np.float32) * 60
+        )
         bias = self.random.integers(-3000, 3000, out).astype(np.int32)
         low = self.tensors[y].zero_point if relu else -128
-        self.nodes.append(g.Conv(f"conv_{y}", (x,), y, weight, bias, multiplier, strides, pads, dilations, group, low, 127))
+        self.nodes.append(
+            g.Conv(f"conv_{y}", (x,), y, weight, bias, multiplier, strides, pads, dilations, group, low, 127)
+        )
         return y
 
     def max_pool(self, x, kernel, strides, pads=NO_PADS):
@@ -80,9 +86,7 @@ class Builder:
         weight = self.random.integers(-127, 128, (features, source.shape[0], *kernel)).astype(np.int8)
         multiplier = self.random.uniform(0.5, 2, features).astype(np.float32) * np.float32(0.02 / np.sqrt(taps))
         bias = self.random.integers(-3000, 3000, features).astype(np.int32)
-        self.nodes.append(
-            g.Conv(f"gemm_{y}", (x,), y, weight, bias, multiplier, (1, 1), NO_PADS, (1, 1), 1, -128, 127)
-        )
+        self.nodes.append(g.Conv(f"gemm_{y}", (x,), y, weight, bias, multiplier, (1, 1), NO_PADS, (1, 1), 1, -128, 127))
         return y
 
     def graph(self, *outputs):

@@ -42,7 +42,9 @@ def test_equals_the_interpreter(name, build, seed):
     source = graph.inputs[0].tensor
     random = np.random.default_rng(seed)
     images = random.integers(-128, 128, (2, *graph.tensors[source].shape)).astype(np.int8)
-    writes = [(address + index, int(word)) for address, words in program.memory_image() for index, word in enumerate(words)]
+    writes = [
+        (address + index, int(word)) for address, words in program.memory_image() for index, word in enumerate(words)
+    ]
 
     interpreter = InterpreterDevice(config)
     for address, words in program.memory_image():

@@ -1,4 +1,4 @@
-"""The requantizer against its integer definition: edges, ties at both roundings, random; channels switched in mid-stream."""
+"""The requantizer against its integer definition: edges, ties at both roundings, random, channels switched midway."""
 
 import numpy as np
 from amaranth.sim import Simulator

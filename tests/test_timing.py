@@ -19,7 +19,7 @@ def test_latencies(name):
         assert timing.compute_latency(config, vector=vector) == Compute.latency(config, vector=vector) + 2
     for layout in (isa.Load, isa.Compute, isa.Drain):
         assert timing.fetch_latency(layout) == Fetch.latency(layout)
-    assert timing.DRAIN_LATENCY == Drain.latency()
+    assert Drain.latency() == timing.DRAIN_LATENCY
     assert timing.DRAIN_HOLD == Drain.HOLD
     assert timing.MEMORY == HostMemory.LATENCY
     assert timing.ACCUMULATE == Accumulators.DISTANCE

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 class Tensor:
     """An int8 activation tensor.
 
-    ``value = scale * (q - zero_point)``; ``unsigned`` says that the ONNX tensor of this name holds ``q + 128`` as uint8.
+    ``value = scale * (q - zero_point)``; ``unsigned`` says that the ONNX tensor of this name holds ``q + 128`` as
+    uint8.
     """
 
     name: str
@@ -95,7 +96,8 @@ class Add(Node):
 
 @dataclass(frozen=True)
 class Rescale(Node):
-    """The same values in another scale, defined in float32, with a clamp (a lone Relu or Clip, or a second quantization).
+    """The same values in another scale, defined in float32, with a clamp (a lone Relu or Clip, or a second
+    quantization).
 
     ``clamp(round_half_even(((x - zx) * xs) / ys) + zy, low, high)``, each operation rounded to float32.
     """
@@ -115,8 +117,8 @@ class Port:
 
     ``tensor`` names the int8 tensor. For inputs the host quantizes (or takes integers as they are, if ``quantized``).
     For outputs the host dequantizes (unless ``quantized``) and then applies ``tail``, a list of (operator, axis), with
-    operators of {"Softmax", "LogSoftmax", "ArgMax"} and the axis in (batch, *tensor shape). ``shape`` is the ONNX shape with
-    the batch as -1; its bytes are the tensor's in the same order.
+    operators of {"Softmax", "LogSoftmax", "ArgMax"} and the axis in (batch, *tensor shape). ``shape`` is the ONNX
+    shape with the batch as -1; its bytes are the tensor's in the same order.
     """
 
     name: str

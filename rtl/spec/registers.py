@@ -42,7 +42,8 @@ class Bus(wiring.Signature):
 
 
 class Region(enum.IntEnum):
-    """Regions of the address space; a memory line of n bytes takes 2**k words, the smallest power of two that holds it."""
+    """Regions of the address space; a memory line of n bytes takes 2**k words, the smallest power of two that holds
+    it."""
 
     REGISTERS = 0
     ACT = 1
