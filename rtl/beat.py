@@ -2,7 +2,7 @@
 
 from amaranth.lib import data
 
-from rtl.spec.formats import ACT, FACTOR
+from .spec.formats import ACT, FACTOR
 
 
 class Beat(data.Struct):

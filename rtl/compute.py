@@ -4,13 +4,13 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.accumulator import Accumulators
-from rtl.array import SystolicArray
-from rtl.beat import Beat
-from rtl.memory import HostMemory
-from rtl.spec.config import Config
-from rtl.spec.formats import ACCUM, ACT, WEIGHT
-from rtl.vector import VectorLanes
+from .accumulator import Accumulators
+from .beat import Beat
+from .memory import HostMemory
+from .spec.config import Config
+from .spec.formats import ACCUM, ACT, WEIGHT
+from .systolic_array import SystolicArray
+from .vector import VectorLanes
 
 
 class Compute(wiring.Component):

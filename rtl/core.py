@@ -4,15 +4,15 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.compute import Compute
-from rtl.drain import Drain
-from rtl.fetch import Fetch
-from rtl.loader import Loader
-from rtl.memory import HostMemory
-from rtl.sequencer import Sequencer
-from rtl.spec import isa
-from rtl.spec.config import Config
-from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
+from .compute import Compute
+from .drain import Drain
+from .fetch import Fetch
+from .loader import Loader
+from .memory import HostMemory
+from .sequencer import Sequencer
+from .spec import isa
+from .spec.config import Config
+from .spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
 
 
 class Core(wiring.Component):

@@ -5,12 +5,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from rtl.accumulator import Accumulators
-from rtl.memory import HostMemory
-from rtl.requantize import Requantizer
-from rtl.spec import isa
-from rtl.spec.config import Config
-from rtl.spec.formats import ACCUM, ACT
+from .accumulator import Accumulators
+from .memory import HostMemory
+from .requantize import Requantizer
+from .spec import isa
+from .spec.config import Config
+from .spec.formats import ACCUM, ACT
 
 
 class Drain(wiring.Component):

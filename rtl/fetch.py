@@ -5,9 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from rtl.memory import HostMemory
-from rtl.spec import isa
-from rtl.spec.config import Config
+from .memory import HostMemory
+from .spec import isa
+from .spec.config import Config
 
 
 class Fetch(wiring.Component):

@@ -5,8 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from rtl.spec import isa
-from rtl.spec.config import Config
+from .spec import isa
+from .spec.config import Config
 
 
 class Loader(wiring.Component):

@@ -5,7 +5,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from rtl.spec.registers import REGION_SHIFT, words_per_line
+from .spec.registers import REGION_SHIFT, words_per_line
 
 
 class HostMemory(wiring.Component):

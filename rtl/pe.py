@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.spec.config import Config
-from rtl.spec.formats import ACT, WEIGHT, column_sum
+from .spec.config import Config
+from .spec.formats import ACT, WEIGHT, column_sum
 
 
 class PEPair(wiring.Component):

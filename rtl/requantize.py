@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.spec.formats import ACCUM, ACT
-from rtl.spec.isa import Channel
+from .spec.formats import ACCUM, ACT
+from .spec.isa import Channel
 
 MANTISSA = 24
 HALF = MANTISSA // 2

@@ -5,10 +5,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from rtl.accumulator import Accumulators
-from rtl.beat import Beat
-from rtl.spec import isa
-from rtl.spec.config import Config
+from .accumulator import Accumulators
+from .beat import Beat
+from .spec import isa
+from .spec.config import Config
 
 
 class Sequencer(wiring.Component):

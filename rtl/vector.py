@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.beat import Beat
-from rtl.spec.config import Config
-from rtl.spec.formats import ACT, FACTOR, PRODUCT, WEIGHT
+from .beat import Beat
+from .spec.config import Config
+from .spec.formats import ACT, FACTOR, PRODUCT, WEIGHT
 
 
 class VectorLanes(wiring.Component):

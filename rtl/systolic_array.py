@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.pe import PEPair
-from rtl.spec.config import Config
-from rtl.spec.formats import ACT, WEIGHT, column_sum
+from .pe import PEPair
+from .spec.config import Config
+from .spec.formats import ACT, WEIGHT, column_sum
 
 
 class SystolicArray(wiring.Component):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from rtl.array import SystolicArray
 from rtl.pe import PEPair
 from rtl.spec.config import core
+from rtl.systolic_array import SystolicArray
 
 
 @pytest.mark.parametrize("name", ["4x3", "2x1", "3x4", "8x8"])
