@@ -10,6 +10,16 @@ from rtl.spec.config import core
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cocotb: runs a cocotb testbench on Verilator (what make sim runs)")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if hasattr(item.module, "run_cocotb"):
+            item.add_marker("cocotb")
+
+
 @pytest.fixture(scope="session")
 def digits():
     """The float model of the repository."""
