@@ -7,11 +7,33 @@ from rtl.requantize import Requantizer
 from rtl.spec import number
 
 
+def double_ties():
+    """Yield (multiplier, acc) whose first rounding is a tie that, were it not to even, would spoil a tie of the last.
+
+    With ``n = (2m + 1) * 2**(k - 1)``, m even and n of 24 bits, ``(2n + 1) / 2`` rounds to n, and n / 2**k to m; rounding
+    up at first would give m + 1. Once ``2n + 1`` is the accumulator, once it is the product of two odd factors.
+    """
+    for k in range(16, 24):
+        for m in range(0, 128, 2):
+            n = (2 * m + 1) << (k - 1)
+            if not 1 << 23 <= n < 1 << 24:
+                continue
+            yield np.float32(2.0 ** -(k + 1)), 2 * n + 1
+            for small in range(3, 400, 2):
+                if (2 * n + 1) % small == 0 and (2 * n + 1) // small < 1 << 24:
+                    for twos in (0, 1, 5):
+                        yield np.float32((2 * n + 1) // small * 2.0 ** -(k + 1 + twos)), small << twos
+
+
 def groups(random):
     """Yield (bias, multiplier, zero_point, low, high, accumulators): one channel each."""
     edges = [0, 1, -1, 2**31 - 1, -(2**31), 2**24, 2**24 + 1, 2**24 + 3, -(2**24) - 1, 2**25 + 2, 2**25 + 6, 33554431]
     for multiplier in (1.0, 0.5, 0.25, 2.0**-24, 1.5 * 2.0**-9, 2.0**-39, 2.0**-60, 3.0, 2.0**10, 2.0**23, 1 / 3):
         yield 0, np.float32(multiplier), 0, -128, 127, edges + list(range(-40, 40))
+    ties = list(double_ties())
+    assert len(ties) > 100
+    for multiplier, acc in ties:
+        yield 0, multiplier, 0, -128, 127, [acc, -acc, *range(14)]
     for zero_point, low, high in ((-128, -128, 127), (127, -128, 127), (5, 5, 100), (-3, -10, -10)):
         yield 17, np.float32(0.01), zero_point, low, high, [int(a) for a in random.integers(-40000, 40000, 60)]
     for _ in range(150):
