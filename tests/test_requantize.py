@@ -11,7 +11,7 @@ def double_ties():
     """Yield (multiplier, acc) whose first rounding is a tie that, were it not to even, would spoil a tie of the last.
 
     With ``n = (2m + 1) * 2**(k - 1)``, m even and n of 24 bits, ``(2n + 1) / 2`` rounds to n, and n / 2**k to m;
-    rounding up at first would give m + 1. Once ``2n + 1`` is the accumulator, once it is the product of two odd factors.
+    rounding up at first would give m + 1. Once ``2n + 1`` is the accumulator, once the product of two odd factors.
     """
     for k in range(16, 24):
         for m in range(0, 128, 2):
