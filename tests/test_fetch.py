@@ -1,0 +1,86 @@
+"""Instruction fetch against the words of random programs: order, stalls, restarts, and the cycle of every `valid`."""
+
+import numpy as np
+import pytest
+from amaranth.lib import data
+from amaranth.sim import Simulator
+
+from rtl.fetch import Fetch
+from rtl.memory import HostMemory
+from rtl.spec import isa
+from rtl.spec.config import core
+
+
+def program(random, layout, length):
+    """Return random words of ``length`` instructions, only the last of which is marked, and their fields."""
+    instructions = []
+    for index in range(length):
+        values = {}
+        for name, field in data.Layout.cast(layout):
+            shape = field.shape
+            width = shape if isinstance(shape, int) else shape.width
+            low = -(1 << width - 1) if width != shape and shape.signed else 0
+            values[name] = int(random.choice([low, low + (1 << width) - 1, random.integers(low, low + (1 << width))]))
+        values["last"] = int(index == length - 1)
+        instructions.append(values)
+    return np.concatenate([isa.to_words(layout, **values) for values in instructions]), instructions
+
+
+@pytest.mark.parametrize("readiness", [1.0, 0.5, 0.02])
+@pytest.mark.parametrize("layout", [isa.Load, isa.Compute, isa.Drain])
+def test_runs_of_programs(layout, readiness):
+    config = core("4x3")
+    dut = Fetch(config, layout)
+    random = np.random.default_rng(isa.words(layout))
+    latency = Fetch.latency(layout)
+    assert latency == isa.words(layout) + HostMemory.LATENCY + 1
+    lengths = [1, 4, 1, 7]
+    idles = [0, 2 * latency, 0, 3 * latency]
+
+    async def bench(ctx):
+        cycle = 0
+        addresses = [0] * HostMemory.LATENCY
+        memory = np.zeros(config.program_words, np.uint32)
+
+        async def tick():
+            """Let a cycle pass; the memory answers an address `HostMemory.LATENCY` cycles later."""
+            nonlocal cycle
+            addresses.append(ctx.get(dut.o_address))
+            await ctx.tick()
+            cycle += 1
+            ctx.set(dut.i_word, int(memory[addresses[-HostMemory.LATENCY]]))
+
+        for length, idle in zip(lengths, idles, strict=True):
+            words, instructions = program(random, layout, length)
+            memory[:] = random.integers(0, 1 << 32, memory.shape, dtype=np.uint32)
+            memory[: len(words)] = words
+            ctx.set(dut.start, 1)
+            begun = cycle
+            await tick()
+            ctx.set(dut.start, 0)
+
+            for instruction in instructions:
+                while True:
+                    ready = int(random.random() < readiness)
+                    ctx.set(dut.o.ready, ready)
+                    valid = ctx.get(dut.o.valid)
+                    assert valid == (cycle >= begun + latency), f"cycle {cycle}, begun {begun}"
+                    if valid:
+                        got = ctx.get(dut.o.payload)
+                        assert {name: int(got[name]) for name in instruction} == instruction
+                    if valid and ready:
+                        begun = cycle
+                        await tick()
+                        break
+                    await tick()
+
+            # Nothing follows the last one, until the next start.
+            for _ in range(idle):
+                ctx.set(dut.o.ready, int(random.integers(2)))
+                assert not ctx.get(dut.o.valid)
+                await tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
