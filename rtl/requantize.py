@@ -11,6 +11,17 @@ MANTISSA = 24
 HALF = MANTISSA // 2
 
 
+def shift_leading_zeros(value, places):
+    """Return ``value``, 32 bits, shifted left by those of ``places`` (ascending) that lose no
+    bits, and one bit for each of them."""
+    shifted = []
+    for count in reversed(places):
+        empty = ~value[32 - count :].any()
+        value = Mux(empty, value << count, value)[:32]
+        shifted.insert(0, empty)
+    return value, Cat(shifted)
+
+
 class Requantizer(wiring.Component):
     """``o = clamp(round_half_even(float32(i_acc + bias) * (mantissa * 2**-shift)) + zero_point, low, high)``.
 
@@ -67,15 +78,12 @@ class Requantizer(wiring.Component):
         m.d.sync += negative.eq(total < 0)
         m.d.sync += magnitude.eq(Mux(total < 0, -total, total))
 
-        # Stages 3 and 4: shift the leading one to the top.
-        zeros = Signal(range(33), reset_less=True)
-        counted = Const(32, 6)
-        for bit in range(32):
-            counted = Mux(magnitude[bit], 31 - bit, counted)
-        m.d.sync += zeros.eq(counted)
-        normal = Signal(32, reset_less=True)
-        m.d.sync += normal.eq((piped("magnitude", magnitude, 1) << zeros)[:32])
-        exponent = piped("zeros", zeros, 1)
+        # Stages 3 and 4: shift the leading one to the top, by 16 and 8 places, then by 4, 2 and 1.
+        coarse, zeros = Signal(32, reset_less=True), Signal(5, reset_less=True)
+        m.d.sync += Cat(coarse, zeros[3:]).eq(Cat(*shift_leading_zeros(magnitude, (8, 16))))
+        normal, exponent = Signal(32, reset_less=True), Signal(5, reset_less=True)
+        m.d.sync += Cat(normal, exponent[:3]).eq(Cat(*shift_leading_zeros(coarse, (1, 2, 4))))
+        m.d.sync += exponent[3:].eq(zeros[3:])
 
         # Stage 5: round to 24 significant bits.
         rounded = Signal(MANTISSA + 1, reset_less=True)
