@@ -86,7 +86,7 @@ def build_program(component: wiring.Component, name: str, main: Path, *, note: N
         If Verilator, make or the C++ compiler is missing or fails; names the log.
     """
     flags = ["--cc", "--exe", "-CFLAGS", "-std=c++17 -march=native"]
-    return _build(component, name, main, flags, _processor(), note)
+    return _build(component, name, main, flags, "", note)
 
 
 def build_cocotb(
