@@ -8,6 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from onnx_frontend.loader import load
+from onnx_frontend.oracle import is_qoperator
 from rtl.spec.errors import BadInput
 
 from .feed import ArrayInfo, Feed
@@ -43,7 +44,9 @@ class OnnxModel:
 
     @property
     def quantized(self) -> bool:
-        """Whether the model has QuantizeLinear or DequantizeLinear."""
+        """Whether the model is in QDQ form (the QOperator form of ``fpga-accel oracle`` is not)."""
+        if is_qoperator(self.model):
+            return False
         return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in self.model.graph.node)
 
     def get_inputs(self) -> list[ArrayInfo]:

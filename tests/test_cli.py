@@ -283,6 +283,15 @@ def test_evaluate_quantized(digits_qdq, digits_test):
     assert document["default_session_against_oracle"]["bytes_compared"] == 3600
 
 
+def test_evaluate_qoperator_form_has_nothing_to_compare(tmp_path, digits_qdq, digits_test):
+    call("oracle", digits_qdq, "-o", tmp_path / "out.onnx")
+    result = call("evaluate", tmp_path / "out.onnx", "--data", digits_test, "--limit", 20, "--json")
+    document = json.loads(result.stdout)
+        call("evaluate", tmp_path / "out.onnx", "--data", digits_test, "--limit", 20, "--json").stdout
+    )
+    assert document["accuracy"] == 1 and "oracle_accuracy" not in document
+
+
 def test_check(digits):
     result = call("check", digits)
     assert result.exit_code == 0 and "classify" in result.stdout
