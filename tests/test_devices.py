@@ -1,0 +1,300 @@
+"""The driver of the serial port: against a fake board that loses and damages bytes, and against the simulated one."""
+
+import os
+import random
+import threading
+import tty
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from fpga_accel.devices import SerialDevice
+from rtl.link import Link
+from rtl.spec.config import core
+from rtl.spec.errors import DeviceError
+from rtl.spec.link import MAX_WORDS, BadFrame, Frame, Op, decode, encode
+from rtl.spec.registers import MAGIC, Register
+from sim.board import DIVISOR, SimulatedBoard
+
+RNG = np.random.default_rng(4)
+
+
+def words(count):
+    return RNG.integers(0, 1 << 32, count, dtype=np.uint32)
+
+
+class FakeBoard:
+    """The board's end of a pseudo-terminal, in a thread; ``fault(line)`` says what becomes of each answer.
+
+    A fault returns the bytes to send instead, or None to cut the line.
+    """
+
+    def __init__(self, fault=lambda line: line):
+        self.fault = fault
+        self.memory = {int(Register.MAGIC): MAGIC}
+        self.requests = []
+        self.busy_reads = 0
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        os.close(self._slave)  # its last user: the thread's read fails
+        self._thread.join()
+
+    def _serve(self):
+        received = b""
+        try:
+            while True:
+                received += os.read(self._master, 4096)
+                *lines, received = received.split(b"\0")
+                for line in lines:
+                    try:
+                        request = decode(line)
+                    except BadFrame:
+                        continue
+                    self.requests.append(request)
+                    out = self.fault(encode(self._answer(request)))
+                    if out is None:
+                        return
+                    os.write(self._master, out)
+        except OSError:
+            pass
+        finally:
+            os.close(self._master)
+
+    def _answer(self, request):
+        data = b""
+        if request.op is Op.WRITE:
+            for index, word in enumerate(np.frombuffer(request.data, "<u4")):
+                self.memory[request.address + index] = int(word)
+        else:
+            if request.address == Register.STATUS and self.busy_reads:
+                self.busy_reads -= 1
+                self.memory[int(Register.STATUS)] = int(self.busy_reads > 0)
+            values = [self.memory.get(request.address + index, 0) for index in range(request.count)]
+            data = np.array(values, "<u4").tobytes()
+        return Frame(request.op, request.sequence, request.address, request.count, data, answer=True)
+
+
+def nth(number, fault):
+    """Return a fault that befalls every ``number``-th answer."""
+    count = 0
+
+    def befall(line):
+        nonlocal count
+        count += 1
+        return fault(line) if count % number == 0 else line
+
+    return befall
+
+
+FAULTS = {
+    "none": lambda line: line,
+    "lost": nth(4, lambda line: b""),
+    "first byte lost": nth(3, lambda line: line[1:]),
+    "delimiter lost": nth(3, lambda line: line[:-1]),
+    "bit flipped": nth(2, lambda line: bytes([line[0]]) + bytes([line[1] ^ 4]) + line[2:]),
+    "cut short": nth(3, lambda line: line[: len(line) // 2] + b"\0"),
+    "doubled": nth(2, lambda line: line + line),
+    "noise in front": nth(2, lambda line: b"\xff\1\0\7" + b"\0" + line),
+    "noise behind": nth(2, lambda line: line + b"\7\7"),
+    "of another request": nth(
+        2, lambda line: encode(Frame(Op.READ, decode(line[:-1]).sequence, 7, 1, bytes(4), answer=True)) + line
+    ),
+    "of an old request": nth(
+        2, lambda line: encode(Frame(Op.READ, decode(line[:-1]).sequence ^ 1, 0, 1, bytes(4), answer=True)) + line
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_reads_and_writes_under_faults(fault):
+    with FakeBoard(fault) as board, SerialDevice(board.port, answer_s=0.05) as device:
+        for count in (1, 2, MAX_WORDS - 1, MAX_WORDS, MAX_WORDS + 1, 3 * MAX_WORDS):
+            data = words(count)
+            device.write(0x100000, data)
+            assert np.array_equal(device.read(0x100000, count), data)
+        assert device.read(0x100000, 0).shape == (0,)
+        assert device.read(0, 1).dtype == np.uint32
+
+
+def test_requests_that_are_lost_are_sent_again():
+    with FakeBoard(nth(5, lambda line: b"")) as board, SerialDevice(board.port, answer_s=0.05) as device:
+        for _ in range(20):
+            device.read(0, 1)
+        assert device.resent > 0
+        sequences = [request.sequence for request in board.requests]
+        assert len(sequences) == 21 + device.resent
+        assert len(set(sequences)) == 21
+
+
+def test_start_gives_run_another_value_and_wait_waits():
+    with FakeBoard() as board, SerialDevice(board.port) as device:
+        for present, next_value in [(0, 1), (1, 2), (0xFFFFFFFF, 1)]:
+            board.memory[int(Register.RUN)] = present
+            device.start()
+            assert board.memory[int(Register.RUN)] == next_value
+        board.busy_reads = 4
+        device.wait(timeout=10)
+        assert board.busy_reads == 0
+
+
+def test_wait_gives_up():
+    with FakeBoard() as board, SerialDevice(board.port) as device:
+        board.memory[int(Register.STATUS)] = 1
+        with pytest.raises(DeviceError, match="still busy after 0.01 s; reset the board"):
+            device.wait(timeout=0.01)
+
+
+def test_port_that_does_not_exist_lists_those_that_do():
+    with pytest.raises(DeviceError, match="/dev/ttyNONE: there is no such port. (Ports present: |No serial port)"):
+        SerialDevice("/dev/ttyNONE")
+
+
+def test_file_that_is_no_port(tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(DeviceError, match=f"{path}: it does not open as a serial port"):
+        SerialDevice(str(path))
+
+
+def test_port_in_use():
+    with (
+        FakeBoard() as board,
+        SerialDevice(board.port),
+        pytest.raises(DeviceError, match=f"{board.port}: the port is in use by another program"),
+    ):
+        SerialDevice(board.port)
+
+
+def test_no_answer():
+    with (
+        FakeBoard(lambda line: b"") as board,
+        pytest.raises(DeviceError, match=f"{board.port}: no answer after 2 attempts; is the board powered"),
+    ):
+        SerialDevice(board.port, answer_s=0.05, attempts=2)
+
+
+def test_garbage():
+    with (
+        FakeBoard(lambda line: b"\x12\x34\0\xf0\xf1") as board,
+        pytest.raises(
+            DeviceError, match=r"bytes came in 2 attempts, but no answer \(\d+ damaged frames\); is 9600 baud"
+        ),
+    ):
+        SerialDevice(board.port, 9600, answer_s=0.05, attempts=2)
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"), [(1, "refused READ of 1 words at 0x000000"), (2, "speaks version 2 of the link, this .* 1;")]
+)
+def test_refused(version, reason):
+    def refuse(line):
+        request = decode(line[:-1])
+        return encode(Frame(Op.REFUSED, request.sequence, 0, 1, answer=True, version=version))
+
+    with FakeBoard(refuse) as board, pytest.raises(DeviceError, match=reason):
+        SerialDevice(board.port)
+
+
+def test_link_cut_in_mid_transfer():
+    answers = iter([True] * 5)
+    with (
+        FakeBoard(lambda line: line if next(answers, False) else None) as board,
+        SerialDevice(board.port, answer_s=0.1, attempts=2) as device,
+        pytest.raises(DeviceError, match=f"{board.port}: the link was cut"),
+    ):
+        device.write(0x100000, words(1000))
+
+
+class Target(wiring.Component):
+    """A small board for tests: the link, a memory, and MAGIC."""
+
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+    leds: Out(4)
+
+    def elaborate(self, platform):
+        m = Module()
+
+        m.submodules.link = link = Link(DIVISOR)
+        m.d.comb += link.rx.eq(self.rx)
+        m.d.comb += self.tx.eq(link.tx)
+        m.d.comb += self.leds.eq(link.active << 1 | link.error << 3)
+
+        m.submodules.memory = memory = Memory(shape=32, depth=1024, init=[MAGIC])
+        writer, reader = memory.write_port(), memory.read_port()
+        asked = Signal()
+        m.d.comb += writer.addr.eq(link.bus.addr)
+        m.d.comb += writer.data.eq(link.bus.w_data)
+        m.d.comb += writer.en.eq(link.bus.w_en)
+        m.d.comb += reader.addr.eq(link.bus.addr)
+        m.d.sync += asked.eq(link.bus.r_en)
+        m.d.comb += link.bus.r_valid.eq(asked)
+        m.d.comb += link.bus.r_data.eq(reader.data)
+
+        return m
+
+
+def target():
+    return SimulatedBoard(core("4x3"), top=Target())
+
+
+def test_simulated_target():
+    with target() as board, SerialDevice(board.port) as device:
+        data = words(1000)
+        device.write(8, data)
+        assert np.array_equal(device.read(8, 1000), data)
+        assert device.resent == 0
+
+
+def test_simulated_target_survives_noise_and_clients_that_come_and_go():
+    rng = random.Random(6)
+    data = words(100)
+    with target() as board:
+        for _ in range(5):
+            line = os.open(board.port, os.O_RDWR | os.O_NOCTTY)
+            os.write(line, rng.randbytes(rng.randrange(600)))
+            os.write(line, encode(Frame(Op.READ, rng.randrange(256), 0, MAX_WORDS)))  # nobody takes the answer
+            os.close(line)
+            with SerialDevice(board.port) as device:
+                device.write(8, data)
+                assert np.array_equal(device.read(8, 100), data)
+
+
+def test_simulated_target_unplugged():
+    with target() as board, SerialDevice(board.port) as device:
+        device.read(0, 1)
+        board.close()
+        with pytest.raises(DeviceError, match="the link was cut"):
+            device.write(8, words(100))
+
+
+def test_simulated_board_ends_with_its_block():
+    with target() as board:
+        process = board._process
+    assert process.wait(timeout=5) == 0
+
+
+@pytest.mark.parametrize("name", ["4x3"])
+def test_board_with_a_core_tells_its_sizes(name):
+    config = core(name)
+    with SimulatedBoard(config, build_identity=0x12345678) as board, SerialDevice(board.port) as device:
+        registers = device.read(0, Register.PROGRAM_WORDS + 1)
+        assert registers[Register.MAGIC] == MAGIC
+        assert registers[Register.CORE_IDENTITY] == config.identity
+        assert registers[Register.BUILD_IDENTITY] == 0x12345678
+        assert registers[Register.ROWS] == config.rows
+        data = words(config.act_words)
+        device.write(0x100000, data)
+        assert np.array_equal(device.read(0x100000, len(data)), data)
