@@ -287,8 +287,6 @@ def test_evaluate_qoperator_form_has_nothing_to_compare(tmp_path, digits_qdq, di
     call("oracle", digits_qdq, "-o", tmp_path / "out.onnx")
     result = call("evaluate", tmp_path / "out.onnx", "--data", digits_test, "--limit", 20, "--json")
     document = json.loads(result.stdout)
-        call("evaluate", tmp_path / "out.onnx", "--data", digits_test, "--limit", 20, "--json").stdout
-    )
     assert document["accuracy"] == 1 and "oracle_accuracy" not in document
 
 
