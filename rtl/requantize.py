@@ -116,16 +116,14 @@ class Requantizer(wiring.Component):
         with m.Else():
             m.d.sync += scaled.eq(product[23:47] + (product[22] & (product[:22].any() | product[23])))
 
-        # Stage 10: the significand, and by how much to shift it right beyond 16 places; 256 and more saturate.
-        shift = taken("shift", self.i_channel.shift, 9)
+        # Stages 9 and 10: by how much to shift right beyond 16 places (256 and more saturate), and the significand.
+        shift = taken("shift", self.i_channel.shift, 8)
         places = Signal(signed(9), reset_less=True)
-        m.d.sync += places.eq(shift + piped("carried", carried, 3) - 31 - 16)
+        m.d.sync += places.eq(shift + piped("carried", carried, 2) - (31 + 16))
+        distance = Signal(signed(9), reset_less=True)
+        m.d.sync += distance.eq(places - (up + scaled[MANTISSA]))
         significand = Signal(MANTISSA, reset_less=True)
         m.d.sync += significand.eq(scaled[:MANTISSA] | (scaled[MANTISSA] << (MANTISSA - 1)))
-        distance = Signal(signed(9))
-        ups = Signal(2, reset_less=True)
-        m.d.sync += ups.eq(up + scaled[MANTISSA])
-        m.d.comb += distance.eq(places - ups)
 
         # Stage 11: shift; what is shifted out stays noticed in the sticky bit. Beyond 10 places nothing is left.
         beyond = Signal(4)

@@ -91,7 +91,8 @@ class Drain(data.Struct):
     """Requantize accumulators ``0..pixels`` of a half, ``lanes`` channels at a time, into activation memory.
 
     Accumulator group ``g`` (of ``groups``; counts are stored less one) becomes the output lane group ``first + g``,
-    counted in groups of ``lanes`` bytes: word ``base + (first + g) // groups_per_word * stride``. Its channels'
+    counted in groups of ``lanes`` bytes, ``rows / lanes`` of them to a word: word
+    ``base + (first + g) // (rows / lanes) * stride``, where ``first`` is less than ``rows / lanes``. Its channels'
     parameters stand at ``channel + g * lanes``. ``mark`` writes the time of its end into the profile.
     """
 
