@@ -13,7 +13,7 @@ from rtl.top import Top
 
 from .verilog import Note, build_program
 
-DIVISOR = 2  # clock cycles per bit: the line should cost as few simulated cycles as it can
+DIVISOR = 1  # clock cycles per bit: the line should cost as few simulated cycles as it can
 CLOCK_HZ = 1_000_000  # what CLOCK_HZ says; a simulation has no clock of its own
 MAIN = Path(__file__).with_name("board.cpp")
 
