@@ -17,15 +17,15 @@ class Family:
     -------
     tools : tuple of str
         Programs that make a bitstream, in this order: synthesis, place and route, packing.
-    options : tuple of (str, str)
-        Overrides of the platform's build templates, as Amaranth documents them.
+    options : function of a Config and a Part
+        Returns overrides of the platform's build templates, as Amaranth documents them.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     """
 
     name: str
     tools: tuple[str, ...]
-    options: tuple[tuple[str, str], ...]
+    options: Callable[[Config, "Part"], dict[str, str]]
     block_ram_shapes: tuple[tuple[int, int], ...]
 
 

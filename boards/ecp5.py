@@ -7,18 +7,26 @@ from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
+from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
+from . import ecp5_place
 from .board import Board, Family, Part
+
+
+def _options(config: Config, part: Part) -> dict[str, str]:
+    return {
+        # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs.
+        "script_after_read": "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*",
+        "script_after_synth": ecp5_place.script(config, part),
+        "ecppack_opts": "--compress",
+    }
+
 
 ECP5 = Family(
     name="ecp5",
     tools=("yosys", "nextpnr-ecp5", "ecppack"),
-    options=(
-        # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs.
-        ("script_after_read", "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*"),
-        ("ecppack_opts", "--compress"),
-    ),
+    options=_options,
     # DP16KD, words x bits; the widest only with one read and one write port.
     block_ram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 )
@@ -132,7 +140,7 @@ class PllClock(Elaboratable):  # type: ignore[misc]
             o_LOCK=locked,
         )
 
-        platform.add_clock_constraint(self._domain.clk, setting.output_hz)
+        # nextpnr derives the constraint of the PLL's output from that of the oscillator.
         m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
 
         return m

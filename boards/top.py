@@ -7,6 +7,8 @@ from amaranth.build.run import BuildPlan
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
 
+from rtl.spec.config import Config
+
 from .board import Board
 
 
@@ -45,9 +47,9 @@ class BoardTop(Elaboratable):  # type: ignore[misc]
         return m
 
 
-def prepare(board: Board, top: Elaboratable) -> BuildPlan:
-    """Return the files and commands of a build of ``top``, a whole FPGA; nothing is run."""
-    return board.platform().prepare(top, "top", **dict(board.part.family.options))
+def prepare(board: Board, config: Config, top: Elaboratable) -> BuildPlan:
+    """Return the files and commands of a build of ``top``, a whole FPGA with a core of ``config``; nothing is run."""
+    return board.platform().prepare(top, "top", **board.part.family.options(config, board.part))
 
 
 def to_verilog(top: Elaboratable, board: Board | None) -> str:

@@ -118,9 +118,7 @@ def bitstream(
     def top() -> Elaboratable:
         from rtl.top import Top
 
-        return Top(
-            config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=identity
-        )
+        return Top(config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=identity)
 
     return build(
         board,
@@ -165,7 +163,7 @@ def build(
             for old in work.glob("*.bit"):
                 old.unlink()
         try:
-            stages.run(board, top, name, wanted, work, state, progress)
+            stages.run(board, config, top, name, wanted, work, state, progress)
         except ToolError as error:
             failure = error
             for unfit in work.rglob("*.bit"):

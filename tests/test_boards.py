@@ -1,15 +1,17 @@
 """Boards: every value of the table is possible, and names are looked up kindly."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 import boards
-from boards import fit
+from boards import ecp5_place, fit
 from boards.ecp5 import pll
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput, DoesNotFit
 
+ULX3S = boards.get("ulx3s-85f")
 ALL = [boards.get(name) for name in boards.names()]
 
 
@@ -54,6 +56,22 @@ def test_core_fits(board):
 def test_estimate_is_what_synthesis_takes():
     board = boards.get("ulx3s-85f")
     assert fit.need(board.config, board.part) == fit.Need(multipliers=152, block_rams=151)
+
+
+@pytest.mark.parametrize("name", ["4x3", "8x8", "16x16"])
+def test_multipliers_have_sites_of_their_own(name):
+    config = core(name)
+    lines = ecp5_place.script(config, ULX3S.part).splitlines()
+    found = [
+        re.search(r'"(X\d+/Y\d+/MULT18_[0145])\\"" top/\*\.array\.(pe_\d+_\d+)\.', line).groups() for line in lines
+    ]
+    assert {cell for _, cell in found} == {f"pe_{r}_{p}" for r in range(config.rows) for p in range(config.pairs)}
+    assert len({site for site, _ in found}) == len(lines) == config.rows * config.pairs
+
+
+@pytest.mark.parametrize("config, device", [(core("32x32"), "LFE5U-85F"), (core("4x3"), "LFE5U-25F")])
+def test_no_sites_where_there_is_no_room_or_no_map(config, device):
+    assert ecp5_place.script(config, replace(ULX3S.part, device=device)).startswith("#")
 
 
 def test_case_does_not_matter(board):
