@@ -8,7 +8,7 @@ import pytest
 
 from onnx_frontend.compile import compile_graph
 from rtl.spec.config import core
-from rtl.spec.errors import DoesNotFit
+from rtl.spec.errors import BadInput, DoesNotFit
 from rtl.spec.layout import from_words, to_words
 from rtl.spec.number import dequantize
 from rtl.spec.program import Program
@@ -51,6 +51,26 @@ def test_program_survives_its_file(tmp_path):
         program.memory_image(), again.memory_image(), strict=True
     ):
         assert address == address_again and (words == words_again).all()
+
+
+def test_damaged_program_is_bad_input(tmp_path):
+    """Flipped bytes and cut ends: BadInput, or a program that is still whole."""
+    path = tmp_path / "zoo.fpga"
+    compile_graph(graphs.shapes_zoo(1), core("4x3")).save(path)
+    sound = path.read_bytes()
+    random = np.random.default_rng(9)
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(sound)
+        for place in random.integers(0, len(sound), 3):
+            damaged[place] ^= 1 << int(random.integers(0, 8))
+        path.write_bytes(damaged[: int(random.integers(1, 2 * len(sound)))])
+        try:
+            Program.load_file(path)
+        except BadInput as error:
+            assert "zoo.fpga" in str(error)
+            refused += 1
+    assert refused > 150
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import dataclasses
 import io
 import json
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,20 @@ from .layout import Placement, lines_to_words
 from .registers import Region
 
 FORMAT = 1
+# What NumPy, zipfile, zlib and the tokenizer that reads array headers raise on damaged bytes.
+DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    NotImplementedError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,7 @@ class Program:
             If the file is absent, is not a program, is damaged, or is of another format version.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 arrays = dict(file)
             manifest = json.loads(arrays["manifest"].tobytes())
             if manifest["format"] != FORMAT:
@@ -102,7 +118,7 @@ class Program:
             program = _unpack(manifest["program"], arrays)
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file; `fpga-accel compile` writes one") from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise BadInput(f"{path}: not a compiled program, or damaged ({error}); compile the model again") from error
         if not isinstance(program, Program):
             raise BadInput(f"{path}: not a compiled program; compile the model again")
