@@ -243,6 +243,28 @@ async def frames_in_a_frame_are_not_served(dut):
 
 
 @cocotb.test()
+async def a_frame_is_served_whole_or_not_at_all(dut):
+    """A frame that begins at any time around the end of the work on the last one, which takes longer each time."""
+    host = await board(dut)
+    served = 0
+    for latency in range(1, 60 * DIVISOR, 2 * DIVISOR):
+        host.latency = (latency, latency)
+        host.accesses.clear()
+        first, second = host.request(Op.READ, 5), host.request(Op.WRITE, 2)
+        await host.say(encode(first) + encode(second))
+        assert (await host.answer()).sequence == first.sequence
+        await host.idle()
+        writes = [access for access in host.accesses if access[0] == "w"]
+        if host.heard:
+            served += 1
+            assert (await host.answer()).sequence == second.sequence and len(writes) == 2
+        else:
+            assert not writes
+        await host.ask(second)
+    assert 0 < served < 30
+
+
+@cocotb.test()
 async def noise(dut):
     """Random bytes, empty frames and far too long ones leave no trace."""
     host = await board(dut)
