@@ -34,7 +34,7 @@ def script(config: Config, part: Part) -> str:
         return "# multipliers are not placed"
     commands = []
     for name, site in _assigned(config, rows, pairs_per_row):
-        commands.append(f'setattr -set BEL "\\"{site}\\"" top/*.array.{name}.* t:MULT18X18D %i')
+        commands.append(f'setattr -set BEL "{site}" top/*.array.{name}.* t:MULT18X18D %i')
     return "\n".join(commands)
 
 
