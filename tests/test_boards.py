@@ -63,7 +63,8 @@ def test_multipliers_have_sites_of_their_own(name):
     config = core(name)
     lines = ecp5_place.script(config, ULX3S.part).splitlines()
     found = [
-        re.search(r' "(X\d+/Y\d+/MULT18_[0145])" top/\*\.array\.(pe_\d+_\d+)\.', line).groups() for line in lines
+        re.search(r'-set BEL "(X\d+/Y\d+/MULT18_[0145])" top/\*\.array\.(pe_\d+_\d+)\.', line).groups()
+        for line in lines
     ]
     assert {cell for _, cell in found} == {f"pe_{r}_{p}" for r in range(config.rows) for p in range(config.pairs)}
     assert len({site for site, _ in found}) == len(lines) == config.rows * config.pairs
