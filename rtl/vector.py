@@ -17,7 +17,7 @@ class VectorLanes(wiring.Component):
     answers `LATENCY` cycles after ``i_act`` and ``i_beat``.
     """
 
-    LATENCY = 2
+    LATENCY = 3
 
     def __init__(self, config: Config):
         self._config = config
@@ -60,6 +60,11 @@ class VectorLanes(wiring.Component):
             with m.If(beat.first):
                 m.d.sync += factor.eq(Mux(beat.own, kept, beat.factor))
 
-            m.d.sync += product.eq(Mux(maximum, act, act * factor))
+            # The multiplier has registers on both sides of it and nothing else: on an FPGA it may be far away.
+            multiplied = Signal(PRODUCT, name=f"multiplied_{lane}", reset_less=True)
+            m.d.sync += multiplied.eq(act * factor)
+            m.d.sync += product.eq(
+                Mux(delayed(f"maximum_{lane}", maximum, 1), delayed(f"kept_act_{lane}", act, 1), multiplied)
+            )
 
         return m

@@ -30,7 +30,7 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return pairs + 7 if vector else config.rows + pairs + 8
+    return pairs + 8 if vector else config.rows + pairs + 8
 
 
 @dataclass(frozen=True)
