@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from rtl.spec import graph as spec
 from rtl.spec.graph import Node, Tensor
-from rtl.spec.number import split_multiplier
+from rtl.spec.number import average_multiplier, split_multiplier
 
 from .draft import Draft
 from .values import Constant, Input, Obstacle, Quantized, Real, Result, Tail, Value, Weight, tensor_shape
+from .windows import Window
 
 UNSIGNED = 128
 BIAS_SCALE_TOLERANCE = 1e-4
@@ -182,20 +183,15 @@ def dense(draft: Draft, a: Value, b: Value, c: Value | None, *, axis: int) -> Re
     return convolution(draft, source, kernel, scale, c, (1, matrix.shape[0]))
 
 
-def average(
-    draft: Draft,
-    real: Real,
-    kernel: tuple[int, int],
-    strides: tuple[int, int],
-    pads: tuple[int, int, int, int],
-    shape: tuple[int, ...],
-) -> Result:
+def average(draft: Draft, real: Real, view: Window, shape: tuple[int, ...]) -> Result:
     name, source = draft.node, real.tensor
 
     def make(output: Tensor, low: int, high: int) -> Node:
-        multiplier = np.float32(source.scale / (output.scale * np.float32(prod(kernel))))
-        split_multiplier(multiplier)
-        return spec.AveragePool(name, (source.name,), output.name, kernel, strides, pads, multiplier, low, high)
+        node = spec.AveragePool(
+            name, (source.name,), output.name, view.kernel, view.strides, view.pads, view.dilations, "padded", low, high
+        )
+        split_multiplier(average_multiplier(source.scale, output.scale, prod(view.kernel)))
+        return node
 
     return Result(shape, make)
 

@@ -196,7 +196,7 @@ def AveragePool(
         if rounded_up.output != view.output:
             raise Obstacle("ceil_mode 1 with a last window that reaches beyond the input", "export it with ceil_mode 0")
     spatial = view.output if len(real.shape) == 4 else view.output[1:]
-    return average(draft, real, view.kernel, view.strides, view.pads, (*real.shape[:2], *spatial))
+    return average(draft, real, view, (*real.shape[:2], *spatial))
 
 
 def GlobalAveragePool(draft: Draft, x: Value) -> Value:
@@ -204,7 +204,7 @@ def GlobalAveragePool(draft: Draft, x: Value) -> Value:
     real = draft.settle(x)
     _, height, width = tensor_shape(real.shape)
     shape = (*real.shape[:2], *[1] * (len(real.shape) - 2))
-    return average(draft, real, (height, width), (1, 1), (0, 0, 0, 0), shape)
+    return average(draft, real, window((height, width), (height, width)), shape)
 
 
 def Add(draft: Draft, a: Value, b: Value) -> Value:

@@ -35,7 +35,7 @@ class Operation:
     origin: tuple[int, int]
     dilations: tuple[int, int]
     pad: int
-    weights: NDArray[np.int8] | None
+    weights: NDArray[np.int8 | np.int16] | None
     factors: tuple[int, int]
     bias: NDArray[np.int64]
     multiplier: NDArray[np.float32]
@@ -155,14 +155,18 @@ def _operation(node: graph.Node, tensors: Mapping[str, graph.Tensor], same: Mapp
         )
 
     if isinstance(node, graph.AveragePool):
+        counts = node.counts(in_shape[1:], out_shape[1:])
+        if (counts != counts[0, 0]).any():
+            raise DoesNotFit(f"{common.operator} '{node.name}': windows of different sizes")
         taps = node.kernel[0] * node.kernel[1]
         return dataclasses.replace(
             common,
             kernel=node.kernel,
             strides=node.strides,
+            dilations=node.dilations,
             origin=(-node.pads[0], -node.pads[1]),
             bias=np.full(channels, -x.zero_point * taps, np.int64),
-            multiplier=np.full(channels, node.multiplier, np.float32),
+            multiplier=np.full(channels, number.average_multiplier(x.scale, y.scale, counts[0, 0]), np.float32),
             low=node.low,
             high=node.high,
         )

@@ -24,10 +24,10 @@ def window(
     image: Sequence[int],
     kernel: Sequence[int],
     *,
-    strides: Sequence[int] | None,
-    pads: Sequence[int] | None,
-    dilations: Sequence[int] | None,
-    auto_pad: str | bytes,
+    strides: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    dilations: Sequence[int] | None = None,
+    auto_pad: str | bytes = "NOTSET",
     ceil_mode: int = 0,
 ) -> Window:
     """Return the window of an operator on ``image`` (spatial dimensions only), each attribute as ONNX defines it.

@@ -9,8 +9,27 @@ from numpy.typing import NDArray
 
 from rtl.spec import elementwise
 from rtl.spec.errors import BadInput
-from rtl.spec.graph import Add, AveragePool, Conv, Graph, MaxPool, Node, Port, Rescale, Reshape, Tensor
-from rtl.spec.number import LOW, dequantize, quantize, requantize
+from rtl.spec.graph import (
+    Add,
+    AveragePool,
+    ChannelAffine,
+    Constant,
+    Conv,
+    ConvTranspose,
+    Graph,
+    MatMul,
+    MaxPool,
+    Move,
+    Mul,
+    Node,
+    Port,
+    Rescale,
+    Reshape,
+    Sub,
+    Table,
+    Tensor,
+)
+from rtl.spec.number import LOW, average_multiplier, dequantize, quantize, requantize
 
 Int8 = NDArray[np.int8]
 CHUNK = 16
@@ -33,6 +52,10 @@ def run(graph: Graph, feed: Mapping[str, NDArray[np.generic]]) -> dict[str, Int8
     for start in range(0, batch, CHUNK):
         tensors = {name: array[start : start + CHUNK] for name, array in given.items()}
         for node in graph.nodes:
+            if isinstance(node, Constant):
+                count = len(next(iter(tensors.values())))
+                tensors[node.output] = np.broadcast_to(node.data, (count, *node.data.shape))
+                continue
             inputs = [tensors[name] for name in node.inputs]
             tensors[node.output] = KERNELS[type(node)](node, graph.tensors, *inputs)
         for name, array in tensors.items():
@@ -160,17 +183,76 @@ def _max_pool(node: MaxPool, tensors: dict[str, Tensor], x: Int8) -> Int8:
 
 def _average_pool(node: AveragePool, tensors: dict[str, Tensor], x: Int8) -> Int8:
     given, result = tensors[node.inputs[0]], tensors[node.output]
-    centred = x.astype(np.int32) - given.zero_point
-    acc = _windows(centred, node.kernel, node.strides, node.pads, (1, 1), 0).sum(axis=(4, 5), dtype=np.int64)
-    return requantize(acc, node.multiplier, result.zero_point, node.low, node.high)
-
-
-def _add(node: Add, tensors: dict[str, Tensor], a: Int8, b: Int8) -> Int8:
-    left, right = (tensors[name] for name in node.inputs)
-    y = tensors[node.output]
-    return elementwise.add(
-        a, b, left.scale, left.zero_point, right.scale, right.zero_point, y.scale, y.zero_point, node.low, node.high
+    height, width = _image(result.shape)[1:]
+    image = x.reshape(len(x), *_image(given.shape))
+    centred = image.astype(np.int32) - given.zero_point
+    # As much padding below and on the right as the last windows need, and no more.
+    below, right = (
+        (count - 1) * stride + step * (size - 1) + 1 - before - length
+        for count, stride, step, size, before, length in zip(
+            (height, width), node.strides, node.dilations, node.kernel, node.pads, image.shape[2:], strict=False
+        )
     )
+    inside = centred[:, :, : image.shape[2] + min(below, 0), : image.shape[3] + min(right, 0)]
+    pads = (node.pads[0], node.pads[1], max(below, 0), max(right, 0))
+    acc = _windows(inside, node.kernel, node.strides, pads, node.dilations, 0).sum(axis=(4, 5), dtype=np.int64)
+    counts = node.counts((image.shape[2], image.shape[3]), (height, width))
+    multiplier = average_multiplier(given.scale, result.scale, counts)
+    return requantize(acc, multiplier, result.zero_point, node.low, node.high).reshape(len(x), *result.shape)
+
+
+def _conv_transpose(node: ConvTranspose, tensors: dict[str, Tensor], x: Int8) -> Int8:
+    given, result = tensors[node.inputs[0]], tensors[node.output]
+    channels, height, width = _image(result.shape)
+    image = x.reshape(len(x), *_image(given.shape)).astype(np.int64) - given.zero_point
+    depth, per_group, *kernel = node.weight.shape
+    reach = [
+        (length - 1) * stride + step * (size - 1) + 1
+        for length, stride, step, size in zip(image.shape[2:], node.strides, node.dilations, kernel, strict=True)
+    ]
+    whole = [max(size, before + out) for size, before, out in zip(reach, node.pads, (height, width), strict=True)]
+    acc = np.zeros((len(x), channels, *whole), np.int64)
+    step_in = depth // node.group
+    for group in range(node.group):
+        rows = slice(group * step_in, (group + 1) * step_in)
+        part, weight = image[:, rows], node.weight[rows].astype(np.int64)
+        for tap_y, tap_x in np.ndindex(*kernel):
+            spread = np.einsum("nihw,io->nohw", part, weight[:, :, tap_y, tap_x])
+            top, left = tap_y * node.dilations[0], tap_x * node.dilations[1]
+            acc[
+                :,
+                group * per_group : (group + 1) * per_group,
+                top : top + (image.shape[2] - 1) * node.strides[0] + 1 : node.strides[0],
+                left : left + (image.shape[3] - 1) * node.strides[1] + 1 : node.strides[1],
+            ] += spread
+    acc = acc[:, :, node.pads[0] : node.pads[0] + height, node.pads[1] : node.pads[1] + width]
+    total = acc + node.bias.astype(np.int64).reshape(-1, 1, 1)
+    multiplier = node.multiplier.reshape(-1, 1, 1)
+    return requantize(total, multiplier, result.zero_point, node.low, node.high).reshape(len(x), *result.shape)
+
+
+def _mat_mul(node: MatMul, tensors: dict[str, Tensor], a: Int8, b: Int8) -> Int8:
+    left, right = (tensors[name] for name in node.inputs)
+    acc = (a.astype(np.int64) - left.zero_point) @ (b.astype(np.int64) - right.zero_point)
+    return requantize(acc, node.multiplier, tensors[node.output].zero_point, node.low, node.high)
+
+
+def _image(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return a shape as (channels, height, width)."""
+    if len(shape) == 2:
+        return shape[0], 1, shape[1]
+    channels, height, width = (*shape, 1, 1)[:3]
+    return channels, height, width
+
+
+def _elementwise(function: Callable[..., Int8]) -> Callable[..., Int8]:
+    def kernel(node: Add | Sub | Mul, tensors: dict[str, Tensor], a: Int8, b: Int8) -> Int8:
+        left, right = (tensors[name] for name in node.inputs)
+        y = tensors[node.output]
+        schemes = left.scale, left.zero_point, right.scale, right.zero_point, y.scale, y.zero_point
+        return function(a, b, *schemes, node.low, node.high)
+
+    return kernel
 
 
 def _rescale(node: Rescale, tensors: dict[str, Tensor], x: Int8) -> Int8:
@@ -182,11 +264,45 @@ def _reshape(node: Node, tensors: dict[str, Tensor], x: Int8) -> Int8:
     return x.reshape(len(x), *tensors[node.output].shape)
 
 
+def _table(node: Table, tensors: dict[str, Tensor], x: Int8) -> Int8:
+    return node.table[x.astype(np.int16) - LOW]
+
+
+def _channel_affine(node: ChannelAffine, tensors: dict[str, Tensor], x: Int8) -> Int8:
+    channel = np.arange(x.shape[1]).reshape(-1, *[1] * (x.ndim - 2))
+    return node.table[channel, x.astype(np.int16) - LOW]
+
+
+def _move(node: Move, tensors: dict[str, Tensor], *inputs: Int8) -> Int8:
+    result = tensors[node.output]
+    moved = np.full((len(inputs[0]), *_image(result.shape)), node.fill, np.int8)
+    for piece in node.pieces:
+        given = inputs[piece.source]
+        channels = _image(tensors[node.inputs[piece.source]].shape)[0]
+        c, y, x = (np.arange(size) for size in piece.size)
+        pixel = (piece.from_pixel + y * piece.from_y_step)[:, None] + x * piece.from_x_step
+        source = (piece.from_channel + c * piece.from_channel_step).reshape(-1, 1, 1)
+        block = given.reshape(len(given), channels, -1)[:, source, pixel]
+        target = tuple(
+            slice(start, start + (size - 1) * step + 1, step)
+            for start, size, step in zip(piece.to_start, piece.size, piece.to_step, strict=True)
+        )
+        moved[:, *target] = block
+    return moved.reshape(len(moved), *result.shape)
+
+
 KERNELS: dict[type[Node], Callable[..., Int8]] = {
     Conv: _conv,
     MaxPool: _max_pool,
     AveragePool: _average_pool,
-    Add: _add,
+    ConvTranspose: _conv_transpose,
+    MatMul: _mat_mul,
+    Add: _elementwise(elementwise.add),
+    Sub: _elementwise(elementwise.sub),
+    Mul: _elementwise(elementwise.mul),
+    Table: _table,
+    ChannelAffine: _channel_affine,
+    Move: _move,
     Rescale: _rescale,
     Reshape: _reshape,
 }

@@ -62,9 +62,9 @@ class Builder:
         source = self.tensors[x]
         y = self.tensor((source.shape[0], *self.window_shape(source.shape, kernel, strides, pads, (1, 1))))
         self.tensors[y] = g.Tensor(y, self.tensors[y].shape, np.float32(source.scale * 0.7), source.zero_point // 2)
-        count = np.float32(kernel[0] * kernel[1])
-        multiplier = np.float32(source.scale / np.float32(self.tensors[y].scale * count))
-        self.nodes.append(g.AveragePool(f"average_{y}", (x,), y, kernel, strides, pads, multiplier, -128, 127))
+        self.nodes.append(
+            g.AveragePool(f"average_{y}", (x,), y, kernel, strides, pads, (1, 1), "padded", -128, 127)
+        )
         return y
 
     def add(self, a, b):

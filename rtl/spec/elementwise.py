@@ -56,6 +56,40 @@ def add(
     return quantize(total, scale_y, zero_y, low, high)
 
 
+def sub(
+    a: ArrayLike,
+    b: ArrayLike,
+    scale_a: np.float32,
+    zero_a: int,
+    scale_b: np.float32,
+    zero_b: int,
+    scale_y: np.float32,
+    zero_y: int,
+    low: int = LOW,
+    high: int = HIGH,
+) -> NDArray[np.int8]:
+    """Return the int8 difference of two int8 arrays: dequantize, subtract, quantize, each rounded to float32."""
+    difference = dequantize(a, scale_a, zero_a) - dequantize(b, scale_b, zero_b)
+    return quantize(difference, scale_y, zero_y, low, high)
+
+
+def mul(
+    a: ArrayLike,
+    b: ArrayLike,
+    scale_a: np.float32,
+    zero_a: int,
+    scale_b: np.float32,
+    zero_b: int,
+    scale_y: np.float32,
+    zero_y: int,
+    low: int = LOW,
+    high: int = HIGH,
+) -> NDArray[np.int8]:
+    """Return the int8 product of two int8 arrays: dequantize, multiply, quantize, each rounded to float32."""
+    product = dequantize(a, scale_a, zero_a) * dequantize(b, scale_b, zero_b)
+    return quantize(product, scale_y, zero_y, low, high)
+
+
 def rescale(
     x: ArrayLike, scale_x: np.float32, zero_x: int, scale_y: np.float32, zero_y: int, low: int = LOW, high: int = HIGH
 ) -> NDArray[np.int8]:

@@ -42,6 +42,12 @@ def split_multiplier(multiplier: ArrayLike) -> tuple[NDArray[np.int64], NDArray[
     return mantissa, np.minimum(shift, MAX_SHIFT)
 
 
+def average_multiplier(x_scale: np.float32, y_scale: np.float32, count: ArrayLike) -> NDArray[np.float32]:
+    """Return the multiplier of a mean of ``count`` elements, elementwise: ``float32(xs / float32(ys * count))``."""
+    multiplier: NDArray[np.float32] = np.float32(x_scale) / (np.float32(y_scale) * np.asarray(count, np.float32))
+    return multiplier
+
+
 def shift_right_half_even(value: NDArray[np.int64], shift: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ``value * 2**-shift`` rounded half to even; ``shift`` is 0 to 63."""
     quotient = value >> shift
