@@ -15,8 +15,7 @@ class Lookup(wiring.Component):
     """``o = table[i + 128]``, with the n-th table of the memory if ``i_table`` is n, or ``o = i`` if it is 0.
 
     The memory holds four bytes a word, the first of them lowest; ``i_word`` comes `HostMemory.LATENCY` cycles after
-    ``o_address``. One byte a cycle; ``o`` appears `LATENCY` cycles after ``i``; no flow control. ``i_table`` is taken
-    when ``i_first`` comes, for the byte of the next cycle and all that follow.
+    ``o_address``. One byte a cycle, and ``i_table`` with it; ``o`` appears `LATENCY` cycles after ``i``; no flow control.
     """
 
     LATENCY = HostMemory.LATENCY + 1
@@ -25,7 +24,6 @@ class Lookup(wiring.Component):
         super().__init__(
             {
                 "i": In(ACT),
-                "i_first": In(1),
                 "i_table": In(isa.TABLE),
                 "o_address": Out(ceil_log2(config.tables * isa.TABLE_BYTES // 4)),
                 "i_word": In(32),
@@ -36,16 +34,10 @@ class Lookup(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        number = Signal(isa.TABLE, reset_less=True)
-        used = Signal(reset_less=True)
-        with m.If(self.i_first):
-            m.d.sync += number.eq(self.i_table - 1)
-            m.d.sync += used.eq(self.i_table != 0)
-
         index = Cat(self.i[:7], ~self.i[7])
-        m.d.comb += self.o_address.eq(Cat(index[2:], number))
+        m.d.comb += self.o_address.eq(Cat(index[2:], (self.i_table - 1)[: len(self.i_table)]))
 
-        byte, through = self.i, ~used
+        byte, through = self.i, self.i_table == 0
         for stage in range(HostMemory.LATENCY):
             later_byte = Signal(ACT, name=f"byte_{stage}", reset_less=True)
             later_through = Signal(name=f"through_{stage}", reset_less=True)

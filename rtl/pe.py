@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .multiplier import Multiplier
 from .spec.config import Config
 from .spec.formats import ACT, WEIGHT, column_sum
 
@@ -57,18 +58,19 @@ class PEPair(wiring.Component):
             m.d.sync += kept.eq((self.i_weight[1] << 10) + self.i_weight[0])
             m.d.sync += kept_high.eq(self.i_weight[1][:5])
 
-        act = Signal(ACT, reset_less=True)
-        weights = Signal(signed(18), reset_less=True)
-        high = Signal(5, reset_less=True)
-        m.d.sync += act.eq(self.i_act)
-        with m.If(self.i_swap):
-            m.d.sync += weights.eq(kept)
-            m.d.sync += high.eq(kept_high)
+        m.submodules.multiplier = multiplier = Multiplier(signed(18), ACT, signed(26))
+        m.d.comb += multiplier.i_kept.eq(kept)
+        m.d.comb += multiplier.keep.eq(self.i_swap)
+        m.d.comb += multiplier.i.eq(self.i_act)
+        product = multiplier.o
 
-        product = Signal(signed(26), reset_less=True)
+        low_act = Signal(5, reset_less=True)
+        high = Signal(5, reset_less=True)
         overlap = Signal(5, reset_less=True)
-        m.d.sync += product.eq(weights * act)
-        m.d.sync += overlap.eq(high * act[:5])
+        m.d.sync += low_act.eq(self.i_act)
+        with m.If(self.i_swap):
+            m.d.sync += high.eq(kept_high)
+        m.d.sync += overlap.eq(high * low_act)
 
         low_product = Signal(signed(15), reset_less=True)
         high_product = Signal(signed(16), reset_less=True)
