@@ -15,7 +15,8 @@ class Lookup(wiring.Component):
     """``o = table[i + 128]``, with the n-th table of the memory if ``i_table`` is n, or ``o = i`` if it is 0.
 
     The memory holds four bytes a word, the first of them lowest; ``i_word`` comes `HostMemory.LATENCY` cycles after
-    ``o_address``. One byte a cycle, and ``i_table`` with it; ``o`` appears `LATENCY` cycles after ``i``; no flow control.
+    ``o_address``. One byte a cycle, and ``i_table`` with it; ``o`` appears `LATENCY` cycles after ``i``; no flow
+    control.
     """
 
     LATENCY = HostMemory.LATENCY + 1

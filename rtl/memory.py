@@ -17,11 +17,11 @@ class HostMemory(wiring.Component):
     about column ``n`` happens ``n // hop`` cycles later than it would for column 0. So the memory can be as wide as the
     array and lie as far apart, and its data come out as an array wants them.
 
-    A read address presented in one cycle gives ``o_read`` `LATENCY` cycles later (and those of its hop). The core writes
-    ``group`` neighbouring cells at a time, the cells ``i_write_group * group`` and after; 0 if it only reads. While
-    ``i_busy`` the addresses and data of the core count, else those of the host, who sees each line as a power of two
-    of 32-bit words and reads them `host_latency` cycles after the address. A read sees what was there before a
-    write of the same cycle.
+    A read address presented in one cycle gives ``o_read`` `LATENCY` cycles later (and those of its hop). The core
+    writes ``group`` neighbouring cells at a time, the cells ``i_write_group * group`` and after; 0 if it only reads.
+    While ``i_busy`` the addresses and data of the core count, else those of the host, who sees each line as a power of
+    two of 32-bit words and reads them `host_latency` cycles after the address, which must stand still until then. A
+    read sees what was there before a write of the same cycle.
     """
 
     LATENCY = 3

@@ -15,8 +15,8 @@ class SystolicArray(wiring.Component):
     Activations and weights enter as memories in a chain deliver them: ``i_act[n]`` and ``i_weight[n]`` come ``n // 2``
     cycles after those of row and column 0. ``o_sum[c]`` appears `latency` plus ``c // 2`` cycles after the activation
     of row 0. ``i_swap`` comes with the first vector of a tile. ``i_load`` marks the first of ``rows`` consecutive rows
-    of a tile; it comes with ``i_weight[0]``. A tile may be swapped in ``rows`` cycles after its ``i_load``, and the next
-    ``i_load`` may come one cycle after that swap.
+    of a tile; it comes with ``i_weight[0]``. A tile may be swapped in ``rows`` cycles after its ``i_load``, and the
+    next ``i_load`` may come one cycle after that swap.
     """
 
     def __init__(self, config: Config):

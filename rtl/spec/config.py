@@ -21,7 +21,7 @@ class Config:
     columns : int
         Columns of the systolic array: output channels computed side by side.
     lanes : int
-        Accumulators requantized in one cycle; divides ``rows`` and ``columns``.
+        Accumulators requantized in one cycle; a power of two that divides ``rows`` and ``columns``.
     act_words : int
         Activation memory, in words of ``rows`` bytes; a power of two.
     weight_words : int
@@ -51,7 +51,7 @@ class Config:
             value = getattr(self, field.name)
             if not isinstance(value, int) or value <= 0:
                 raise BadInput(f"core: {field.name} must be a positive integer, not {value!r}")
-        for name in ("act_words", "weight_words", "acc_words", "channel_words", "program_words", "tables"):
+        for name in ("lanes", "act_words", "weight_words", "acc_words", "channel_words", "program_words", "tables"):
             if not _is_power_of_two(getattr(self, name)):
                 raise BadInput(f"core: {name} must be a power of two, not {getattr(self, name)}")
         if not 2 <= self.tables <= 16:

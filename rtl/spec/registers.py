@@ -17,7 +17,7 @@ class Bus(wiring.Signature):
     """Host access to the core, seen from the initiator (the link).
 
     One access a cycle. A write (``w_en``) is done at once. A read (``r_en``) is answered some cycles later by one
-    cycle of ``r_valid`` with ``r_data``; no other access may start in between.
+    cycle of ``r_valid`` with ``r_data``; until then ``addr`` stands still and no other access may start.
 
     Members
     -------

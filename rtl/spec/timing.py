@@ -14,10 +14,8 @@ from .config import Config
 MEMORY = 3
 ACCUMULATE = 2 + 2
 """Cycles between two first beats of steps, for the accumulators' read, add and write."""
-DRAIN_LATENCY = 20
-"""Cycles from an accumulator's address to its write to activation memory."""
-DRAIN_HOLD = 16
-"""Cycles from the first pixel of a group until parameters may change."""
+DRAINS_IN_FLIGHT = 4
+"""DRAIN instructions that may be taken and not retired."""
 
 Instruction = dict[str, int]
 
@@ -30,7 +28,13 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return pairs + MEMORY + 6 if vector else config.rows + pairs + MEMORY + 6
+    return pairs + MEMORY + 7 if vector else config.rows + pairs + MEMORY + 6
+
+
+def drain_latency(config: Config) -> int:
+    """Cycles from an accumulator's address to its write: accumulators, requantizer, table."""
+    pairs = (config.banks + 1) // 2
+    return 2 + pairs + 14 + MEMORY + 1
 
 
 @dataclass(frozen=True)
@@ -72,21 +76,19 @@ def predict(
     drained: list[int] = []
     marks: list[int] = []
 
-    drain_valid, drain_free, hold = fetch_latency(isa.Drain), 0, 0
+    drain_valid, drain_free = fetch_latency(isa.Drain), 0
 
     def drain_next() -> None:
-        nonlocal drain_valid, drain_free, hold
+        nonlocal drain_valid, drain_free
         drain = drains[len(drained)]
         if drain["wait"] > len(computed):
             raise ValueError(f"DRAIN instruction {len(drained)} waits for COMPUTE instruction {drain['wait'] - 1}")
-        accept = max(drain_valid, drain_free, hold, computed[drain["wait"] - 1] if drain["wait"] else 0)
+        accept = max(drain_valid, drain_free, computed[drain["wait"] - 1] if drain["wait"] else 0)
+        if len(drained) >= DRAINS_IN_FLIGHT:
+            accept = max(accept, drained[-DRAINS_IN_FLIGHT])
         drain_valid = accept + fetch_latency(isa.Drain)
-        drain_free = accept + 1
-        for _ in range(drain["groups"] + 1):
-            stream = max(drain_free, hold) + config.lanes
-            hold = stream + DRAIN_HOLD
-            drain_free = stream + drain["pixels"] + 1
-        drained.append(drain_free - 1 + DRAIN_LATENCY + 1)
+        drain_free = accept + (drain["groups"] + 1) * (drain["pixels"] + 1)
+        drained.append(drain_free + drain_latency(config) + 1)
         if drain["mark"]:
             marks.append(drained[-1] - 1)
 
