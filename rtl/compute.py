@@ -17,9 +17,9 @@ from .vector import VectorLanes
 class Compute(wiring.Component):
     """Array and vector lanes side by side in front of the accumulators.
 
-    ``i_act[0]`` and ``i_weight[0]`` come `HostMemory.LATENCY` cycles after ``i_beat``, ``i_load`` and ``i_vector_load``,
-    and each pair of the others one cycle after the pair before it, as the memories deliver them. A beat retires its
-    instruction `latency` cycles after it came. Accumulators are read as `Accumulators` says.
+    ``i_act[0]`` and ``i_weight[0]`` come `HostMemory.LATENCY` cycles after ``i_beat``, ``i_load`` and
+    ``i_vector_load``, and each pair of the others one cycle after the pair before it, as the memories deliver them. A
+    beat retires its instruction `latency` cycles after it came. Accumulators are read as `Accumulators` says.
     """
 
     def __init__(self, config: Config):

@@ -253,6 +253,8 @@ class InterpreterDevice:
             ("table", now["table"], config.tables + 1),
         ):
             _below(name, what, highest, size)
+        if now["channel"] % lanes:
+            raise ValueError(f"{name}: channel {now['channel']}, expected a multiple of {lanes}")
         channels = slice(now["channel"], now["channel"] + count)
         acc = self._acc[now["half"], :pixels, :count] + decoded.bias[channels]
         value = number.requantize(

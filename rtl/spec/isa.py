@@ -103,8 +103,9 @@ class Drain(data.Struct):
     counted in groups of ``lanes`` bytes, ``rows / lanes`` of them to a word: word
     ``base + (first + g) // (rows / lanes) * stride``, where ``first`` is less than ``rows / lanes``. To this, pixel
     ``n`` adds ``n // columns * row_stride + n % columns * pixel_stride`` (modulo 2**16; ``columns`` is stored less one,
-    too). Its channels' parameters stand at ``channel + g * lanes``. ``table`` n makes each byte ``b`` entry ``b + 128``
-    of the n-th table; 0 leaves it as it is. ``mark`` writes the time of its end into the profile.
+    too). Its channels' parameters stand at ``channel + g * lanes``, a multiple of ``lanes``. ``table`` n makes each
+    byte ``b`` entry ``b + 128`` of the n-th table; 0 leaves it as it is. ``mark`` writes the time of its end into the
+    profile.
     """
 
     wait: TOKENS
