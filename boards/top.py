@@ -49,7 +49,7 @@ class BoardTop(Elaboratable):  # type: ignore[misc]
 
 def prepare(board: Board, config: Config, top: Elaboratable) -> BuildPlan:
     """Return the files and commands of a build of ``top``, a whole FPGA with a core of ``config``; nothing is run."""
-    return board.new_platform().prepare(top, "top", **board.part.family.options(config, board.part))
+    return board.new_platform(config).prepare(top, "top", **board.part.family.options(config, board.part))
 
 
 def to_verilog(top: Elaboratable, board: Board | None) -> str:

@@ -6,35 +6,28 @@ from amaranth.lib.wiring import In, Out
 
 
 class Multiplier(wiring.Component):
-    """``o = i * kept``, signed, `LATENCY` cycles later; ``i_kept`` is kept when ``keep`` comes, from that ``i`` on.
+    """``o = a * b``, signed, `LATENCY` cycles later: a register behind both operands and one behind the product.
 
-    Both operands and the product have a register inside the multiplier. A platform whose multiplier blocks synthesis
-    does not use with their registers has a method ``get_multiplier(multiplier)`` that returns what takes the place of
-    this one.
+    A platform whose multiplier blocks synthesis does not use with their registers has a method
+    ``get_multiplier(multiplier)`` that returns what takes the place of this one. ``cell`` tells it which (row, column
+    pair) of the array it is for, None if it is not in the array.
     """
 
     LATENCY = 2
 
-    def __init__(self, kept_shape, shape, out_shape):
-        super().__init__(
-            {
-                "i_kept": In(kept_shape),
-                "keep": In(1),
-                "i": In(shape),
-                "o": Out(out_shape),
-            }
-        )
+    def __init__(self, a_shape, b_shape, out_shape, *, cell=None):
+        self.cell = cell
+        super().__init__({"a": In(a_shape), "b": In(b_shape), "o": Out(out_shape)})
 
     def elaborate(self, platform):
         if hasattr(platform, "get_multiplier"):
             return platform.get_multiplier(self)
         m = Module()
 
-        kept = Signal.like(self.i_kept, reset_less=True)
-        moving = Signal.like(self.i, reset_less=True)
-        with m.If(self.keep):
-            m.d.sync += kept.eq(self.i_kept)
-        m.d.sync += moving.eq(self.i)
-        m.d.sync += self.o.eq(kept * moving)
+        a = Signal.like(self.a, reset_less=True)
+        b = Signal.like(self.b, reset_less=True)
+        m.d.sync += a.eq(self.a)
+        m.d.sync += b.eq(self.b)
+        m.d.sync += self.o.eq(a * b)
 
         return m

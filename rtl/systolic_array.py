@@ -47,7 +47,7 @@ class SystolicArray(wiring.Component):
                 signal = later
             return signal
 
-        cells = [[PEPair(config) for _ in range(config.pairs)] for _ in range(config.rows)]
+        cells = [[PEPair(config, cell=(row, pair)) for pair in range(config.pairs)] for row in range(config.rows)]
         for row, line in enumerate(cells):
             for pair, cell in enumerate(line):
                 m.submodules[f"pe_{row}_{pair}"] = cell

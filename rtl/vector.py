@@ -55,12 +55,12 @@ class VectorLanes(wiring.Component):
             act = Signal(DIFFERENCE, name=f"act_{lane}", reset_less=True)
             factor = Signal(FACTOR, name=f"factor_{lane}", reset_less=True)
             m.d.sync += act.eq(arrived - Mux(beat.product, beat.pad, 0))
-            m.d.sync += factor.eq(Mux(beat.own, kept, beat.factor + Mux(beat.product, arrived, 0)))
+            with m.If(beat.first):
+                m.d.sync += factor.eq(Mux(beat.own, kept, beat.factor + Mux(beat.product, arrived, 0)))
 
-            m.submodules[f"multiplier_{lane}"] = multiplier = Multiplier(FACTOR, DIFFERENCE, PRODUCT)
-            m.d.comb += multiplier.i_kept.eq(factor)
-            m.d.comb += multiplier.keep.eq(later(f"first_{lane}", beat.first))
-            m.d.comb += multiplier.i.eq(act)
+            m.submodules[f"multiplier_{lane}"] = multiplier = Multiplier(DIFFERENCE, FACTOR, PRODUCT)
+            m.d.comb += multiplier.a.eq(act)
+            m.d.comb += multiplier.b.eq(factor)
 
             maximum, largest = beat.maximum, arrived
             for stage in range(self.LATENCY - 1):

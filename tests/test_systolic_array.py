@@ -61,7 +61,7 @@ def test_tiles_stream_back_to_back(name):
 def test_pair_multiplies_exactly():
     """Every activation with extreme and random weights."""
     config = core("4x3")
-    dut = PEPair(config)
+    dut = PEPair(config, cell=(0, 0))
     random = np.random.default_rng(3)
     pairs = [(-127, -127), (127, 127), (-127, 127), (127, -127), (0, -127), (-127, 0), (1, -1), (0, 0)]
     pairs += [tuple(int(w) for w in random.integers(-127, 128, 2)) for _ in range(24)]

@@ -28,7 +28,7 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return pairs + MEMORY + 7 if vector else config.rows + pairs + MEMORY + 6
+    return MEMORY + 7 + pairs + (0 if vector else config.rows)
 
 
 def drain_latency(config: Config) -> int:
