@@ -75,6 +75,7 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
         drain=drain,
         weights=np.ascontiguousarray(weights).view(np.uint8),
         channels=np.concatenate(code.channels),
+        tables=np.zeros((0, isa.TABLE_BYTES), np.uint8),
         placements=placements,
         kept=(*kept, *shared),
         layers=layers,

@@ -112,6 +112,7 @@ def emit(operation: Operation, places: dict[str, Placement], config: Config, cod
             "width": width - 1,
             "factor_a": operation.factors[0],
             "factor_b": operation.factors[1],
+            "factor": 0,
         }
 
     def compute(half: int, clear: bool, wait: int, **fields: int) -> None:
@@ -134,10 +135,14 @@ def emit(operation: Operation, places: dict[str, Placement], config: Config, cod
                 "first": first,
                 "base": output + word * plane + offset,
                 "stride": plane,
+                "columns": pixels - 1,
+                "pixel_stride": 1,
+                "row_stride": 0,
                 "channel": channel + (0 if shared else first_channel),
                 "zero_point": operation.zero_point,
                 "low": operation.low,
                 "high": operation.high,
+                "table": 0,
             }
         )
 

@@ -14,7 +14,7 @@ from .config import Config
 MEMORY = 3
 ACCUMULATE = 2 + 2
 """Cycles between two first beats of steps, for the accumulators' read, add and write."""
-DRAIN_LATENCY = 17
+DRAIN_LATENCY = 20
 """Cycles from an accumulator's address to its write to activation memory."""
 DRAIN_HOLD = 16
 """Cycles from the first pixel of a group until parameters may change."""
@@ -103,12 +103,14 @@ def predict(
         free = accept + 2
         pixels = (compute["pixels_y"] + 1) * (compute["pixels_x"] + 1)
         needs_tile = compute["op"] in (isa.Op.MATMUL, isa.Op.DEPTHWISE)
+        captures = compute["pixels_y"] + 1 if compute["op"] == isa.Op.PRODUCT else 0
         for _ in range((compute["blocks"] + 1) * (compute["taps_y"] + 1) * (compute["taps_x"] + 1)):
-            first = max(free, gap, tile if needs_tile else 0)
+            # The first row's capture waits for nothing; its first pixel, like any, for the accumulators.
+            first = max(free + (captures > 0), gap, tile if needs_tile else 0)
             if needs_tile:
                 tile = tiles.send(first)
             gap = first + ACCUMULATE
-            free = first + pixels
+            free = first + pixels + max(captures - 1, 0)
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
         drain_next()
