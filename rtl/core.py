@@ -1,6 +1,6 @@
 """The inference core: memories, three units, registers, behind one bus."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from .memory import HostMemory
 from .sequencer import Sequencer
 from .spec import isa
 from .spec.config import Config
-from .spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
+from .spec.registers import ADDRESS_BITS, MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
 
 
 class Core(wiring.Component):
@@ -43,6 +43,12 @@ class Core(wiring.Component):
         m.submodules.channel = channel = HostMemory(
             columns=isa.words(isa.Channel), width=32, depth=config.channel_words, writable=False
         )
+        tables = []
+        for lane in range(config.lanes):
+            m.submodules[f"table_{lane}"] = table = HostMemory(
+                columns=1, width=32, depth=config.tables * isa.TABLE_BYTES // 4, writable=False
+            )
+            tables.append(table)
         m.submodules.loader = loader = Loader(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.compute = compute = Compute(config)
@@ -83,6 +89,9 @@ class Core(wiring.Component):
             m.d.comb += acc.eq(value)
         m.d.comb += channel.i_read_address.eq(drain.o_channel_address)
         m.d.comb += drain.i_channel.eq(Cat(channel.o_read))
+        for table, address, word in zip(tables, drain.o_table_address, drain.i_table, strict=True):
+            m.d.comb += table.i_read_address.eq(address)
+            m.d.comb += word.eq(table.o_read[0])
         m.d.comb += act.i_write_address.eq(drain.o_address)
         m.d.comb += act.i_write.eq(drain.o_write)
         for cell, value in zip(act.i_write_data, drain.o_data, strict=True):
@@ -133,7 +142,7 @@ class Core(wiring.Component):
         m.d.sync += write.eq(self.bus.w_en)
         region = address[REGION_SHIFT:]
         offset = address[:REGION_SHIFT]
-        answers = [Const(0, 32)] * 8
+        answers = [Const(0, 32)] * (1 << ADDRESS_BITS - REGION_SHIFT)
         for place, owned in (
             (Region.ACT, act),
             (Region.WEIGHT, weight),
@@ -141,6 +150,7 @@ class Core(wiring.Component):
             (Region.LOAD, programs["load"]),
             (Region.COMPUTE, programs["compute"]),
             (Region.DRAIN, programs["drain"]),
+            *((Region.TABLE, table) for table in tables),
         ):
             m.d.comb += owned.i_busy.eq(self.busy)
             m.d.comb += owned.i_host_address.eq(offset)
@@ -167,6 +177,7 @@ class Core(wiring.Component):
             Register.ACC_WORDS: config.acc_words,
             Register.CHANNEL_WORDS: config.channel_words,
             Register.PROGRAM_WORDS: config.program_words,
+            Register.TABLES: config.tables,
             Register.CLOCK_HZ: self._clock_hz,
             Register.RUN: run,
             Register.STATUS: self.busy,
@@ -191,6 +202,6 @@ class Core(wiring.Component):
         arriving = Signal(self.READ_LATENCY)
         m.d.sync += arriving.eq(Cat(self.bus.r_en, arriving))
         m.d.comb += self.bus.r_valid.eq(arriving[-1])
-        m.d.sync += self.bus.r_data.eq(Array(answers)[Mux(region < 8, region, 0)])
+        m.d.sync += self.bus.r_data.eq(Array(answers)[region])
 
         return m

@@ -1,4 +1,4 @@
-"""The DRAIN unit: accumulators through the requantizers back to activation memory."""
+"""The DRAIN unit: accumulators through requantizers and tables back to activation memory."""
 
 from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import stream, wiring
@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .accumulator import Accumulators
+from .lookup import Lookup
 from .memory import HostMemory
 from .requantize import Requantizer
 from .spec import isa
@@ -18,8 +19,9 @@ class Drain(wiring.Component):
 
     For each group it reads the parameters of its channels, one a cycle, then streams the pixels, one a cycle. An
     instruction is taken when ``i_computed`` has reached its ``wait``; parameters are not touched for `HOLD` cycles
-    after the first pixel of a group, while the requantizers take them up. ``retire`` comes with the last write,
-    `latency` cycles after the address of its pixel.
+    after the first pixel of a group, while requantizers and tables take them up. ``retire`` comes with the last write,
+    `latency` cycles after the address of its pixel. Each lane has a table memory of its own, which answers with
+    ``i_table`` `HostMemory.LATENCY` cycles after ``o_table_address``.
     """
 
     HOLD = Accumulators.READ_LATENCY + Requantizer.LATENCY
@@ -36,6 +38,8 @@ class Drain(wiring.Component):
                 "i_acc": In(ACCUM).array(config.banks),
                 "o_channel_address": Out(ceil_log2(config.channel_words)),
                 "i_channel": In(isa.Channel),
+                "o_table_address": Out(ceil_log2(config.tables * isa.TABLE_BYTES // 4)).array(config.lanes),
+                "i_table": In(32).array(config.lanes),
                 "o_address": Out(ceil_log2(config.act_words)),
                 "o_data": Out(ACT).array(config.rows),
                 "o_write": Out(config.rows),
@@ -48,7 +52,7 @@ class Drain(wiring.Component):
     @staticmethod
     def latency() -> int:
         """Cycles from a pixel's accumulator address to its write."""
-        return Accumulators.READ_LATENCY + 1 + Requantizer.LATENCY
+        return Accumulators.READ_LATENCY + 1 + Requantizer.LATENCY + Lookup.LATENCY
 
     def elaborate(self, platform):
         m = Module()
@@ -61,7 +65,9 @@ class Drain(wiring.Component):
         word = Signal(isa.ADDRESS)
         channel = Signal(isa.ADDRESS)
         lane = Signal(range(max(2, lanes)))
-        pixel = Signal(10)
+        pixel = Signal(isa.COUNT)
+        column = Signal(isa.COUNT)
+        address, row = Signal(isa.ADDRESS), Signal(isa.ADDRESS)
         hold = Signal(range(self.HOLD + 1))
         streaming, last_pixel, last_group = Signal(), Signal(), Signal()
         m.d.comb += last_pixel.eq(pixel == now.pixels)
@@ -82,6 +88,9 @@ class Drain(wiring.Component):
                     m.next = "PARAMETERS"
             with m.State("PARAMETERS"):
                 m.d.comb += parameters.eq(hold == 0)
+                m.d.sync += column.eq(0)
+                m.d.sync += row.eq(word)
+                m.d.sync += address.eq(word)
                 with m.If(parameters):
                     m.d.sync += channel.eq(channel + 1)
                     m.d.sync += lane.eq(lane + 1)
@@ -91,6 +100,13 @@ class Drain(wiring.Component):
             with m.State("STREAM"):
                 m.d.comb += streaming.eq(1)
                 m.d.sync += pixel.eq(pixel + 1)
+                with m.If(column != now.columns):
+                    m.d.sync += column.eq(column + 1)
+                    m.d.sync += address.eq(address + now.pixel_stride)
+                with m.Else():
+                    m.d.sync += column.eq(0)
+                    m.d.sync += row.eq(row + now.row_stride)
+                    m.d.sync += address.eq(row + now.row_stride)
                 with m.If(pixel == 0):
                     m.d.sync += hold.eq(self.HOLD - 1)
                 with m.If(last_pixel):
@@ -114,7 +130,7 @@ class Drain(wiring.Component):
             for lower, upper in zip(channels, channels[1:], strict=False):
                 m.d.sync += lower.eq(upper)
 
-        # Accumulators of the group, through the requantizers.
+        # Accumulators of the group, through requantizers and tables.
         m.d.comb += self.o_half.eq(now.half)
         m.d.comb += self.o_pixel.eq(pixel)
 
@@ -126,6 +142,7 @@ class Drain(wiring.Component):
             return signal
 
         first = later("first", streaming & (pixel == 0), Accumulators.READ_LATENCY + 1)
+        requantized = later("requantized", first, Requantizer.LATENCY - 1)
         chosen = later("group", group, Accumulators.READ_LATENCY)
         for index, parameter in enumerate(channels):
             m.submodules[f"requantizer_{index}"] = requantizer = Requantizer()
@@ -138,13 +155,18 @@ class Drain(wiring.Component):
             m.d.comb += requantizer.i_zero_point.eq(now.zero_point)
             m.d.comb += requantizer.i_low.eq(now.low)
             m.d.comb += requantizer.i_high.eq(now.high)
+
+            m.submodules[f"lookup_{index}"] = lookup = Lookup(config)
+            m.d.comb += lookup.i.eq(requantizer.o)
+            m.d.comb += lookup.i_first.eq(requantized)
+            m.d.comb += lookup.i_table.eq(now.table)
+            m.d.comb += self.o_table_address[index].eq(lookup.o_address)
+            m.d.comb += lookup.i_word.eq(self.i_table[index])
             for data in list(self.o_data)[index::lanes]:
-                m.d.comb += data.eq(requantizer.o)
+                m.d.comb += data.eq(lookup.o)
 
         # The write, and the end of the instruction.
         latency = self.latency()
-        address = Signal(isa.ADDRESS)
-        m.d.comb += address.eq(word + pixel)
         m.d.comb += self.o_address.eq(later("address", address, latency))
         writing = later("writing", streaming, latency)
         written = later("place", place, latency)

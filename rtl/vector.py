@@ -6,14 +6,16 @@ from amaranth.lib.wiring import In, Out
 
 from .beat import Beat
 from .spec.config import Config
-from .spec.formats import ACT, FACTOR, PRODUCT, WEIGHT
+from .spec.formats import ACT, DIFFERENCE, FACTOR, PRODUCT, WEIGHT
 
 
 class VectorLanes(wiring.Component):
     """``o[lane] = i_act[lane] * factor[lane]``, or the activation itself where the maximum is wanted.
 
     Lanes go in pairs like the columns of the array: each pair works one cycle after the pair before it. At the first
-    beat of a step a lane takes its factor: the weight kept at the last ``i_load``, or the factor of the beat. Lane 0
+    beat of a step a lane takes its factor: the weight kept at the last ``i_load``, or the factor of the beat, in a
+    product plus the activation that comes with it. In a product the pad of the beat is subtracted from the
+    activations before they are multiplied; factors are then in -255..255, so that the result is exact. Lane 0
     answers `LATENCY` cycles after ``i_act`` and ``i_beat``.
     """
 
@@ -52,13 +54,14 @@ class VectorLanes(wiring.Component):
             with m.If(load):
                 m.d.sync += kept.eq(weight)
 
-            act = Signal(ACT, name=f"act_{lane}", reset_less=True)
+            arrived = delayed(f"act_{lane}", self.i_act[lane], lane // 2)
+            act = Signal(DIFFERENCE, name=f"act_{lane}", reset_less=True)
             factor = Signal(FACTOR, name=f"factor_{lane}", reset_less=True)
             maximum = Signal(name=f"maximum_{lane}", reset_less=True)
-            m.d.sync += act.eq(delayed(f"act_{lane}", self.i_act[lane], lane // 2))
+            m.d.sync += act.eq(arrived - Mux(beat.product, beat.pad, 0))
             m.d.sync += maximum.eq(beat.maximum)
             with m.If(beat.first):
-                m.d.sync += factor.eq(Mux(beat.own, kept, beat.factor))
+                m.d.sync += factor.eq(Mux(beat.own, kept, beat.factor + Mux(beat.product, arrived, 0)))
 
             # The multiplier has registers on both sides of it and nothing else: on an FPGA it may be far away.
             multiplied = Signal(PRODUCT, name=f"multiplied_{lane}", reset_less=True)
