@@ -15,8 +15,8 @@ class VectorLanes(wiring.Component):
     Lanes go in pairs like the columns of the array: each pair works one cycle after the pair before it. At the first
     beat of a step a lane takes its factor: the weight kept at the last ``i_load``, or the factor of the beat, in a
     product plus the activation that comes with it. In a product the pad of the beat is subtracted from the
-    activations before they are multiplied; factors are then in -255..255, so that the result is exact. Lane 0
-    answers `LATENCY` cycles after ``i_act`` and ``i_beat``.
+    activations before they are multiplied. Results are exact for all factors of 16 bits. Lane 0 answers `LATENCY`
+    cycles after ``i_act`` and ``i_beat``.
     """
 
     LATENCY = 3

@@ -30,14 +30,18 @@ def instructions(random, config, count):
             "first": int(random.integers(places)),
             "base": int(random.choice([0, config.act_words - 1, 65535, random.integers(65536)])),
             "stride": int(random.choice([1, 17, 65535])),
+            "columns": int(random.choice([0, 1, 2, 3, 1023])),
+            "pixel_stride": int(random.choice([0, 1, 2, 65534, random.integers(65536)])),
+            "row_stride": int(random.choice([0, 1, 17, 65535, random.integers(65536)])),
             "channel": int(random.integers(config.channel_words)),
             "zero_point": int(random.choice([-128, 127, 0, 3])),
             "low": int(random.choice([-128, low])),
             "high": int(random.choice([127, high])),
+            "table": int(random.integers(config.tables + 1)),
         }
 
 
-def writes(config, now, acc, bias, multiplier):
+def writes(config, now, acc, bias, multiplier, tables):
     """Yield, for each group, the (address, bytes to write, their values) of each pixel."""
     for group in range(now["groups"] + 1):
         banks = np.arange(group * config.lanes, (group + 1) * config.lanes)
@@ -45,19 +49,27 @@ def writes(config, now, acc, bias, multiplier):
         word, byte = divmod((now["first"] + group) * config.lanes, config.rows)
         value = acc[now["half"], : now["pixels"] + 1, banks].T + bias[where]
         value = number.requantize(value, multiplier[where], now["zero_point"], now["low"], now["high"])
-        first = now["base"] + word * now["stride"]
+        value = tables[now["table"]][value.astype(np.int64) + 128]
         mask = (1 << config.lanes) - 1 << byte
-        yield [((first + pixel) % config.act_words, mask, list(row)) for pixel, row in enumerate(value)]
+        group = []
+        for pixel, cells in enumerate(value):
+            row, column = divmod(pixel, now["columns"] + 1)
+            address = now["base"] + word * now["stride"] + row * now["row_stride"] + column * now["pixel_stride"]
+            group.append((address % config.act_words, mask, list(cells)))
+        yield group
 
 
 @pytest.mark.parametrize("name, lanes", [("4x3", 1), ("3x4", 1), ("4x6", 2), ("2x2", 2)])
 def test_random_instructions(name, lanes):
-    config = dataclasses.replace(core(name), lanes=lanes, act_words=256, channel_words=32)
+    config = dataclasses.replace(core(name), lanes=lanes, act_words=256, channel_words=32, tables=4)
     dut = Drain(config)
     random = np.random.default_rng(config.banks)
     acc = random.choice([-(2**30), 2**30, 0, *random.integers(-5000, 5000, 40)], (2, PIXELS, config.banks))
     bias = random.choice([-(2**29), 0, *random.integers(-5000, 5000, 20)], config.channel_words)
     multiplier = (2.0 ** random.uniform(-9, -3, config.channel_words)).astype(np.float32)
+    # Table 0 is none.
+    tables = np.vstack([np.arange(-128, 128), random.integers(-128, 128, (config.tables, 256))])
+    entries = tables[1:].astype(np.int8).view("<u4").reshape(-1)
     parameters = [
         isa.Channel.const({"bias": int(b), "mantissa": int(mantissa), "shift": int(shift)})
         for b, mantissa, shift in zip(bias, *number.split_multiplier(multiplier), strict=True)
@@ -72,6 +84,7 @@ def test_random_instructions(name, lanes):
         # Cycles from which an instruction may be taken, parameters read.
         accepted, computed, free, hold, end = 0, 0, 0, 0, 9999
         written, ends, pixels, channels = {}, {}, [(0, 0)] * Accumulators.READ_LATENCY, [0] * HostMemory.LATENCY
+        indices = [[0] * lanes] * HostMemory.LATENCY
         for cycle in range(end):
             now = program[min(accepted, len(program) - 1)]
             computed += random.random() < 0.02
@@ -83,6 +96,8 @@ def test_random_instructions(name, lanes):
             for port, value in zip(dut.i_acc, acc[half, pixel % PIXELS], strict=True):
                 ctx.set(port, int(value))
             ctx.set(dut.i_channel, parameters[channels[-HostMemory.LATENCY]])
+            for port, index in zip(dut.i_table, indices[-HostMemory.LATENCY], strict=True):
+                ctx.set(port, int(entries[index]))
 
             address, mask, values = written.pop(cycle, (0, 0, []))
             assert ctx.get(dut.o_write) == mask, f"cycle {cycle}"
@@ -99,7 +114,7 @@ def test_random_instructions(name, lanes):
             assert ctx.get(dut.i.ready) == ready, f"cycle {cycle}"
             if offered and ready:
                 accepted, free = accepted + 1, cycle + 1
-                for group in writes(config, now, acc, bias, multiplier):
+                for group in writes(config, now, acc, bias, multiplier, tables):
                     stream = max(free, hold) + config.lanes
                     hold, free = stream + Drain.HOLD, stream + len(group)
                     written |= {stream + Drain.latency() + pixel: write for pixel, write in enumerate(group)}
@@ -107,6 +122,7 @@ def test_random_instructions(name, lanes):
                 end = free - 1 + Drain.latency() if now["last"] else end
             pixels.append((ctx.get(dut.o_half), ctx.get(dut.o_pixel)))
             channels.append(ctx.get(dut.o_channel_address))
+            indices.append([ctx.get(address) for address in dut.o_table_address])
             await ctx.tick()
 
     async def bench(ctx):
