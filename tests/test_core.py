@@ -4,6 +4,7 @@ import dataclasses
 
 import graphs
 import numpy as np
+import programs
 import pytest
 from amaranth.sim import Simulator
 
@@ -31,14 +32,9 @@ def tensors(program, read):
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "build", "seed"),
-    [("4x3", graphs.digits_like, 0), ("4x3", graphs.shapes_zoo, 1), ("3x4", graphs.shapes_zoo, 2)],
-)
-def test_equals_the_interpreter(name, build, seed):
-    config = small(name)
-    graph = build(seed)
-    program = compile_graph(graph, config, keep_tensors=True)
+def check_equals_the_interpreter(program, seed):
+    """Run a program for two images on the RTL."""
+    config, graph = program.config, program.graph
     source = graph.inputs[0].tensor
     random = np.random.default_rng(seed)
     images = random.integers(-128, 128, (2, *graph.tensors[source].shape)).astype(np.int8)
@@ -100,6 +96,21 @@ def test_equals_the_interpreter(name, build, seed):
     sim.add_clock(1e-6)
     sim.add_testbench(bench)
     sim.run()
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "seed"),
+    [("4x3", graphs.digits_like, 0), ("4x3", graphs.shapes_zoo, 1), ("3x4", graphs.shapes_zoo, 2)],
+)
+def test_graphs(name, build, seed):
+    check_equals_the_interpreter(compile_graph(build(seed), small(name), keep_tensors=True), seed)
+
+
+@pytest.mark.parametrize(("name", "seed"), [("4x3", 0), ("3x4", 1), ("4x6", 2), ("2x2", 3)])
+def test_programs(name, seed):
+    """Every operation, stride and table, in instructions as short as they can be."""
+    config = dataclasses.replace(small(name), act_words=128)
+    check_equals_the_interpreter(programs.random_program(config, seed), seed)
 
 
 @pytest.mark.parametrize("build", [graphs.digits_like, graphs.shapes_zoo])
