@@ -76,7 +76,7 @@ def _place(random, loops, first, last):
             return base % (1 << 16), {name: stride % (1 << 16) for name, stride in strides.items()}
 
 
-def random_program(config, seed, groups=12):
+def random_program(config, seed, groups=20):
     """Return a program of random instructions: short steps of every operation, strides of every sign, all tables.
 
     Accumulators are filled by one to three instructions and drained by one; tokens are no stricter than they must be.
@@ -137,16 +137,16 @@ def random_program(config, seed, groups=12):
                 base=base,
                 columns=columns - 1,
                 channel=int(random.integers(config.channel_words - config.banks)),
-                zero_point=int(random.integers(-128, 128)),
-                low=int(random.choice([-128, low])),
-                high=int(random.choice([127, high])),
+                zero_point=int(random.integers(-60, 60)),
+                low=int(random.choice([-128, -128, low])),
+                high=int(random.choice([127, 127, high])),
                 table=int(random.integers(config.tables + 1)),
                 **steps,
             )
         )
         free[half] = len(drains)
     bias = random.integers(-999, 999, config.channel_words)
-    multiplier = 2.0 ** random.uniform(-10, -3, config.channel_words)
+    multiplier = 2.0 ** random.uniform(-15, -5, config.channel_words)
     return program(
         config,
         loads=loads,
