@@ -73,8 +73,14 @@ def check_equals_the_interpreter(program, seed):
 
         assert (await read(Register.MAGIC, 1))[0] == MAGIC
         assert (await read(Register.CORE_IDENTITY, 1))[0] == config.identity
+        for register in Register:
+            if hasattr(config, register.name.lower()):
+                assert (await read(register, 1))[0] == getattr(config, register.name.lower()), register.name
         for address, word in writes:
             await write(address, word)
+        for address, words in program.memory_image():
+            for index in (0, len(words) - 1):
+                assert (await read(address + index, 1))[0] == words[index], f"address {address + index}"
         for run, (image, wanted) in enumerate(zip(images, expected, strict=True), start=1):
             place = program.placements[source]
             for index, word in enumerate(to_words(image, config)):
