@@ -14,7 +14,7 @@ from .config import Config
 MEMORY = 3
 ACCUMULATE = 2 + 2
 """Cycles between two first beats of steps, for the accumulators' read, add and write."""
-DRAIN_LATENCY = 20
+DRAIN_LATENCY = 17 + MEMORY + 1
 """Cycles from an accumulator's address to its write to activation memory."""
 DRAIN_HOLD = 16
 """Cycles from the first pixel of a group until parameters may change."""
