@@ -52,11 +52,11 @@ def prepare(board: Board, config: Config, top: Elaboratable) -> BuildPlan:
     return board.new_platform(config).prepare(top, "top", **board.part.family.options(config, board.part))
 
 
-def to_verilog(top: Elaboratable, board: Board | None) -> str:
+def to_verilog(board: Board | None, config: Config, top: Elaboratable) -> str:
     """Return the Verilog of ``top``: a whole FPGA, or a component with ports if ``board`` is None."""
     if board is None:
         text: str = verilog.convert(top, name="top", emit_src=False, strip_internal_attrs=True)
         return text
-    plan = board.new_platform().prepare(top, "top", emit_src=False, debug_verilog=True)
+    plan = board.new_platform(config).prepare(top, "top", emit_src=False, debug_verilog=True)
     text = plan.files["top.debug.v"]
     return text

@@ -34,10 +34,10 @@ def tensors(program, read):
 
 def check_equals_the_interpreter(program, seed):
     """Run a program for two images on the RTL."""
-    config, graph = program.config, program.graph
-    source = graph.inputs[0].tensor
+    config = program.config
+    source = program.graph.inputs[0].tensor
     random = np.random.default_rng(seed)
-    images = random.integers(-128, 128, (2, *graph.tensors[source].shape)).astype(np.int8)
+    images = random.integers(-128, 128, (2, *program.placements[source].shape)).astype(np.int8)
     writes = [
         (address + index, int(word)) for address, words in program.memory_image() for index, word in enumerate(words)
     ]
