@@ -1,12 +1,14 @@
 """Compiled programs in the interpreter against the NumPy reference on the graph: every tensor."""
 
 import dataclasses
+import itertools
 
 import graphs
 import numpy as np
 import pytest
 
 from onnx_frontend.compile import compile_graph
+from rtl.spec import isa
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput, DoesNotFit
 from rtl.spec.layout import from_words, to_words
@@ -16,28 +18,90 @@ from sim import reference
 from sim.interpreter import InterpreterDevice
 
 
-@pytest.mark.parametrize("acc_words", [16, 512])
-@pytest.mark.parametrize("name", ["4x3", "3x4", "8x8", "8x16", "16x16"])
-@pytest.mark.parametrize("build", [graphs.digits_like, graphs.shapes_zoo])
-def test_interpreter_equals_reference(build, name, acc_words):
-    config = dataclasses.replace(core(name), acc_words=acc_words)
-    graph = build(11)
-    program = compile_graph(graph, config, keep_tensors=True)
-    source = graph.tensors[graph.inputs[0].tensor]
-    image = np.random.default_rng(12).integers(-128, 128, (1, *source.shape)).astype(np.int8)
-    expected = reference.run(graph, {"image": dequantize(image, source.scale, source.zero_point)})
-    assert (expected[source.name] == image).all()
-
-    device = InterpreterDevice(config)
+def run(program, image, order="late"):
+    """Return the tensors that the program keeps after a run in the interpreter."""
+    config = program.config
+    device = InterpreterDevice(config, order)
     for address, words in program.memory_image():
         device.write(address, words)
-    device.write(program.placements[source.name].address(config), to_words(image[0], config))
+    place = program.placements[program.graph.inputs[0].tensor]
+    device.write(place.address(config), to_words(image.reshape(place.shape), config))
     device.start()
+    return {
+        name: from_words(device.read(place.address(config), place.words(config)), place.shape, config)
+        for name, place in program.placements.items()
+        if name in program.kept
+    }
+
+
+def sample(graph, seed):
+    """Return a random input and all tensors that the reference computes from it."""
+    source = graph.tensors[graph.inputs[0].tensor]
+    image = np.random.default_rng(seed).integers(-128, 128, source.shape).astype(np.int8)
+    expected = reference.run(graph, {"image": dequantize(image[None], source.scale, source.zero_point)})
+    assert (expected[source.name] == image).all()
+    return image, expected
+
+
+def compare(graph, config, seed=12):
+    image, expected = sample(graph, seed)
+    program = compile_graph(graph, config, keep_tensors=True)
     assert set(program.kept) == set(graph.tensors)
-    for tensor in program.kept:
-        place = program.placements[tensor]
-        value = from_words(device.read(place.address(config), place.words(config)), place.shape, config)
-        assert (value.reshape(-1) == expected[tensor].reshape(-1)).all(), tensor
+    for order in ("late", "early"):
+        for name, value in run(program, image, order).items():
+            assert (value.reshape(-1) == expected[name].reshape(-1)).all(), f"{name}, {order}"
+
+
+@pytest.mark.parametrize("acc_words", [16, 512])
+@pytest.mark.parametrize("name", ["4x3", "3x4", "8x8", "8x16", "16x16"])
+@pytest.mark.parametrize("build", graphs.ZOOS)
+def test_interpreter_equals_reference(build, name, acc_words):
+    compare(build(11), dataclasses.replace(core(name), acc_words=acc_words, program_words=4096))
+
+
+@pytest.mark.parametrize("lanes", [1, 4, 8])
+@pytest.mark.parametrize("seed", range(8))
+def test_channels_of_one_group_of_lanes_keep_their_neighbours(seed, lanes):
+    compare(graphs.scattered(seed), dataclasses.replace(core("8x16"), lanes=lanes, program_words=8192))
+
+
+# Not the pools: their upsampling drains the same bytes again and again, whether early or late.
+@pytest.mark.parametrize("build", [build for build in graphs.ZOOS if build is not graphs.pools_zoo])
+@pytest.mark.parametrize("name", ["4x3", "16x16"])
+def test_waits_one_less_are_caught(build, name):
+    """In any layer that waits for more than the ones before it: other bytes, or an error."""
+    graph = build(5)
+    image, expected = sample(graph, 6)
+    config = dataclasses.replace(core(name), acc_words=16, program_words=4096)
+    program = compile_graph(graph, config, keep_tensors=True)
+    computes = program.instructions(isa.Compute, program.compute)
+    drains = program.instructions(isa.Drain, program.drain)
+    ends = {"compute": [drain["wait"] for drain in drains if drain["mark"]]}
+    ends["drain"] = [index + 1 for index, drain in enumerate(drains) if drain["mark"]]
+    survivors = []
+    for layout, field, instructions in ((isa.Compute, "compute", computes), (isa.Drain, "drain", drains)):
+        waited = 0
+        for start, end in itertools.pairwise([0, *ends[field]]):
+            most = max(each["wait"] for each in instructions[start:end])
+            if most > waited:
+                words = [
+                    isa.to_words(layout, **(each | {"wait": max(0, each["wait"] - (start <= index < end))}))
+                    for index, each in enumerate(instructions)
+                ]
+                mutant = dataclasses.replace(program, **{field: np.concatenate(words)})
+                if not any(differs(mutant, image, expected, order) for order in ("late", "early")):
+                    survivors.append(f"{field} {start}..{end}")
+            waited = max(waited, most)
+    assert not survivors
+
+
+def differs(program, image, expected, order):
+    """Say whether a run stops, or computes another byte than expected."""
+    try:
+        tensors = run(program, image, order)
+    except ValueError:
+        return True
+    return any((value.reshape(-1) != expected[name].reshape(-1)).any() for name, value in tensors.items())
 
 
 def test_program_survives_its_file(tmp_path):
