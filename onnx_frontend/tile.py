@@ -7,11 +7,12 @@ from rtl.spec import graph
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 
+from .operation import Lattice
 from .plan import Plan, image_shape
 from .tile_conv import conv, conv_transpose
 from .tile_matmul import mat_mul
 from .tile_move import move
-from .tile_pointwise import binary, channel_affine, rescale, table
+from .tile_pointwise import binary, channel_affine, rescale, table, unchanged
 from .tile_pool import average_pool, max_pool
 from .tile_reshape import input_shape, reshape
 
@@ -55,4 +56,16 @@ def tile(model: graph.Graph, config: Config) -> Plan:
         if type(node) not in TILERS:
             raise DoesNotFit(f"{type(node).__name__} '{node.name}': the compiler has no operation for it")
         TILERS[type(node)](node, plan)
+    if not plan.operations:
+        _run_nothing(model, plan)
     return plan
+
+
+def _run_nothing(model: graph.Graph, plan: Plan) -> None:
+    """Plan something for a model of constants and Reshapes alone, as a program must have an end."""
+    if not model.nodes:
+        raise DoesNotFit(f"model '{model.name}': it has no operator")
+    node = model.nodes[-1]
+    plan.begin(node, type(node).__name__)
+    stored, shape = plan.lies(node.output)
+    plan.add(stored, (1, shape[1] * shape[2]), Lattice(0, 0, 1), unchanged(stored, shape, plan.config.rows))

@@ -60,13 +60,12 @@ def mat_mul(node: graph.MatMul, plan: Plan) -> None:
 
 def _matrices(node: graph.MatMul, plan: Plan, left: Operand, right: Operand, depth: int) -> None:
     """Plan one product: the rows of ``left`` are channels already, and so are the ks of ``right``."""
+    wanted = min(plan.config.rows, left.count)
     for start, count in _cuts(plan, depth, right.count):
-        plane = plan.temporary((plan.config.rows, depth, count))
+        plane = plan.temporary((wanted, depth, count))
         origin = Lattice(start, 0, 1)
         lines = [Lattice(k * count, 0, 1) for k in range(depth)]
-        spread = [
-            Copy(right.tensor, plan.config.rows, 0, 1, k, 0, (1, count), to, origin) for k, to in enumerate(lines)
-        ]
+        spread = [Copy(right.tensor, wanted, 0, 1, k, 0, (1, count), to, origin) for k, to in enumerate(lines)]
         copy(plan, plane, spread)
         _outer_products(node, plan, left, dataclasses.replace(right, tensor=plane, count=count), depth, 0, start)
 
@@ -81,16 +80,17 @@ def _batches(
     padded = -(-lines.count // plan.config.rows) * plan.config.rows
     products = plan.temporary((batches * padded, 1, others.count))
     whole = Lattice(0, 0, 1)
+    wanted = min(plan.config.rows, lines.count)
     for batch in range(batches):
         channels = plan.temporary((lines.count, 1, depth))
         origins = [Lattice(row * lines.stride, 0, lines.k) for row in range(lines.count)]
         gathered = [Copy(lines.tensor, 1, row, 1, batch, 1, (1, depth), whole, at) for row, at in enumerate(origins)]
         copy(plan, channels, gathered)
         for start, count in _cuts(plan, depth, others.count):
-            plane = plan.temporary((plan.config.rows, depth, count))
+            plane = plan.temporary((wanted, depth, count))
             origin = Lattice(start * others.stride, others.k, others.stride)
             to = Lattice(0, count, 1)
-            copy(plan, plane, [Copy(others.tensor, plan.config.rows, 0, 1, batch, 0, (depth, count), to, origin)])
+            copy(plan, plane, [Copy(others.tensor, wanted, 0, 1, batch, 0, (depth, count), to, origin)])
             left = dataclasses.replace(lines, tensor=channels)
             right = dataclasses.replace(others, tensor=plane, count=count)
             _outer_products(node, plan, left, right, depth, batch * padded, start, products)

@@ -78,11 +78,8 @@ def table(node: graph.Table, plan: Plan) -> None:
     """Plan a Table: the bytes as they are, through the table behind the requantizer."""
     plan.begin(node, "Table")
     stored, shape = plan.lies(node.inputs[0])
-    units = [
-        Unit(first, count, (Pass(isa.Op.SCALE, Walk(stored, Lattice(start, 0, 1))),))
-        for first, count, start in _blocks(shape, plan.config.rows)
-    ]
     plan.store(node.output, shape)
+    units = unchanged(stored, shape, plan.config.rows)
     plan.add(node.output, (1, shape[1] * shape[2]), Lattice(0, 0, 1), units, table=plan.table(node.table))
 
 
@@ -113,6 +110,14 @@ def channel_affine(node: graph.ChannelAffine, plan: Plan) -> None:
         low=node.low,
         high=node.high,
     )
+
+
+def unchanged(tensor: str, shape: Shape, rows: int) -> list[Unit]:
+    """Return units that bring the bytes of a tensor, all its pixels in a row, to the requantizer as they are."""
+    return [
+        Unit(first, count, (Pass(isa.Op.SCALE, Walk(tensor, Lattice(start, 0, 1))),))
+        for first, count, start in _blocks(shape, rows)
+    ]
 
 
 def _blocks(shape: Shape, rows: int) -> list[tuple[int, int, int]]:

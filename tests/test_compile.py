@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from onnx_frontend.compile import compile_graph
+from rtl.spec import graph as graph_nodes
 from rtl.spec import isa
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput, DoesNotFit
@@ -149,3 +150,74 @@ def test_damaged_program_is_bad_input(tmp_path):
 def test_too_small_a_core_is_named(field, words, message):
     with pytest.raises(DoesNotFit, match=message):
         compile_graph(graphs.digits_like(), dataclasses.replace(core("4x3"), **{field: words}))
+
+
+def test_more_tables_than_the_core_has_are_named():
+    b = graphs.Builder((2, 3, 3), 1)
+    x = b.input
+    for _ in range(3):
+        x = b.table(x)
+    with pytest.raises(DoesNotFit, match=r"Table 'table_t3'.* 2 tables"):
+        compile_graph(b.graph(x), dataclasses.replace(core("4x3"), tables=2))
+
+
+def test_equal_tables_channels_and_weights_are_stored_once():
+    b = graphs.Builder((4, 3, 3), 1)
+    x = b.table(b.table(b.table(b.input)), np.arange(-128, 128).astype(np.int8))
+    last = b.nodes[-1].table
+    same = [b.table(b.concat(b.slice(x, (1, 0, 0), (1, 1, 1), (3, 3, 3)), x), last) for _ in range(5)]
+    program = compile_graph(b.graph(*same), core("4x3"))
+    assert len(program.tables) == 3
+    assert len(program.weights) <= 4 * 4
+    assert len(program.channels) == 4 * isa.words(isa.Channel)
+
+
+def test_a_move_in_too_many_steps_is_named():
+    b = graphs.Builder((2, 40, 40), 1)
+    pieces = [(0, (1, 1, 1), (0, y, x), (1, 1, 1), 1, 1, 40 * y + x, 0, 0) for y in range(40) for x in range(40)]
+    with pytest.raises(DoesNotFit, match=r"Transpose 'Transpose_t1': it moves elements in 4\d\d or more steps"):
+        compile_graph(b.graph(b.move("Transpose", (b.input,), (2, 40, 40), pieces)), core("4x3"))
+
+
+def test_constants_survive_runs():
+    """They are written once, and nothing else has their memory."""
+    graph = graphs.pointwise_zoo(3)
+    program = compile_graph(graph, core("4x3"))
+    device = InterpreterDevice(program.config)
+    for address, words in program.memory_image():
+        device.write(address, words)
+    place = program.placements[graph.inputs[0].tensor]
+    for seed in range(3):
+        image, expected = sample(graph, seed)
+        device.write(place.address(program.config), to_words(image, program.config))
+        device.start()
+        for port in graph.outputs:
+            out = program.placements[port.tensor]
+            words = device.read(out.address(program.config), out.words(program.config))
+            value = from_words(words, out.shape, program.config)
+            assert (value.reshape(-1) == expected[port.tensor].reshape(-1)).all()
+
+
+def test_reshapes_and_constants_alone():
+    b = graphs.Builder((5, 2, 3), 1)
+    compare(b.graph(b.flatten(b.input), b.constant((4, 2))), core("4x3"))
+
+
+def test_layers_are_nodes():
+    """However many operations a node takes; what takes none is no layer."""
+    program = compile_graph(graphs.reshapes_zoo(2), core("4x3"))
+    names = [node.name for node in program.graph.nodes if not isinstance(node, graph_nodes.Reshape)]
+    assert [layer.name for layer in program.layers] == names
+    assert sum(drain["mark"] for drain in program.instructions(isa.Drain, program.drain)) == len(names)
+    assert sum(layer.cycles for layer in program.layers) <= program.cycles
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "strides"), [((1, 1, 5000), (1, 9), (1, 3)), ((2, 3000, 2), (3, 1), (1, 1))]
+)
+def test_images_wider_than_an_instruction_counts(shape, kernel, strides):
+    b = graphs.Builder(shape, 1)
+    x = b.conv(b.input, 2, kernel, strides, pads=(1, 4, 1, 4), relu=True)
+    compare(
+        b.graph(b.max_pool(x, kernel, strides, pads=(1, 0, 0, 0))), dataclasses.replace(core("4x3"), act_words=65536)
+    )
