@@ -11,6 +11,7 @@ from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 from rtl.spec.layout import Placement
 
+from .hazards import Chunk, Lines, reads, writes
 from .operation import Frame, Operation, Pass, Unit, Walk
 from .tile_window import shifted
 
@@ -26,7 +27,7 @@ Instruction = tuple[str, dict[str, int]]
 class Code:
     """The programs under construction, as lists of field values, with the memories they refer to.
 
-    ``written`` tells for each tensor after how many DRAIN instructions it is complete, as far as it goes.
+    ``written`` tells for each tensor which lines of it are there after how many DRAIN instructions, in order.
     """
 
     load: list[Instruction] = field(default_factory=list)
@@ -38,7 +39,7 @@ class Code:
     channels: list[NDArray[np.uint32]] = field(default_factory=list)
     channel_count: int = 0
     channel_addresses: dict[bytes, int] = field(default_factory=dict)
-    written: dict[str, int] = field(default_factory=dict)
+    written: dict[str, list[tuple[int, Lines]]] = field(default_factory=dict)
 
     def add_weights(self, lines: NDArray[np.int8]) -> int:
         """Return the address of the first of these weight lines; equal ones are stored once."""
@@ -58,24 +59,28 @@ class Code:
             self.channel_count += len(words) // isa.words(isa.Channel)
         return self.channel_addresses[key]
 
+    def ready(self, tensor: str, lines: Lines) -> int:
+        """Return after how many DRAIN instructions these lines of a tensor are there."""
+        return next((count for count, each in reversed(self.written.get(tensor, [])) if each.meets(lines)), 0)
 
-def chunks(height: int, width: int, limit: int) -> Iterator[tuple[int, int, int, int]]:
-    """Cut a grid into pieces of at most ``limit`` pixels, whole rows or parts of one: (y, x, rows, columns)."""
+
+def chunks(height: int, width: int, limit: int) -> Iterator[Chunk]:
+    """Cut a grid into pieces of at most ``limit`` pixels."""
     if width > limit:
         for y in range(height):
             for x in range(0, width, limit):
-                yield y, x, 1, min(limit, width - x)
+                yield Chunk(y, x, 1, min(limit, width - x))
         return
     rows = limit // width
     for y in range(0, height, rows):
-        yield y, 0, min(rows, height - y), width
+        yield Chunk(y, 0, min(rows, height - y), width)
 
 
 def emit(operation: Operation, layer: str, places: Mapping[str, Placement], config: Config, code: Code) -> None:
     """Append one operation to the programs.
 
     Each chunk of pixels and unit of channels is one COMPUTE for each pass and one DRAIN instruction, on alternating
-    accumulator halves. A COMPUTE waits for the DRAIN that last used its half and for those that wrote what it reads; a
+    accumulator halves. A COMPUTE waits for the DRAIN that last used its half and for those that wrote lines it reads; a
     DRAIN waits for its COMPUTE, and thereby for every earlier reader of the lines it overwrites.
 
     Raises
@@ -85,51 +90,48 @@ def emit(operation: Operation, layer: str, places: Mapping[str, Placement], conf
     """
     loads = [[_loads(each, config, code) for each in unit.passes] for unit in operation.units]
     channels = [code.add_channels(channel_words(unit, layer, config)) for unit in operation.units]
-    ready = dict(code.written)
+    shapes = {name: place.shape for name, place in places.items()}
+    written: list[tuple[int, Lines]] = []
 
-    for y, x, rows, columns in chunks(*operation.grid, min(config.acc_words, MOST_PIXELS)):
+    for chunk in chunks(*operation.grid, min(config.acc_words, MOST_PIXELS)):
         for unit, unit_loads, channel in zip(operation.units, loads, channels, strict=True):
             half, free = len(code.drain) % 2, max(0, len(code.drain) - 1)
-            for number_, (each, pass_loads) in enumerate(zip(unit.passes, unit_loads, strict=True)):
+            for each, pass_loads in zip(unit.passes, unit_loads, strict=True):
                 code.load.extend((layer, dict(load)) for load in pass_loads)
                 fields = {
-                    "wait": max(free, *(ready.get(name, 0) for name in each.tensors)),
+                    "wait": max(free, *(code.ready(name, lines) for name, lines in reads(each, chunk, shapes))),
                     "last": 0,
                     "op": int(each.op),
-                    "clear": int(number_ == 0),
+                    "clear": int(each is unit.passes[0]),
                     "half": half,
-                    "pixels_y": rows - 1,
-                    "pixels_x": columns - 1,
+                    "pixels_y": chunk.rows - 1,
+                    "pixels_x": chunk.columns - 1,
                 }
-                code.compute.append((layer, fields | _walk(each, y, x, rows, columns, layer, places)))
-            first_word, first = divmod(unit.first, config.rows)
-            place = places[operation.output]
-            plane = place.shape[1] * place.shape[2]
-            code.drain.append(
-                (
-                    layer,
-                    {
-                        "wait": len(code.compute),
-                        "last": 0,
-                        "mark": 0,
-                        "half": half,
-                        "pixels": rows * columns - 1,
-                        "groups": -(-unit.count // config.lanes) - 1,
-                        "first": first // config.lanes,
-                        "base": place.base + first_word * plane + operation.target.at(y, x),
-                        "stride": plane,
-                        "columns": columns - 1,
-                        "pixel_stride": operation.target.pixel,
-                        "row_stride": operation.target.row,
-                        "channel": channel,
-                        "zero_point": operation.zero_point,
-                        "low": operation.low,
-                        "high": operation.high,
-                        "table": operation.table,
-                    },
-                )
-            )
-    code.written[operation.output] = len(code.drain)
+                code.compute.append((layer, fields | _walk(each, chunk, layer, places)))
+            fields = {"wait": len(code.compute), "last": 0, "mark": 0, "half": half, "channel": channel}
+            code.drain.append((layer, fields | _target(operation, unit, chunk, places[operation.output], config)))
+            written.append((len(code.drain), writes(operation, unit, chunk, config)))
+    code.written.setdefault(operation.output, []).extend(written)
+
+
+def _target(operation: Operation, unit: Unit, chunk: Chunk, place: Placement, config: Config) -> dict[str, int]:
+    """Return the fields of a DRAIN that say what it writes, and where."""
+    plane = place.shape[1] * place.shape[2]
+    word, first = divmod(unit.first, config.rows)
+    return {
+        "pixels": chunk.rows * chunk.columns - 1,
+        "groups": -(-unit.count // config.lanes) - 1,
+        "first": first // config.lanes,
+        "base": place.base + word * plane + operation.target.at(chunk.y, chunk.x),
+        "stride": plane,
+        "columns": chunk.columns - 1,
+        "pixel_stride": operation.target.pixel,
+        "row_stride": operation.target.row,
+        "zero_point": operation.zero_point,
+        "low": operation.low,
+        "high": operation.high,
+        "table": operation.table,
+    }
 
 
 def _loads(each: Pass, config: Config, code: Code) -> list[dict[str, int]]:
@@ -147,16 +149,14 @@ def _loads(each: Pass, config: Config, code: Code) -> list[dict[str, int]]:
     return runs
 
 
-def _walk(
-    each: Pass, y: int, x: int, rows: int, columns: int, layer: str, places: Mapping[str, Placement]
-) -> dict[str, int]:
+def _walk(each: Pass, chunk: Chunk, layer: str, places: Mapping[str, Placement]) -> dict[str, int]:
     """Return the fields of a COMPUTE that say which words it reads, for a chunk of pixels."""
-    walk = shifted(each.walk, y, x)
+    walk = shifted(each.walk, chunk.y, chunk.x)
     base = places[walk.tensor].base
     taps, strides = walk.taps, walk.tap_strides
     factor = 0
     if each.other is not None and each.op is isa.Op.PRODUCT:
-        factor = places[each.other].base + each.other_start + y
+        factor = places[each.other].base + each.other_start + chunk.y
     elif each.other is not None:
         strides = (places[each.other].base - base, 0)
     return {
@@ -172,15 +172,15 @@ def _walk(
         "factor_a": each.factors[0],
         "factor_b": each.factors[1],
         "factor": factor,
-        **_places(walk, each.pad, rows, columns, layer),
+        **_places(walk, each.pad, chunk, layer),
     }
 
 
-def _places(walk: Walk, pad: int, rows: int, columns: int, layer: str) -> dict[str, int]:
+def _places(walk: Walk, pad: int, chunk: Chunk, layer: str) -> dict[str, int]:
     """Return the fields that say which words are outside of the image."""
     frame = walk.frame or Frame((0, 0), (0, 0), (0, 0), (1, 1), pad)
-    y = _axis(frame, 0, rows, walk.taps[0], layer)
-    x = _axis(frame, 1, columns, walk.taps[1], layer)
+    y = _axis(frame, 0, chunk.rows, walk.taps[0], layer)
+    x = _axis(frame, 1, chunk.columns, walk.taps[1], layer)
     return {
         "pad": frame.pad,
         **dict(zip(("y", "pixel_y", "tap_y", "height"), y, strict=True)),
