@@ -10,14 +10,15 @@ from rtl.spec.program import Layer, Program
 
 from .allocate import allocate
 from .emit import Code, assemble, emit
+from .fuse import fuse_tables
 from .tile import tile
 
 
 def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -> Program:
     """Compile a quantized graph for a core.
 
-    With ``keep_tensors`` no memory of the graph's tensors is reused, so that every one can be read after a run; the
-    instructions are the same but for addresses.
+    With ``keep_tensors`` every tensor of the graph can be read after a run: no memory is reused, and a Table stays a
+    layer of its own.
 
     Raises
     ------
@@ -27,6 +28,8 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
     plan = tile(graph, config)
     inputs = [port.tensor for port in graph.inputs]
     outputs = [plan.stored[port.tensor] for port in graph.outputs]
+    if not keep_tensors:
+        fuse_tables(plan, {*inputs, *outputs, *plan.constants})
     places = allocate(plan, inputs, outputs, keep_tensors=keep_tensors)
 
     code = Code()

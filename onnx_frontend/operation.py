@@ -112,6 +112,11 @@ class Operation:
     table: int
 
     @property
+    def tensors(self) -> set[str]:
+        """The tensors read; the output itself may be one, where some of it is read and written back."""
+        return {name for unit in self.units for each in unit.passes for name in each.tensors}
+
+    @property
     def sources(self) -> set[str]:
         """The tensors read, other than the output itself."""
-        return {name for unit in self.units for each in unit.passes for name in each.tensors} - {self.output}
+        return self.tensors - {self.output}

@@ -179,6 +179,32 @@ def test_a_move_in_too_many_steps_is_named():
         compile_graph(b.graph(b.move("Transpose", (b.input,), (2, 40, 40), pieces)), core("4x3"))
 
 
+@pytest.mark.parametrize(
+    ("build", "fused"),
+    [
+        (lambda b: [b.table(b.conv(b.input, 5, (3, 3)))], 1),
+        (lambda b: [b.table(b.table(b.average_pool(b.input, (2, 2), (1, 1), (1, 1, 0, 0), "inside")))], 1),
+        (lambda b: [b.table(b.flatten(b.conv_transpose(b.input, 3, (2, 2), (2, 2)))), b.table(b.conv(b.input, 2))], 2),
+        (lambda b: [b.table(b.input)], 0),
+        (lambda b: [b.conv(b.input, 5), b.table("t1")], 0),
+        (lambda b: [b.flatten(b.conv(b.input, 5)), b.table("t1")], 0),
+        (lambda b: [b.binary(graph_nodes.Add, b.conv(b.input, 3), b.table("t1"))], 0),
+        (lambda b: [b.table(b.pad(b.concat(b.input, b.conv(b.input, 2)), ((1, 1), (1, 0), (0, 1)), 3))], 0),
+    ],
+)
+def test_a_table_is_part_of_the_layer_before(build, fused):
+    b = graphs.Builder((3, 6, 5), 2)
+    graph = b.graph(*build(b))
+    image, expected = sample(graph, 1)
+    for name in ("4x3", "8x8"):
+        whole, program = (compile_graph(graph, core(name), keep_tensors=keep) for keep in (True, False))
+        assert len(whole.layers) - len(program.layers) == fused
+        assert sum(layer.operator.endswith(", Table") for layer in program.layers) == fused
+        assert program.cycles < whole.cycles if fused else program.cycles == whole.cycles
+        for order in ("late", "early"):
+            assert not differs(program, image, expected, order)
+
+
 def test_constants_survive_runs():
     """They are written once, and nothing else has their memory."""
     graph = graphs.pointwise_zoo(3)
