@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,12 +116,12 @@ class Plan:
         return len(self.tables)
 
 
-def image_shape(shape: tuple[int, ...]) -> Shape:
-    """Return a tensor's shape as the core sees it, (channels, height, width)."""
-    if len(shape) == 3:
-        return shape[0], shape[1], shape[2]
-    if len(shape) == 2:
-        return shape[0], 1, shape[1]
-    if len(shape) == 1:
-        return shape[0], 1, 1
-    raise DoesNotFit(f"tensor of shape {list(shape)}: expected at most channels, height and width besides the batch")
+def image_shape(tensor: graph.Tensor) -> Shape:
+    """Return a tensor's shape as the core sees it, (channels, height, width).
+
+    A matrix is a row of pixels for each channel. Axes between the first and the last of more than three are one, which
+    leaves the elements in order.
+    """
+    if len(tensor.shape) < 2:
+        return prod(tensor.shape), 1, 1
+    return tensor.shape[0], prod(tensor.shape[1:-1]), tensor.shape[-1]

@@ -19,7 +19,7 @@ from .tile_reshape import input_shape, reshape
 
 def constant(node: graph.Constant, plan: Plan) -> None:
     """Plan a Constant: memory that the host writes once."""
-    plan.store(node.output, image_shape(plan.tensors[node.output].shape))
+    plan.store(node.output, image_shape(plan.tensors[node.output]))
     plan.constants.append(node.output)
 
 

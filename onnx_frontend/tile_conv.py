@@ -19,7 +19,7 @@ LANE_LIMITS = (-128, 127)
 def conv(node: graph.Conv, plan: Plan) -> None:
     """Plan a Conv: each tile of output channels collects all its taps, then is written."""
     x, y = plan.tensors[node.inputs[0]], plan.tensors[node.output]
-    out_shape = image_shape(y.shape)
+    out_shape = image_shape(y)
     plan.begin(node, "Conv", int(node.weight.size) * out_shape[1] * out_shape[2])
     stored, shape = plan.lies(node.inputs[0])
     weight = node.weight
@@ -56,7 +56,7 @@ def conv_transpose(node: graph.ConvTranspose, plan: Plan) -> None:
     convolution with the taps in reverse order.
     """
     x, y = plan.tensors[node.inputs[0]], plan.tensors[node.output]
-    in_shape, out_shape = image_shape(x.shape), image_shape(y.shape)
+    in_shape, out_shape = image_shape(x), image_shape(y)
     plan.begin(node, "ConvTranspose", int(node.weight.size) * in_shape[1] * in_shape[2])
     stored, shape = image(plan, node.inputs[0])
     plan.store(node.output, out_shape)

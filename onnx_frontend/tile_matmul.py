@@ -47,7 +47,7 @@ def mat_mul(node: graph.MatMul, plan: Plan) -> None:
     batches = a.shape[0] if len(a.shape) == 3 else 1
     plan.begin(node, "MatMul", batches * height * depth * width)
     first, second = (image(plan, name)[0] for name in node.inputs)
-    plan.store(node.output, image_shape(y.shape))
+    plan.store(node.output, image_shape(y))
     left = Operand(first, a.zero_point, height, depth, 1)
     right = Operand(second, b.zero_point, width, 1, width)
     if len(a.shape) == 2:

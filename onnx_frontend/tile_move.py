@@ -12,7 +12,7 @@ def move(node: graph.Move, plan: Plan) -> None:
     """Plan a Move."""
     plan.begin(node, node.operator)
     sources = [image(plan, name)[0] for name in node.inputs]
-    shape = image_shape(plan.tensors[node.output].shape)
+    shape = image_shape(plan.tensors[node.output])
     plan.store(node.output, shape)
     copies = []
     for piece in node.pieces:

@@ -100,7 +100,7 @@ def channel_affine(node: graph.ChannelAffine, plan: Plan) -> None:
         line[0, :count] = found.weight[part]
         each = Pass(isa.Op.DEPTHWISE, Walk(stored, Lattice(start, 0, 1)), (line,))
         units.append(Unit(first, count, (each,), found.bias[part], found.multiplier[part]))
-    plan.store(node.output, image_shape(y.shape))
+    plan.store(node.output, image_shape(y))
     plan.add(
         node.output,
         (1, shape[1] * shape[2]),

@@ -22,7 +22,7 @@ def average_pool(node: graph.AveragePool, plan: Plan) -> None:
     """Plan an AveragePool: one operation for each rectangle of pixels whose windows are of one size."""
     x, y = (plan.tensors[name] for name in (node.inputs[0], node.output))
     plan.begin(node, "AveragePool")
-    counts = node.counts(image_shape(x.shape)[1:], image_shape(y.shape)[1:])
+    counts = node.counts(image_shape(x)[1:], image_shape(y)[1:])
     _pool(node, plan, isa.Op.SCALE, x.zero_point, y.zero_point, average_multiplier(x.scale, y.scale, counts))
 
 
@@ -36,7 +36,7 @@ def _pool(
 ) -> None:
     """Plan the windows, with a multiplier for each output pixel, or none."""
     stored, shape = image(plan, node.inputs[0])
-    out_shape = image_shape(plan.tensors[node.output].shape)
+    out_shape = image_shape(plan.tensors[node.output])
     walk = window(
         stored,
         shape,

@@ -15,9 +15,9 @@ from .tile_copy import Copy, copy
 
 def input_shape(name: str, tensors: dict[str, graph.Tensor], nodes: tuple[graph.Node, ...]) -> Shape:
     """Return the shape in which the host writes an input: that of the image if all that reads it reshapes it so."""
-    natural = image_shape(tensors[name].shape)
+    natural = image_shape(tensors[name])
     readers = [node for node in nodes if name in node.inputs]
-    shapes = {image_shape(tensors[node.output].shape) for node in readers if isinstance(node, graph.Reshape)}
+    shapes = {image_shape(tensors[node.output]) for node in readers if isinstance(node, graph.Reshape)}
     alike = len(shapes) == 1 and all(isinstance(node, graph.Reshape) for node in readers)
     return shapes.pop() if alike else natural
 
@@ -30,7 +30,7 @@ def reshape(node: graph.Reshape, plan: Plan) -> None:
 def image(plan: Plan, tensor: str) -> tuple[str, Shape]:
     """Return the tensor that holds ``tensor`` in the lines of its own shape, and that shape."""
     stored, lying = plan.lies(tensor)
-    shape = image_shape(plan.tensors[tensor].shape)
+    shape = image_shape(plan.tensors[tensor])
     if lying[0] == shape[0]:
         return stored, shape
     if tensor not in plan.images:

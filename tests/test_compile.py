@@ -229,6 +229,16 @@ def test_reshapes_and_constants_alone():
     compare(b.graph(b.flatten(b.input), b.constant((4, 2))), core("4x3"))
 
 
+def test_tensors_of_any_rank():
+    b = graphs.Builder((3, 2, 4, 1, 5), 1)
+    x = b.binary(graph_nodes.Sub, b.channel_affine(b.input), b.constant((3, 2, 4, 1, 5)))
+    image = b.conv(b.reshape(b.table(x), (5, 6, 4)), 3, (2, 2))
+    compare(
+        b.graph(x, b.reshape(b.average_pool(image, (5, 3), (1, 1)), (3, 1, 1, 1)), b.reshape(image, (1, 45))),
+        core("4x3"),
+    )
+
+
 def test_layers_are_nodes():
     """However many operations a node takes; what takes none is no layer."""
     program = compile_graph(graphs.reshapes_zoo(2), core("4x3"))
