@@ -92,8 +92,8 @@ def copy(plan: Plan, output: str, copies: Iterable[Copy], fill: int | None = Non
 def _too_many(plan: Plan, count: int) -> DoesNotFit:
     return DoesNotFit(
         f"{plan.layer}: it moves elements in {count} or more steps, core {plan.config.name} has instruction memory for "
-        f"{plan.config.program_words // isa.words(isa.Compute)} of them in all: choose a core with more, or leave this "
-        "operator out of the model"
+        f"{plan.config.program_words // isa.words(isa.Compute)} of them in all: choose a core with more, or a smaller "
+        "tensor"
     )
 
 
