@@ -42,8 +42,11 @@ def test_digits(name, digits_qdq, digits_test, tmp_path):
     assert "64 images, 11 tensors" in log.read_text()
 
 
-@pytest.mark.parametrize("name", ["8x8", "16x16"])
-@pytest.mark.parametrize("build", [graphs.digits_like, graphs.shapes_zoo])
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [("8x8", build) for build in graphs.ZOOS]
+    + [("16x16", build) for build in (graphs.digits_like, graphs.shapes_zoo, graphs.pointwise_zoo, graphs.moves_zoo)],
+)
 def test_random_graphs(name, build, tmp_path):
     graph = build(21)
     source = graph.tensors[graph.inputs[0].tensor]

@@ -18,8 +18,8 @@ from . import graph as graphs
 from . import isa
 from .config import Config
 from .errors import BadInput
-from .graph import Graph
-from .layout import Placement, lines_to_words
+from .graph import Constant, Graph
+from .layout import Placement, lines_to_words, to_words
 from .registers import Region
 
 FORMAT = 2
@@ -82,6 +82,12 @@ class Program:
 
     def memory_image(self) -> list[tuple[int, NDArray[np.uint32]]]:
         """Return what the host must write before the first run: (word address, words)."""
+        constants = [
+            (place.address(self.config), to_words(node.data.reshape(place.shape), self.config))
+            for node in self.graph.nodes
+            if isinstance(node, Constant)
+            for place in (self.placements[node.output],)
+        ]
         image = [
             (Region.LOAD.base, self.load),
             (Region.COMPUTE.base, self.compute),
@@ -89,6 +95,7 @@ class Program:
             (Region.CHANNEL.base, self.channels),
             (Region.WEIGHT.base, lines_to_words(self.weights)),
             (Region.TABLE.base, lines_to_words(self.tables)),
+            *constants,
         ]
         return [(address, words) for address, words in image if words.size]
 
