@@ -1,4 +1,4 @@
-"""Operators by what they do to elements, for those who must know without importing: quantizer and importer."""
+"""Operators by what they do to elements, for those who must know before importing."""
 
 MOVES = {
     "DepthToSpace",
@@ -23,3 +23,14 @@ MOVES = {
 
 CHOOSE = {"GlobalMaxPool", "MaxPool", "ReduceMax"}
 """Choose elements of one tensor."""
+
+LINEAR = {"Add", "BatchNormalization", "Div", "Mul", "Neg", "Sub"}
+"""Make a line of a line, with one operand constant; of two lines, Add and Sub."""
+
+CLAMPS = {"Clip", "Relu"}
+
+FUNCTIONS = LINEAR | CLAMPS
+FUNCTIONS |= {"Abs", "Ceil", "Celu", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log"}
+FUNCTIONS |= {"Max", "Min", "Mish", "PRelu", "Pow", "QuickGelu", "Reciprocal", "Round", "Selu", "Sigmoid", "Sign"}
+FUNCTIONS |= {"Softplus", "Softsign", "Sqrt", "Swish", "Tanh", "ThresholdedRelu"}
+"""Compute each element from one element, or from one of each operand."""
