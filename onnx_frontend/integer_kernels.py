@@ -205,6 +205,12 @@ def _run_on_ones(
 
 def reduce(rewrite: Rewrite, node: onnx.NodeProto) -> None:
     """ReduceMean and ReduceSum as ReduceSum of integers."""
+    axes = _attributes(node).get("axes")
+    if axes is None and len(node.input) > 1 and node.input[1]:
+        axes = rewrite.arrays[node.input[1]].ravel().tolist()
+    if not axes and _attributes(node).get("noop_with_empty_axes"):
+        rewrite.nodes.append(node)
+        return
     source = rewrite.operand(node.input[0])
     scale, zero, _ = rewrite.result(node)
     stem = node.output[0]
@@ -212,11 +218,8 @@ def reduce(rewrite: Rewrite, node: onnx.NodeProto) -> None:
     count = prod(before) // prod(after)
     if count * LARGEST >= EXACT:
         raise rewrite.refusal(node, f"sums of {count} elements are not exact in float32")
-    axes = _attributes(node).get("axes")
-    if axes is None and len(node.input) > 1 and node.input[1]:
-        axes = rewrite.arrays[node.input[1]].ravel().tolist()
     if not axes:
-        raise rewrite.refusal(node, "it reduces the batch, or nothing")
+        raise rewrite.refusal(node, "it reduces the batch")
     divisor = np.float32(count if node.op_type == "ReduceMean" else 1)
     listed = rewrite.constant(f"{stem}_axes", np.array(axes, np.int64))
     keep = _attributes(node).get("keepdims", 1)

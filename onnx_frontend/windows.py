@@ -84,7 +84,7 @@ def spread_window(
 ) -> Window:
     """Return the window of a ConvTranspose on ``image``, each attribute as ONNX Runtime understands it.
 
-    An odd padding that ``output_shape`` or ``auto_pad`` asks for is larger in front with SAME_UPPER, else behind.
+    An odd padding that ``output_shape`` or ``auto_pad`` asks for is larger behind with SAME_UPPER, else in front.
 
     Raises
     ------
@@ -105,12 +105,12 @@ def spread_window(
         whole = (image[axis] - 1) * strides[axis] + extra[axis] + dilations[axis] * (kernel[axis] - 1) + 1
         asked = list(output_shape)[-rank:][axis] if output_shape else None
         if asked is None and mode.startswith("SAME"):
-            asked = image[axis] * strides[axis]
+            asked = min(image[axis] * strides[axis], whole)
         if mode == "VALID":
             begins[axis] = ends[axis] = 0
         if asked is not None:
             total = max(whole - asked, 0)
-            begins[axis] = total - total // 2 if mode == "SAME_UPPER" else total // 2
+            begins[axis] = total // 2 if mode == "SAME_UPPER" else total - total // 2
             ends[axis] = total - begins[axis]
         count = asked if asked is not None else whole - begins[axis] - ends[axis]
         if count <= 0 or begins[axis] < 0 or ends[axis] < 0:
