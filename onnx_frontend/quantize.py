@@ -6,13 +6,13 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper, shape_inference
+from onnx import TensorProto, helper, numpy_helper
 
 from rtl.spec.elementwise import add_scale
 from rtl.spec.errors import BadInput
 from rtl.spec.number import quantize as to_int8
 
-from .batch import graph_inputs
+from .batch import graph_inputs, infer
 from .calibrate import Feed, Progress, ranges, silent
 from .loader import Source, load
 from .movements import CLAMPS
@@ -299,6 +299,6 @@ def _consumers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
 
 
 def _element_types(model: onnx.ModelProto) -> dict[str, int]:
-    inferred = shape_inference.infer_shapes(model)
+    inferred = infer(model)
     values = [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
     return {value.name: value.type.tensor_type.elem_type for value in values}
