@@ -87,5 +87,3 @@ def bias_of(value: Value) -> Weight:
     if value.zero_point.any():
         raise Obstacle("the bias has a zero point", "quantize the bias with zero point 0")
     return value
-
-

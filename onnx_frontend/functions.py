@@ -45,10 +45,10 @@ def function(draft: Draft, *operands: Value | None, line: Line | None = None) ->
         constants.update(given.constants)
     for operand in operands:
         if operand is not None and is_constant(operand):
-            given = spread(numbers(operand), real)
-            if given is None:
+            placed = spread(numbers(operand), real)
+            if placed is None:
                 raise Obstacle("a constant that differs within a channel", "quantize the constant")
-            constants[_name_of(draft, operand)] = given
+            constants[_name_of(draft, operand)] = placed
 
     assert draft.proto is not None
     step = onnx.NodeProto()
@@ -95,7 +95,7 @@ def spread(array: NDArray[np.generic], real: Real) -> NDArray[np.generic] | None
         return array.reshape(())
     full = np.broadcast_to(array, real.shape).ravel()
     if (full == full[0]).all():
-        return full[0].reshape(())
+        return np.asarray(full[0])
     channels = image_shape(real.tensor.shape)[0]
     if real.order is not None:
         if not is_permutation(real.order, full.size):
@@ -103,7 +103,7 @@ def spread(array: NDArray[np.generic], real: Real) -> NDArray[np.generic] | None
         placed = np.empty_like(full)
         placed[real.order] = full
         full = placed
-    grid = full.reshape(channels, -1)
+    grid: NDArray[np.generic] = full.reshape(channels, -1)
     return grid[:, :1].copy() if (grid == grid[:, :1]).all() else None
 
 
@@ -113,7 +113,9 @@ def by_channel(draft: Draft, value: Value, array: NDArray[np.generic]) -> Value:
         return value
     if any(one != size for one, size in zip(np.broadcast_shapes(array.shape, value.shape), value.shape, strict=True)):
         return value
-    varying = [axis for axis, size in zip(range(-1, -array.ndim - 1, -1), reversed(array.shape), strict=True) if size > 1]
+    varying = [
+        axis for axis, size in zip(range(-1, -array.ndim - 1, -1), reversed(array.shape), strict=True) if size > 1
+    ]
     if len(varying) != 1:
         return value
     tensor, order = axis_first(draft, value, varying[0] % len(value.shape))
@@ -138,10 +140,8 @@ def result_of(draft: Draft, value: Function) -> Result:
     return Result(value.shape, make, order=value.real.order, made=source.shape, moved_by=value.real.moved_by)
 
 
-def tabulate(
-    value: Function, source: Tensor, output: Tensor, opsets: tuple[tuple[str, int], ...]
-) -> NDArray[np.int8]:
-    """Return int8 (channels, 256): dequantize all bytes, compute, quantize, by ONNX Runtime; one row if all are alike."""
+def tabulate(value: Function, source: Tensor, output: Tensor, opsets: tuple[tuple[str, int], ...]) -> NDArray[np.int8]:
+    """Return int8 (channels, 256), or one row: all bytes dequantized, computed and quantized by ONNX Runtime."""
     channels = image_shape(source.shape)[0] if value.by_channel else 1
     grid = np.broadcast_to(np.arange(LOW, HIGH + 1, dtype=np.int8), (1, channels, 256))
     given: Mapping[str, NDArray[np.generic]] = {
@@ -154,12 +154,11 @@ def tabulate(
     nodes = [
         helper.make_node("DequantizeLinear", ["bytes@", "source_scale@", "source_zero@"], [ARGUMENT]),
         *value.steps,
-        helper.make_node(
-            "QuantizeLinear", [value.steps[-1].output[0], "output_scale@", "output_zero@"], ["table@"]
-        ),
+        helper.make_node("QuantizeLinear", [value.steps[-1].output[0], "output_scale@", "output_zero@"], ["table@"]),
     ]
     (table,) = evaluate(nodes, {**given, **value.constants}, ["table@"], opsets)
-    return np.broadcast_to(table.astype(np.int8), (1, channels, 256))[0].copy()
+    rows: NDArray[np.int8] = np.broadcast_to(table.astype(np.int8), (1, channels, 256))[0].copy()
+    return rows
 
 
 def clamped(line: Line | None, lower: float, upper: float) -> Line | None:

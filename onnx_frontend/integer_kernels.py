@@ -177,7 +177,12 @@ def _windows(
         elif mode == b"VALID":
             begins[axis] = 0
         ends.append(max(total - begins[axis], 0))
-    windows = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": [*begins, *ends]}
+    windows: dict[str, Any] = {
+        "kernel_shape": kernel,
+        "strides": strides,
+        "dilations": dilations,
+        "pads": [*begins, *ends],
+    }
     ones = {"w": np.ones((1, 1, *kernel), np.float32)}
     inside = _run_on_ones(rewrite, image, helper.make_node("Conv", ["x", "w"], ["y"], **windows), ones)
     counts = np.rint(inside / np.where(mean == 0, 1, mean)).astype(np.int64)
@@ -218,7 +223,7 @@ def reduce(rewrite: Rewrite, node: onnx.NodeProto) -> None:
     count = prod(before) // prod(after)
     if count * LARGEST >= EXACT:
         raise rewrite.refusal(node, f"sums of {count} elements are not exact in float32")
-    if not axes:
+    if not axes or any(axis % len(before) == 0 for axis in axes):
         raise rewrite.refusal(node, "it reduces the batch")
     divisor = np.float32(count if node.op_type == "ReduceMean" else 1)
     listed = rewrite.constant(f"{stem}_axes", np.array(axes, np.int64))
@@ -270,9 +275,7 @@ def _constants(rewrite: Rewrite, node: onnx.NodeProto, **schemes: tuple[Any, Any
     ]
 
 
-def _integers(
-    rewrite: Rewrite, stem: str, source: tuple[str, np.float32, np.int8]
-) -> tuple[list[onnx.NodeProto], str]:
+def _integers(rewrite: Rewrite, stem: str, source: tuple[str, np.float32, np.int8]) -> tuple[list[onnx.NodeProto], str]:
     """Return nodes that make ``q - zero_point`` of a tensor, as float32, and the name of the result."""
     one = rewrite.constant(f"{stem}_one", np.float32(1))
     zero = rewrite.constant(f"{stem}_x_zero", source[2])

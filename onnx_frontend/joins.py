@@ -14,7 +14,7 @@ from .constants import scheme_of
 from .draft import Draft
 from .functions import result_of
 from .pieces import pieces
-from .values import Constant, Function, Obstacle, Order, Quantized, Real, Result, Shape, Value, Weight, tensor_shape
+from .values import Constant, Function, Obstacle, Order, Quantized, Result, Shape, Value, Weight, tensor_shape
 from .views import shape_of
 
 
@@ -95,7 +95,9 @@ def _moved(draft: Draft, parts: Sequence[_Part], index: NDArray[np.int64], fill:
         shift = 128 if tensors[0].unsigned else 0
         fill = float(dequantize(int(fill) - shift, tensors[0].scale, zero_point))
     kept = one_scheme and (
-        (index >= 0).all() or fill == dequantize(quantize(fill, tensors[0].scale, tensors[0].zero_point), tensors[0].scale, tensors[0].zero_point)
+        (index >= 0).all()
+        or fill
+        == dequantize(quantize(fill, tensors[0].scale, tensors[0].zero_point), tensors[0].scale, tensors[0].zero_point)
     )
 
     def make(output: Tensor, low: int, high: int) -> Node:

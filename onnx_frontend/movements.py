@@ -30,7 +30,20 @@ LINEAR = {"Add", "BatchNormalization", "Div", "Mul", "Neg", "Sub"}
 CLAMPS = {"Clip", "Relu"}
 
 FUNCTIONS = LINEAR | CLAMPS
-FUNCTIONS |= {"Abs", "Ceil", "Celu", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log"}
+FUNCTIONS |= {
+    "Abs",
+    "Ceil",
+    "Celu",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Floor",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Log",
+}
 FUNCTIONS |= {"Max", "Min", "Mish", "PRelu", "Pow", "QuickGelu", "Reciprocal", "Round", "Selu", "Sigmoid", "Sign"}
 FUNCTIONS |= {"Softplus", "Softsign", "Sqrt", "Swish", "Tanh", "ThresholdedRelu"}
 """Compute each element from one element, or from one of each operand."""

@@ -91,7 +91,8 @@ def _reach(free: NDArray[np.bool_], same: Map, moving: Map, block: list[slice], 
             break
         for stop in (start + step + 1, size):
             longer = tuple(slice(start, stop, step) if index == axis else part for index, part in enumerate(block))
-            count = _line(*(np.moveaxis(array[longer], axis, 0) for array in (free, same, moving)))
+            along = [array[longer].swapaxes(axis, 0) for array in (same, moving)]
+            count = _line(free[longer].swapaxes(axis, 0), *along)
             if count < 2:
                 break
         if count > best[1]:

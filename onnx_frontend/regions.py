@@ -100,7 +100,9 @@ def _states(
         alone = given and len(readers[given[0].root]) == 1 and given[0].root not in outputs
         if node.op_type in CLAMPS and alone and given[0].root == node.input[0] and node.input[0] in computed:
             continue  # bounds of the operator before it
-        state = _next(node, given, [arrays[source] for source in node.input if source in arrays], node.input[0] in arrays)
+        state = _next(
+            node, given, [arrays[source] for source in node.input if source in arrays], node.input[0] in arrays
+        )
         if state is not None:
             states[name] = state
     return states

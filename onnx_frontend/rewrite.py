@@ -17,7 +17,18 @@ from .batch import graph_inputs, infer_shapes, with_batch
 
 METADATA_KEY = "fpga_accel.oracle"
 MICROSOFT = "com.microsoft"
-THROUGH = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "MaxPool", "Slice", "Split"}
+THROUGH = {
+    "Reshape",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "Transpose",
+    "Identity",
+    "Dropout",
+    "MaxPool",
+    "Slice",
+    "Split",
+}
 THROUGH |= {"DepthToSpace", "SpaceToDepth", "Gather", "Expand", "Tile", "Resize", "Concat", "Pad"}
 """Operators whose float32 results quantize again to the bytes that were dequantized."""
 BEHIND = THROUGH - {"MaxPool"} | {"Relu", "Clip"}

@@ -32,7 +32,7 @@ def evaluate(
         "question",
         [],
         [helper.make_empty_tensor_value_info(name) for name in outputs],
-        [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in constants.items()],
+        [numpy_helper.from_array(np.array(array, order="C"), name) for name, array in constants.items()],
     )
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets]
     model = helper.make_model(graph, opset_imports=imports, ir_version=onnx.IR_VERSION_2023_5_5)

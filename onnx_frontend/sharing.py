@@ -3,7 +3,7 @@
 import onnx
 from onnx import helper, numpy_helper
 
-from .movements import CHOOSE, MOVES
+from .movements import CHOOSE, CLAMPS, MOVES
 from .regions import constants, varying_axis
 
 EXACT = {"Add", "Mul", "Sub"}
@@ -13,7 +13,9 @@ EXACT = {"Add", "Mul", "Sub"}
 def keeps_scale(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
     """Say whether a node only moves or chooses bytes: its results have the scale and zero point of its input."""
     if node.op_type == "Pad":
-        mode = next((helper.get_attribute_value(entry) for entry in node.attribute if entry.name == "mode"), b"constant")
+        mode = next(
+            (helper.get_attribute_value(entry) for entry in node.attribute if entry.name == "mode"), b"constant"
+        )
         if mode == b"constant" and len(node.input) > 2 and node.input[2]:
             fill = next((entry for entry in model.graph.initializer if entry.name == node.input[2]), None)
             return fill is not None and not numpy_helper.to_array(fill).any()
@@ -21,9 +23,10 @@ def keeps_scale(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
 
 
 def joined_tensors(model: onnx.ModelProto) -> dict[str, str]:
-    """Return, for each tensor that only a Concat reads, the result of the Concat, whose scale it can have.
+    """Return, for each tensor that only a Concat reads, the result whose scale it can have.
 
-    Not for inputs of the model, tensors that share their own input's scale, and results of Add, Sub and Mul.
+    That is the Concat's, or of the Relu or Clip that alone reads it. Not for inputs of the model, tensors that share
+    their own input's scale, and results of Add, Sub and Mul.
     """
     producers = {output: node for node in model.graph.node for output in node.output}
     outputs = {value.name for value in model.graph.output}
@@ -38,6 +41,9 @@ def joined_tensors(model: onnx.ModelProto) -> dict[str, str]:
             continue
         if not keeps_scale(model, producer) and producer.op_type not in EXACT | {"Concat"}:
             joined[name] = first.output[0]
+            behind = readers.get(first.output[0], [])
+            if len(behind) == 1 and behind[0].op_type in CLAMPS and first.output[0] not in outputs:
+                joined[name] = behind[0].output[0]
     return joined
 
 

@@ -50,7 +50,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Weight:
-    """A dequantized constant: ``scale * (array - zero_point)``, per tensor or along ``axis``; ``name`` is the array's."""
+    """A dequantized constant, ``scale * (array - zero_point)``, per tensor or along ``axis``; ``name``: the array's."""
 
     array: NDArray[np.generic]
     scale: NDArray[np.float32]

@@ -80,7 +80,9 @@ class Net:
             self.constants,
         )
         domains = [("", self.opset), ("com.microsoft", 1)]
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(*domain) for domain in domains], ir_version=9)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid(*domain) for domain in domains], ir_version=9
+        )
         return infer(model)
 
     def data(self, count=6):

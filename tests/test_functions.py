@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from nets import VARIANTS, Net, assert_equal_on_every_tensor, quantized_by_onnx_runtime, quantized_variant
+
 from onnx_frontend.importer import import_graph
 from onnx_frontend.quantize import quantize
 from rtl.spec.graph import Add, ChannelAffine, Constant, Conv, Move, Mul, Table
@@ -188,7 +188,11 @@ PAIRS = {
     "mul": (lambda n: two(n, "Mul"), [Conv, Conv, Mul]),
     "squeeze and excite": (squeeze_excite, None),
     "rows by columns": (
-        lambda n: n.op("Add", n.op("ReduceMean", n.constant([3], np.int64)), given=n.op("ReduceMax", n.constant([2], np.int64), given="x")),
+        lambda n: n.op(
+            "Add",
+            n.op("ReduceMean", n.constant([3], np.int64)),
+            given=n.op("ReduceMax", n.constant([2], np.int64), given="x"),
+        ),
         None,
     ),
     "whole constant": (lambda n: n.op("Mul", n.random(5, 9, 7, size=1)), [Constant, Mul]),

@@ -1,15 +1,14 @@
-"""Operators with weights or windows: small models quantized by us and by ONNX Runtime; oracle = reference everywhere."""
+"""Operators with weights or windows: small models quantized by us and by ONNX Runtime; oracle = reference."""
 
 import numpy as np
-import onnx
 import pytest
-
 from nets import VARIANTS, Net, assert_equal_on_every_tensor, quantized_by_onnx_runtime, quantized_variant
+
 from onnx_frontend.calibrate import session
 from onnx_frontend.importer import import_graph
 from onnx_frontend.operators import operators_markdown, supported
 from onnx_frontend.quantize import quantize
-from rtl.spec.graph import Add, AveragePool, Conv, MaxPool, Move, Table
+from rtl.spec.graph import Add, AveragePool, Conv, MaxPool, Table
 from sim import reference
 
 
@@ -129,7 +128,9 @@ CASES = {
     "convtranspose": lambda n: n.spread(4, 3, 3),
     "convtranspose strided": lambda n: n.spread(4, 2, 2, strides=[2, 2]),
     "convtranspose padded": lambda n: n.spread(3, 4, 3, strides=[2, 3], pads=[1, 0, 2, 1]),
-    "convtranspose output padding": lambda n: n.spread(3, 3, 3, strides=[2, 3], pads=[1, 1, 1, 1], output_padding=[1, 2]),
+    "convtranspose output padding": lambda n: n.spread(
+        3, 3, 3, strides=[2, 3], pads=[1, 1, 1, 1], output_padding=[1, 2]
+    ),
     "convtranspose dilated": lambda n: n.spread(3, 3, 2, strides=[3, 1], dilations=[2, 3], pads=[2, 1, 1, 0]),
     "convtranspose output shape": lambda n: n.spread(3, 3, 3, strides=[2, 2], output_shape=[18, 13]),
     "convtranspose output shape upper": lambda n: n.spread(

@@ -80,7 +80,7 @@ def PRelu(draft: Draft, x: Value, slope: Value) -> Value:
         return function(draft, x, slope)
     if given.steps:
         raise Obstacle("its input is not quantized", "quantize its input (Q/DQ)")
-    return _two_sided(draft, given.real, slopes)
+    return _two_sided(draft, given.real, slopes.astype(np.float32))
 
 
 def BatchNormalization(
@@ -98,14 +98,18 @@ def BatchNormalization(
 ) -> Value:
     """A factor and an offset for each channel; behind a Conv or Gemm `quantize` folds it into the weights."""
     if isinstance(x, Result):
-        raise Obstacle("its input is not quantized", "fold it into the Conv before quantization (`fpga-accel quantize` does)")
+        raise Obstacle(
+            "its input is not quantized", "fold it into the Conv before quantization (`fpga-accel quantize` does)"
+        )
     if training_mode:
         raise Obstacle("training_mode 1; only 0 is supported", "export the model for inference")
     real = draft.settle(x)
     arrays = [numbers(value).astype(np.float64) for value in (scale, b, input_mean, input_var)]
     slope = arrays[0] / np.sqrt(arrays[3] + epsilon)
     step = function(draft, real, line=Line(slope, arrays[1] - arrays[2] * slope))
-    constants = dict(zip(draft.inputs[1:], (numbers(value) for value in (scale, b, input_mean, input_var)), strict=True))
+    constants = dict(
+        zip(draft.inputs[1:], (numbers(value) for value in (scale, b, input_mean, input_var)), strict=True)
+    )
     return replace(step, constants=constants)
 
 
@@ -185,7 +189,7 @@ def _extreme(draft: Draft, inputs: tuple[Value, ...], *, upper: bool) -> Value:
     return function(draft, *inputs)
 
 
-def _two_sided(draft: Draft, real: Real, slopes: NDArray[np.generic]) -> Result:
+def _two_sided(draft: Draft, real: Real, slopes: NDArray[np.float32]) -> Result:
     """Return PRelu with a slope for each channel: positive part and negative part, added; one of the two is 0.
 
     Both parts are in the scale of the result, so the sum is that of integers.

@@ -37,14 +37,34 @@ INEXACT = {
         "a norm over elements, which has no exact integer form",
     ),
     **dict.fromkeys(
-        ("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceProd", "ReduceSumSquare", "CumSum", "LpPool"),
+        (
+            "ReduceL1",
+            "ReduceL2",
+            "ReduceLogSum",
+            "ReduceLogSumExp",
+            "ReduceProd",
+            "ReduceSumSquare",
+            "CumSum",
+            "LpPool",
+        ),
         "sums or products of functions of elements, which have no exact integer form",
     ),
     **dict.fromkeys(
-        ("LSTM", "GRU", "RNN", "If", "Loop", "Scan"), "a graph that runs as often as its data says, which the core cannot"
+        ("LSTM", "GRU", "RNN", "If", "Loop", "Scan"),
+        "a graph that runs as often as its data says, which the core cannot",
     ),
     **dict.fromkeys(
-        ("NonMaxSuppression", "TopK", "NonZero", "Where", "ArgMin", "RoiAlign", "GatherND", "GatherElements", "ScatterND"),
+        (
+            "NonMaxSuppression",
+            "TopK",
+            "NonZero",
+            "Where",
+            "ArgMin",
+            "RoiAlign",
+            "GatherND",
+            "GatherElements",
+            "ScatterND",
+        ),
         "elements chosen by their values, which the core cannot",
     ),
 }

@@ -95,7 +95,9 @@ def Resize(
     return _resized(draft, x, mode, coordinate_transformation_mode)
 
 
-def Upsample(draft: Draft, x: Value, scales: Value | Sequence[float] | None = None, *, mode: str | bytes = "nearest") -> Value:
+def Upsample(
+    draft: Draft, x: Value, scales: Value | Sequence[float] | None = None, *, mode: str | bytes = "nearest"
+) -> Value:
     """Nearest."""
     return _resized(draft, x, mode, "asymmetric")
 
@@ -204,7 +206,9 @@ def Identity(draft: Draft, input: Value) -> Value:
     return input
 
 
-def Dropout(draft: Draft, data: Value, ratio: Value | None = None, training_mode: Value | None = None, **_: object) -> Value:
+def Dropout(
+    draft: Draft, data: Value, ratio: Value | None = None, training_mode: Value | None = None, **_: object
+) -> Value:
     """Removed, as it does nothing at inference."""
     return data
 

@@ -187,7 +187,9 @@ def maximum(draft: Draft, x: Value, axes: Sequence[int], keep: bool) -> Value:
     if 1 in axes:
         others = [axis for axis in range(1, len(shape)) if axis not in axes]
         turned = np.arange(prod(shape)).reshape(shape).transpose(0, *others, *axes)
-        line = view(draft, real, (1, prod(shape[axis] for axis in others), prod(shape[axis] for axis in axes)), turned.ravel())
+        line = view(
+            draft, real, (1, prod(shape[axis] for axis in others), prod(shape[axis] for axis in axes)), turned.ravel()
+        )
         real = draft.settle(line)
         made: tuple[int, ...] = (1, real.shape[1], 1)
     else:

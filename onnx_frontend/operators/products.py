@@ -143,7 +143,9 @@ def MatMul(draft: Draft, a: Value, b: Value) -> Value:
     left, right = draft.seen(a), draft.seen(b)
     rank = len(left.shape)
     if rank not in (3, 4) or len(right.shape) != rank or left.shape[-1] != right.shape[-2]:
-        raise Obstacle(f"operands of shapes {list(left.shape)} and {list(right.shape)}", "use (batch, M, K) x (batch, K, N)")
+        raise Obstacle(
+            f"operands of shapes {list(left.shape)} and {list(right.shape)}", "use (batch, M, K) x (batch, K, N)"
+        )
     batches = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     left = expanded(draft, left, (*batches, *left.shape[-2:]))
     right = expanded(draft, right, (*batches, *right.shape[-2:]))

@@ -6,7 +6,19 @@ from onnx_frontend.constants import QUANTIZE_IT, scheme
 from onnx_frontend.draft import Draft
 from onnx_frontend.functions import result_of
 from onnx_frontend.lowering import rescaled
-from onnx_frontend.values import Constant, Function, Input, Obstacle, Quantized, Real, Result, Tail, Value, Weight, tensor_shape
+from onnx_frontend.values import (
+    Constant,
+    Function,
+    Input,
+    Obstacle,
+    Quantized,
+    Real,
+    Result,
+    Tail,
+    Value,
+    Weight,
+    tensor_shape,
+)
 from onnx_frontend.views import shape_of
 from rtl.spec.graph import Tensor
 

@@ -73,7 +73,9 @@ def Elu(draft: Draft, x: Value, *, alpha: float = 1.0) -> Value:
     return function(draft, x)
 
 
-def Selu(draft: Draft, x: Value, *, alpha: float = 1.67326319217681884765625, gamma: float = 1.05070102214813232421875) -> Value:
+def Selu(
+    draft: Draft, x: Value, *, alpha: float = 1.67326319217681884765625, gamma: float = 1.05070102214813232421875
+) -> Value:
     """By table."""
     return function(draft, x)
 
