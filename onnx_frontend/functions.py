@@ -17,7 +17,7 @@ from rtl.spec.number import HIGH, LOW, quantize
 
 from .constants import numbers
 from .draft import Draft
-from .runtime import evaluate
+from .answers import evaluate
 from .values import ARGUMENT, Constant, Function, Line, Obstacle, Real, Result, Value, Weight
 from .views import axis_first, is_permutation
 

@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from rtl.spec.elementwise import add_scale
+from rtl.spec.elementwise import exact_scale
 from rtl.spec.errors import BadInput
 from rtl.spec.number import quantize as to_int8
 
@@ -18,7 +18,7 @@ from .loader import Source, load
 from .movements import CLAMPS
 from .regions import inner_tensors, whole_constants
 from .scheme import Scheme, activation_scheme, quantize_weight
-from .sharing import biased_products, joined_tensors, keeps_scale
+from .sharing import EXACT, biased_products, joined_tensors, keeps_scale
 from .simplify import simplify
 
 METHODS = ("minmax", "percentile")
@@ -122,7 +122,7 @@ def schemes(model: onnx.ModelProto, observed: Mapping[str, tuple[float, float]])
     """Return the scheme of each activation, and of constants with a number for each element.
 
     Where ONNX only moves bytes it is the input's; the inputs of a Concat get that of its output where nobody else reads
-    them. The scale of an Add is the next larger one for which the core's integers reproduce all 65,536 pairs.
+    them. The scale of Add, Sub and Mul is the next larger one for which the core's integers reproduce all 65,536 pairs.
     """
     producers = {output: node for node in model.graph.node for output in node.output}
     result = {name: activation_scheme(array.min(), array.max()) for name, array in whole_constants(model).items()}
@@ -133,9 +133,10 @@ def schemes(model: onnx.ModelProto, observed: Mapping[str, tuple[float, float]])
         own = activation_scheme(low, high)
         if node is not None and keeps_scale(model, node) and node.input[0] in result:
             own = result[node.input[0]]
-        elif node is not None and node.op_type == "Add" and all(operand in result for operand in node.input):
+        elif node is not None and node.op_type in EXACT and all(operand in result for operand in node.input):
             a, b = (result[operand] for operand in node.input)
-            scale = add_scale(a.scale, a.zero_point, b.scale, b.zero_point, own.scale, own.zero_point)
+            pair = a.scale, a.zero_point, b.scale, b.zero_point
+            scale = exact_scale(EXACT[node.op_type], *pair, own.scale, own.zero_point)
             own = Scheme(scale, own.zero_point)
         result[name] = own
     for name, joined in joined_tensors(model).items():

@@ -3,11 +3,13 @@
 import onnx
 from onnx import helper, numpy_helper
 
+from rtl.spec.elementwise import add_constants, mul_constants, sub_constants
+
 from .movements import CHOOSE, CLAMPS, MOVES
 from .regions import constants, varying_axis
 
-EXACT = {"Add", "Mul", "Sub"}
-"""Operators whose scales are chosen so that the core reproduces every pair: they keep theirs."""
+EXACT = {"Add": add_constants, "Mul": mul_constants, "Sub": sub_constants}
+"""Operators whose scale is chosen so that the core's integers reproduce every pair of bytes, and stays so."""
 
 
 def keeps_scale(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
@@ -39,7 +41,7 @@ def joined_tensors(model: onnx.ModelProto) -> dict[str, str]:
         producer = producers.get(name)
         if first.op_type != "Concat" or others or name in outputs or producer is None:
             continue
-        if not keeps_scale(model, producer) and producer.op_type not in EXACT | {"Concat"}:
+        if not keeps_scale(model, producer) and producer.op_type not in {*EXACT, "Concat"}:
             joined[name] = first.output[0]
             behind = readers.get(first.output[0], [])
             if len(behind) == 1 and behind[0].op_type in CLAMPS and first.output[0] not in outputs:

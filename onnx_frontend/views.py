@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rtl.spec.graph import Tensor
 
 from .draft import Draft
-from .runtime import evaluate
+from .answers import evaluate
 from .values import (
     Constant,
     Function,

@@ -6,6 +6,7 @@ from nets import VARIANTS, Net, assert_equal_on_every_tensor, quantized_by_onnx_
 
 from onnx_frontend.importer import import_graph
 from onnx_frontend.quantize import quantize
+from onnx_frontend.sharing import EXACT
 from rtl.spec.graph import Add, ChannelAffine, Constant, Conv, Move, Mul, Table
 
 MICROSOFT = {"domain": "com.microsoft"}
@@ -227,6 +228,16 @@ def test_models_that_onnx_runtime_quantized(tmp_path, build, activation):
     build(net)
     feed = net.data()
     assert_equal_on_every_tensor(quantized_by_onnx_runtime(net, feed, tmp_path, activation), feed)
+
+
+@pytest.mark.parametrize("operator, constants", EXACT.items())
+def test_the_core_reproduces_every_pair(operator, constants):
+    net = Net(seed=2)
+    two(net, operator)
+    graph = import_graph(quantize(net.model(), net.data()))
+    node = graph.nodes[-1]
+    schemes = [(graph.tensors[name].scale, graph.tensors[name].zero_point) for name in (*node.inputs, node.output)]
+    assert constants(*(number for scheme in schemes for number in scheme)).differing == 0
 
 
 def test_no_quantization_within_a_chain():
