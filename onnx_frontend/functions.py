@@ -15,9 +15,9 @@ from rtl.spec import graph as spec
 from rtl.spec.graph import Node, Tensor, image_shape
 from rtl.spec.number import HIGH, LOW, quantize
 
+from .answers import evaluate
 from .constants import numbers
 from .draft import Draft
-from .answers import evaluate
 from .values import ARGUMENT, Constant, Function, Line, Obstacle, Real, Result, Value, Weight
 from .views import axis_first, is_permutation
 

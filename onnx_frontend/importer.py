@@ -103,11 +103,7 @@ class _Import:
             return None, self.verdicts
         name = self.model.graph.name or "model"
         graph = Graph(name, inputs, tuple(outputs), self.draft.tensors, tuple(self.draft.nodes))
-        try:
-            return finish(graph), self.verdicts
-        except Obstacle as obstacle:
-            self._refuse(name, "graph", obstacle.reason, obstacle.remedy)
-            return None, self.verdicts
+        return finish(graph), self.verdicts
 
     def _guard(self, name: str, what: str, work: object) -> None:
         try:

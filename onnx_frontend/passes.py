@@ -1,18 +1,13 @@
 """Passes over the imported graph, Graph to Graph, in the order in which they are applied."""
 
 from dataclasses import replace
-from math import prod
 
-import numpy as np
-
-from rtl.spec.graph import Graph, Move, Node, Reshape, image_shape
-
-from .pieces import pieces
+from rtl.spec.graph import Graph, Node, Reshape
 
 
 def finish(graph: Graph) -> Graph:
     """Return the graph after all passes."""
-    for each in (fold_input_reshape, drop_unread, move_reshaped):
+    for each in (fold_input_reshape, drop_unread):
         graph = each(graph)
     return graph
 
@@ -44,22 +39,3 @@ def drop_unread(graph: Graph) -> Graph:
     written = {node.output for node in kept} | {port.tensor for port in graph.inputs}
     tensors = {name: tensor for name, tensor in graph.tensors.items() if name in written}
     return replace(graph, nodes=tuple(reversed(kept)), tensors=tensors)
-
-
-def move_reshaped(graph: Graph) -> Graph:
-    """Return the graph with a Move for each Reshape that the core cannot read as it is.
-
-    A Reshape is the same bytes on the host. On the core, where a line holds the channels of a pixel, only one that
-    keeps channels, height and width costs nothing. The host may read what others give, no node may.
-    """
-    readers = {name for node in graph.nodes for name in node.inputs}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        if isinstance(node, Reshape) and node.output in readers:
-            before, after = (image_shape(graph.tensors[name].shape) for name in (node.inputs[0], node.output))
-            if before != after:
-                index = np.arange(prod(after)).reshape(after)
-                fill = graph.tensors[node.output].zero_point
-                node = Move(node.name, node.inputs, node.output, "Reshape", pieces(index, [before]), fill)
-        nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from rtl.spec.graph import Tensor
 
-from .draft import Draft
 from .answers import evaluate
+from .draft import Draft
 from .values import (
     Constant,
     Function,
