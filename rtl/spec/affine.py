@@ -1,8 +1,8 @@
 """A factor and an offset for each channel: integer constants with which the core computes a table of 256 bytes.
 
 The table is what an ONNX file says a channel does to each byte. The core computes
-``clamp(requantize(x * weight + bias, multiplier) + zero_point, low, high)``. With weight and bias given, every entry of the
-table bounds the multiplier from one side or both, so whether there is one follows from 256 comparisons.
+``clamp(requantize(x * weight + bias, multiplier) + zero_point, low, high)``. With weight and bias given, every entry of
+the table bounds the multiplier from one side or both, so whether there is one follows from 256 comparisons.
 """
 
 from dataclasses import dataclass

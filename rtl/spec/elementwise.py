@@ -36,8 +36,8 @@ BYTES = np.arange(LOW, HIGH + 1, dtype=np.int64)
 class AddConstants:
     """Constants of ``requantize(a * p + b * q + c, multiplier, zy)``; a Rescale has ``q == 0``.
 
-    For a Mul ``(a - za) * (b - zb)`` stands for ``a``, with ``p == 1`` and ``q == 0``. ``p`` and ``q`` are signed 16-bit
-    integers, and the sum is below 2**24 for all int8 ``a`` and ``b``.
+    For a Mul ``(a - za) * (b - zb)`` stands for ``a``, with ``p == 1`` and ``q == 0``. ``p`` and ``q`` are signed
+    16-bit integers, and the sum is below 2**24 for all int8 ``a`` and ``b``.
     ``differing`` counts the pairs (of 65,536; of 256 for a Rescale) where the result is not the float32 definition's.
     """
 
@@ -234,10 +234,10 @@ def exact_scale(
     scale_y: np.float32,
     zero_y: int,
 ) -> np.float32:
-    """Return the scale nearest above ``scale_y`` with which ``constants`` (`add_constants` ...) leaves no pair differing.
+    """Return the scale nearest above ``scale_y`` with which ``constants`` leaves no pair differing.
 
-    Scales grow in steps of 2**-16 of themselves, so that the range never shrinks. If none of 64 suffices, ``scale_y``
-    is returned as it is.
+    ``constants`` is :func:`add_constants`, :func:`sub_constants` or :func:`mul_constants`. Scales grow in steps of
+    2**-16 of themselves, so that the range never shrinks. If none of 64 suffices, ``scale_y`` is returned as it is.
     """
     for step in range(NUDGES):
         scale = np.float32(scale_y * np.float32(1 + step * 2.0**-16))
