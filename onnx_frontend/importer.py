@@ -223,7 +223,7 @@ class _Import:
             return Port(output.name, "", (), "")
         if not isinstance(value, Real | Quantized) or shape is None:
             raise Obstacle("the output is not quantized", "quantize the whole model (`fpga-accel quantize` does)")
-        tensor = value.tensor if value.order is None else self.draft.settle(value).tensor
+        tensor = self.draft.called(value)
         dtype = "float32"
         if isinstance(value, Quantized):
             dtype = "uint8" if tensor.unsigned else "int8"

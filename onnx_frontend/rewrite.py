@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rtl.spec.errors import DoesNotFit
 
-from .batch import graph_inputs, infer_shapes, with_batch
+from .batch import graph_inputs, with_batch
+from .calibrate import session
 
 METADATA_KEY = "fpga_accel.oracle"
 MICROSOFT = "com.microsoft"
@@ -57,7 +58,7 @@ class Rewrite:
         for node in model.graph.node:
             if node.op_type == "Constant":
                 self.arrays[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-        self.shapes = infer_shapes(with_batch(model, 1))
+        self.shapes = _shapes(model)
         self.producers = {output: node for node in model.graph.node for output in node.output}
         self.consumers: dict[str, list[onnx.NodeProto]] = {}
         for node in model.graph.node:
@@ -235,3 +236,16 @@ class Rewrite:
         return DoesNotFit(
             f"{node.op_type} '{node.name or node.output[0]}': {reason}; `fpga-accel check` lists what can be done"
         )
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that ONNX Runtime gives the results of nodes for a batch of 1."""
+    fixed = with_batch(model, 1)
+    names = [name for node in fixed.graph.node for name in node.output if name]
+    del fixed.graph.output[:]
+    fixed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    feed = {}
+    for value in graph_inputs(fixed):
+        kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        feed[value.name] = np.zeros([dim.dim_value for dim in value.type.tensor_type.shape.dim], kind)
+    return {name: array.shape for name, array in zip(names, session(fixed).run(names, feed), strict=True)}

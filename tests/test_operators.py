@@ -8,7 +8,7 @@ from onnx_frontend.calibrate import session
 from onnx_frontend.importer import import_graph
 from onnx_frontend.operators import operators_markdown, supported
 from onnx_frontend.quantize import quantize
-from rtl.spec.graph import Add, AveragePool, Conv, MaxPool, Table
+from rtl.spec.graph import Add, AveragePool, Conv, MaxPool, Rescale
 from sim import reference
 
 
@@ -238,7 +238,7 @@ def test_the_host_computes_the_tail(operator, attributes):
 
 KINDS = {
     "conv relu": [Conv],
-    "relu alone": [Table],
+    "relu alone": [Rescale],
     "maxpool": [MaxPool],
     "globalaveragepool": [AveragePool],
     "add relu": [Conv, Conv, Add, Conv],
