@@ -1,0 +1,138 @@
+"""The layers with weights of a float model: read, and written back with other weights and biases."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+WEIGHTED = {"Conv", "Gemm", "MatMul"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A Conv, Gemm or MatMul with constant weight and bias.
+
+    Members
+    -------
+    name : str
+        Of the tensor that it computes, which no two nodes share.
+    node : NodeProto
+        The node itself.
+    weight : array of float32
+        As the node reads it, times Gemm's alpha.
+    axis : int
+        Of the output channels in ``weight``.
+    bias : array of float32 or None
+        One number a channel, times Gemm's beta.
+    """
+
+    name: str
+    node: onnx.NodeProto
+    weight: NDArray[np.float32]
+    axis: int
+    bias: NDArray[np.float32] | None
+
+    @property
+    def linear(self) -> bool:
+        """Whether ``matrix`` says all: false for a MatMul with a weight that is no matrix."""
+        return self.node.op_type != "MatMul" or self.weight.ndim == 2
+
+    @property
+    def group(self) -> int:
+        """Groups of a Conv; 1 of others."""
+        found = [attribute.i for attribute in self.node.attribute if attribute.name == "group"]
+        return found[0] if self.node.op_type == "Conv" and found else 1
+
+    @property
+    def matrix(self) -> NDArray[np.float32]:
+        """The weight as (group, output channel of the group, input channel of the group, taps)."""
+        if self.node.op_type == "Conv":
+            out, inputs = self.weight.shape[:2]
+            return self.weight.reshape(self.group, out // self.group, inputs, -1)
+        rows = np.moveaxis(self.weight, self.axis, 0)
+        return rows.reshape(1, *rows.shape, 1)
+
+    def like(self, matrix: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return a matrix of the shape of ``matrix`` in the shape of the weight."""
+        if self.node.op_type == "Conv":
+            return matrix.reshape(self.weight.shape)
+        return np.moveaxis(matrix.reshape(np.moveaxis(self.weight, self.axis, 0).shape), 0, self.axis)
+
+
+def layers(model: onnx.ModelProto) -> list[Layer]:
+    """Return the layers with weights, in order; those with a weight or bias that is computed are left out."""
+    arrays = {tensor.name: tensor for tensor in model.graph.initializer}
+    found = (_layer(node, arrays) for node in model.graph.node if node.op_type in WEIGHTED)
+    return [layer for layer in found if layer is not None]
+
+
+def _layer(node: onnx.NodeProto, arrays: dict[str, onnx.TensorProto]) -> Layer | None:
+    has_bias = len(node.input) > 2 and node.input[2] != ""
+    if node.input[1] not in arrays or (has_bias and node.input[2] not in arrays):
+        return None
+    weight = numpy_helper.to_array(arrays[node.input[1]]).astype(np.float32)
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    axis = weight.ndim - 1 if node.op_type == "MatMul" else 0
+    if node.op_type == "Gemm":
+        axis = 0 if attributes.get("transB", 0) else 1
+        weight = weight * np.float32(attributes.get("alpha", 1.0))
+    bias = None
+    if has_bias:
+        array = numpy_helper.to_array(arrays[node.input[2]]).astype(np.float32)
+        bias = np.broadcast_to(array.ravel() * np.float32(attributes.get("beta", 1.0)), weight.shape[axis]).copy()
+    return Layer(node.output[0], node, weight, axis, bias)
+
+
+def with_layers(model: onnx.ModelProto, changed: Iterable[Layer]) -> onnx.ModelProto:
+    """Return the model with the weights and biases of ``changed``, each in initializers of its own."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    nodes = {node.output[0]: node for node in result.graph.node}
+    taken = {tensor.name for tensor in result.graph.initializer}
+    for layer in changed:
+        node = nodes[layer.name]
+        forget_scaling(node)
+        given = [(1, layer.weight, "weight")]
+        if layer.bias is not None:
+            given.append((2, layer.bias, "bias"))
+        for index, array, kind in given:
+            given_name = node.input[index] if index < len(node.input) else ""
+            node_input = free_name(given_name or f"{layer.name}_{kind}", taken)
+            taken.add(node_input)
+            result.graph.initializer.append(numpy_helper.from_array(array, node_input))
+            if index < len(node.input):
+                node.input[index] = node_input
+            else:
+                node.input.append(node_input)
+    drop_unused(result.graph)
+    return result
+
+
+def forget_scaling(node: onnx.NodeProto) -> None:
+    """Remove alpha and beta of a Gemm, which are in its layer's weight and bias."""
+    kept = [attribute for attribute in node.attribute if node.op_type != "Gemm" or attribute.name not in _SCALING]
+    del node.attribute[:]
+    node.attribute.extend(kept)
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """Return ``name``, with a number if it is taken."""
+    unique, count = name, 1
+    while unique in taken:
+        count += 1
+        unique = f"{name}_{count}"
+    return unique
+
+
+def drop_unused(graph: onnx.GraphProto) -> None:
+    """Remove the initializers that no node reads."""
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
+_SCALING = ("alpha", "beta")
