@@ -12,6 +12,7 @@ LEVELS = 255
 SEARCH_BINS = 2048
 SHARES = np.linspace(1, 0.3, 71)
 """Parts of the full range that mse tries."""
+KL_LEVELS = 128
 KL_TRIALS = 64
 
 Limits = tuple[float, float]
@@ -54,21 +55,19 @@ def mse(histogram: Histogram, percentile: float) -> Limits:
 def entropy(histogram: Histogram, percentile: float) -> Limits:
     """Minimize the Kullback-Leibler divergence of the quantized distribution from the clipped one, as TensorRT does.
 
-    S. Migacz, "8-bit inference with TensorRT", GTC 2017. Over the magnitudes, in 128 levels, or 255 if all values have
-    one sign. The bin of the zeros, which a Relu fills and every scale represents, counts as its neighbour.
+    S. Migacz, "8-bit inference with TensorRT", GTC 2017. Over the magnitudes, in 128 levels. The bin of the
+    zeros, which a Relu fills and every scale represents, counts as its neighbour.
     """
-    coarse = histogram.coarser(SEARCH_BINS)
-    magnitudes = np.zeros(coarse.counts.size + abs(coarse.first) + 1, np.int64)
-    indices = coarse.first + np.arange(coarse.counts.size)
-    np.add.at(magnitudes, np.where(indices < 0, -indices - 1, indices), coarse.counts)
+    magnitudes = np.zeros(histogram.counts.size + abs(histogram.first) + 1, np.int64)
+    indices = histogram.first + np.arange(histogram.counts.size)
+    np.add.at(magnitudes, np.where(indices < 0, -indices - 1, indices), histogram.counts)
     seen = magnitudes[: int(np.flatnonzero(magnitudes)[-1]) + 1].astype(np.float64)
-    levels = LEVELS if histogram.low >= 0 or histogram.high <= 0 else (LEVELS + 1) // 2
-    if seen.size <= levels:
+    if seen.size <= KL_LEVELS:
         return histogram.low, histogram.high
     seen[0] = seen[1]
-    ends = np.unique(np.linspace(levels, seen.size, KL_TRIALS).astype(int))
-    divergences = [_divergence(seen, int(end), levels) for end in ends]
-    threshold = float(ends[int(np.argmin(divergences))]) * coarse.width
+    ends = np.unique(np.linspace(KL_LEVELS, seen.size, KL_TRIALS).astype(int))
+    divergences = [_divergence(seen, int(end)) for end in ends]
+    threshold = float(ends[int(np.argmin(divergences))]) * histogram.width
     return _within(histogram, -threshold, threshold)
 
 
@@ -95,11 +94,11 @@ def _least(values: NDArray[np.float64], weights: NDArray[np.float64], trials: li
     return trials[int(np.argmin(errors))]
 
 
-def _divergence(magnitudes: NDArray[np.float64], end: int, levels: int) -> float:
-    """Return the divergence when magnitudes from bin ``end`` on are clipped and the rest is put into ``levels``."""
+def _divergence(magnitudes: NDArray[np.float64], end: int) -> float:
+    """Return the divergence when magnitudes from bin ``end`` on are clipped and the rest is put into 128 levels."""
     clipped = magnitudes[:end].copy()
     inside = clipped > 0
-    starts = (np.arange(levels) * end) // levels
+    starts = (np.arange(KL_LEVELS) * end) // KL_LEVELS
     sums = np.add.reduceat(clipped, starts)
     filled = np.add.reduceat(inside.astype(np.float64), starts)
     sizes = np.diff(np.append(starts, end))

@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, shape_inference
 from rtl.spec.elementwise import add_scale
 from rtl.spec.errors import BadInput
 
+from .adaround import adaround
 from .auto import choose, signal_to_noise
 from .batch import graph_inputs
 from .bias_correction import correct_biases
@@ -24,7 +25,7 @@ from .layers import layers
 from .limits import Limits, limits
 from .loader import Source, load
 from .recipe import Choice, Recipe
-from .scheme import QuantizedWeight, Scheme, activation_scheme, quantize_weight
+from .scheme import QuantizedWeight, Scheme, activation_scheme, quantize_bias, quantize_weight
 from .simplify import simplify
 from .writer import Writer
 
@@ -94,7 +95,7 @@ def quantize_model(
     source: Source, calibration: Feed, wish: Recipe, *, exclude: Sequence[str] = (), progress: Progress = silent
 ) -> Quantized:
     """Do the same as :func:`quantize` for a recipe, and return what else is known about the result."""
-    wish.check()
+    wish = wish.settled()
     original = load(source)
     model = prepare(original)
     search = _Search(model, calibration, in_float(model, named_nodes(model, original, exclude)), progress)
@@ -242,6 +243,18 @@ def quantize_layers(
     }
 
 
+def with_biases(
+    model: onnx.ModelProto, scheme: Mapping[str, Scheme], weights: Mapping[str, QuantizedWeight]
+) -> dict[str, QuantizedWeight]:
+    """Return the weights with the biases of the model."""
+    return {
+        layer.name: replace(weight, bias=quantize_bias(layer.bias, scheme[layer.node.input[0]].scale, weight.scale))
+        for layer in layers(model)
+        for weight in [weights.get(layer.name)]
+        if weight is not None
+    }
+
+
 def insert_qdq(
     model: onnx.ModelProto, observed: Mapping[str, Limits], settings: Mapping[str, object]
 ) -> onnx.ModelProto:
@@ -353,10 +366,12 @@ class _Search:
         ranges = {name: limits(observation.histograms[name], recipe.method, recipe.percentile) for name in self.names}
         scheme = schemes(model, ranges, self.excluded, exact=exact)
         weights = quantize_layers(model, scheme, recipe, self.excluded)
+        if exact and recipe.rounding == "adaround":
+            weights = adaround(model, scheme, weights, recipe.weight_bits, feed, self.progress)
         written = model
         if recipe.correct_biases:
             written = correct_biases(model, scheme, weights, feed, self.progress if exact else silent)
-            weights = quantize_layers(written, scheme, recipe, self.excluded)
+            weights = with_biases(written, scheme, weights)
         return model, write_qdq(written, scheme, weights)
 
 

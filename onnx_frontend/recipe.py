@@ -1,7 +1,7 @@
 """How a model is quantized: the settings of one attempt, and what a choice among attempts found."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rtl.spec.errors import BadInput
 
@@ -39,8 +39,14 @@ class Recipe:
     weight_bits: int = 8
     rounding: str = ""
 
-    def check(self) -> None:
-        """Raise BadInput if a setting is not what it must be."""
+    def settled(self) -> "Recipe":
+        """Return the wish with everything filled in that does not need a measurement.
+
+        Raises
+        ------
+        BadInput
+            If a setting is not what it must be.
+        """
         if self.method not in METHODS:
             raise BadInput(f"method: expected one of {', '.join(METHODS)}, not '{self.method}'")
         if not 50 < self.percentile <= 100:
@@ -49,6 +55,15 @@ class Recipe:
             raise BadInput(f"weight bits: expected 8 or 4, not {self.weight_bits}")
         if self.rounding not in ("", *ROUNDINGS):
             raise BadInput(f"rounding: expected one of {', '.join(ROUNDINGS)}, not '{self.rounding}'")
+        recipe = replace(self, rounding=self.rounding or ROUNDINGS[self.weight_bits < 8])
+        if self.method == "auto":
+            return recipe
+        return replace(
+            recipe,
+            equalize=bool(self.equalize),
+            correct_biases=bool(self.correct_biases),
+            clip_weights=bool(self.clip_weights),
+        )
 
     def __str__(self) -> str:
         parts = [f"percentile {self.percentile}" if self.method == "percentile" else self.method]
