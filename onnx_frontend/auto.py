@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from .calibrate import Progress
 from .recipe import Choice, Recipe
 
@@ -57,10 +55,3 @@ def choose(wish: Recipe, equalizable: bool, score: Callable[[Recipe], float], pr
             if measured(tried) > measured(best) + GAIN:
                 best = tried
     return Choice(best, scores)
-
-
-def signal_to_noise(signal: float, noise: float) -> float:
-    """Return the ratio of two powers in decibels; without noise, 200."""
-    if noise <= signal * 1e-20:
-        return 200.0
-    return float(10 * np.log10(max(signal, 1e-30) / noise))

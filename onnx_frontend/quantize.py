@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,19 +15,20 @@ from rtl.spec.elementwise import add_scale
 from rtl.spec.errors import BadInput
 
 from .adaround import adaround
-from .auto import choose, signal_to_noise
+from .auto import choose
 from .batch import graph_inputs
 from .bias_correction import correct_biases
 from .calibrate import Feed, Observation, Progress, batches, check_feed, observe, silent, spread
 from .equalize import equalize, pairs
 from .exclude import named_nodes
-from .layers import layers
 from .limits import Limits, limits
 from .loader import Source, load
+from .noise import compare, mean_ratio
 from .recipe import Choice, Recipe
-from .scheme import QuantizedWeight, Scheme, activation_scheme, quantize_bias, quantize_weight
+from .scheme import Scheme, activation_scheme
 from .simplify import simplify
-from .writer import Writer
+from .weights import quantize_layers, with_biases
+from .writer import Parts, write_qdq
 
 SCORED = 128
 """Samples on which a candidate is tried; more make no difference."""
@@ -46,14 +47,14 @@ class Quantized:
     -------
     model : ModelProto
         In QDQ form.
-    reference : ModelProto
-        The float model that it approximates tensor by tensor: simplified, and equalized if the recipe says so.
+    parts : Parts
+        What it is written from.
     choice : Choice
         The recipe, and the scores it was chosen by.
     """
 
     model: onnx.ModelProto
-    reference: onnx.ModelProto
+    parts: Parts
     choice: Choice
 
 
@@ -100,7 +101,7 @@ def quantize_model(
     model = prepare(original)
     search = _Search(model, calibration, in_float(model, named_nodes(model, original, exclude)), progress)
     choice = choose(wish, bool(search.pairs), search.score, progress)
-    reference, result = search.build(choice.recipe, calibration, exact=True)
+    parts = search.build(choice.recipe, calibration, exact=True)
     settings = {
         **choice.recipe.document(),
         "chosen": wish.method == "auto",
@@ -109,7 +110,7 @@ def quantize_model(
         "exclude": list(exclude),
         "version": importlib.metadata.version("fpga-accel"),
     }
-    return Quantized(with_settings(result, settings), reference, choice)
+    return Quantized(with_settings(write_qdq(parts), settings), parts, choice)
 
 
 def prepare(source: Source) -> onnx.ModelProto:
@@ -225,42 +226,13 @@ def schemes(
     return result
 
 
-def quantize_layers(
-    model: onnx.ModelProto, scheme: Mapping[str, Scheme], recipe: Recipe, excluded: Collection[str] = ()
-) -> dict[str, QuantizedWeight]:
-    """Return the weights and biases in integers of every layer that is quantized."""
-    return {
-        layer.name: quantize_weight(
-            layer.weight,
-            layer.axis,
-            layer.bias,
-            scheme[layer.node.input[0]].scale,
-            recipe.weight_bits,
-            bool(recipe.clip_weights),
-        )
-        for layer in layers(model)
-        if layer.node.input[0] in scheme and layer.name not in excluded
-    }
-
-
-def with_biases(
-    model: onnx.ModelProto, scheme: Mapping[str, Scheme], weights: Mapping[str, QuantizedWeight]
-) -> dict[str, QuantizedWeight]:
-    """Return the weights with the biases of the model."""
-    return {
-        layer.name: replace(weight, bias=quantize_bias(layer.bias, scheme[layer.node.input[0]].scale, weight.scale))
-        for layer in layers(model)
-        for weight in [weights.get(layer.name)]
-        if weight is not None
-    }
-
-
 def insert_qdq(
     model: onnx.ModelProto, observed: Mapping[str, Limits], settings: Mapping[str, object]
 ) -> onnx.ModelProto:
     """Return the simplified float model in QDQ form for known ranges, with ``settings`` in its metadata."""
     scheme = schemes(model, observed)
-    return with_settings(write_qdq(model, scheme, quantize_layers(model, scheme, Recipe("minmax"))), settings)
+    parts = Parts(model, model, scheme, quantize_layers(model, scheme, Recipe("minmax")))
+    return with_settings(write_qdq(parts), settings)
 
 
 def with_settings(model: onnx.ModelProto, settings: Mapping[str, object]) -> onnx.ModelProto:
@@ -270,48 +242,6 @@ def with_settings(model: onnx.ModelProto, settings: Mapping[str, object]) -> onn
     model.producer_name = "fpga-accel"
     onnx.checker.check_model(model)
     return model
-
-
-def write_qdq(
-    model: onnx.ModelProto, scheme: Mapping[str, Scheme], weights: Mapping[str, QuantizedWeight]
-) -> onnx.ModelProto:
-    """Return the simplified float model with QuantizeLinear and DequantizeLinear around every operator."""
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    known = {layer.name: layer for layer in layers(model)}
-    writer = Writer(result, scheme)
-    graph = result.graph
-    nodes = list(graph.node)
-    outputs = {value.name for value in graph.output}
-    del graph.node[:]
-    del graph.value_info[:]
-
-    renamed: dict[str, str] = {}
-    for value in graph_inputs(result):
-        if value.name in scheme:
-            renamed[value.name] = writer.quantize(value.name, value.name, dequantized(value.name))
-    for node in nodes:
-        sources = list(node.input)
-        for index, name in enumerate(sources):
-            if name in renamed:
-                node.input[index] = renamed[name]
-        name = node.output[0]
-        if name in weights:
-            writer.weights(node, known[name], scheme[sources[0]], weights[name])
-        graph.node.append(node)
-        if name in scheme:
-            if name in outputs:
-                graph.node[-1].output[0] = f"{name}_real"
-                writer.quantize(f"{name}_real", name, name)
-            else:
-                renamed[name] = writer.quantize(name, name, dequantized(name))
-    writer.drop_unused()
-    return result
-
-
-def dequantized(name: str) -> str:
-    """Return the name of a tensor in QDQ form after quantization, unless it is an output of the model."""
-    return f"{name}_dequantized"
 
 
 class _Search:
@@ -335,16 +265,8 @@ class _Search:
         """Return the mean signal-to-noise ratio of the outputs, in decibels, on at most ``SCORED`` samples."""
         if not self.expected:
             self.expected = list(batches(self.model, self.ends, self.trial))
-        _, quantized = self.build(recipe, self.trial, exact=False)
-        made = {output for node in quantized.graph.node for output in node.output}
-        actual = {name: dequantized(name) if dequantized(name) in made else name for name in self.ends}
-        signal, noise = np.zeros(len(self.ends)), np.zeros(len(self.ends))
-        runs = batches(quantized, list(actual.values()), self.trial, optimized=True)
-        for expected, arrays in zip(self.expected, runs, strict=True):
-            for index, (name, found) in enumerate(actual.items()):
-                signal[index] += np.sum(np.square(expected[name], dtype=np.float64))
-                noise[index] += np.sum(np.square(arrays[found] - expected[name], dtype=np.float64))
-        return float(np.mean([signal_to_noise(s, n) for s, n in zip(signal.tolist(), noise.tolist(), strict=True)]))
+        parts = self.build(recipe, self.trial, exact=False)
+        return mean_ratio(compare(self.expected, write_qdq(parts), parts.names(self.ends), self.trial))
 
     def variant(self, equalized: bool) -> tuple[onnx.ModelProto, Observation]:
         """Return the float model, equalized or not, and what its tensors hold."""
@@ -360,8 +282,8 @@ class _Search:
             )
         return self.observed[equalized]
 
-    def build(self, recipe: Recipe, feed: Feed, *, exact: bool) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-        """Return the float model of a recipe and its QDQ form."""
+    def build(self, recipe: Recipe, feed: Feed, *, exact: bool) -> Parts:
+        """Return what the model of a recipe is written from; without ``exact``, roughly what, and sooner."""
         model, observation = self.variant(bool(recipe.equalize))
         ranges = {name: limits(observation.histograms[name], recipe.method, recipe.percentile) for name in self.names}
         scheme = schemes(model, ranges, self.excluded, exact=exact)
@@ -372,7 +294,7 @@ class _Search:
         if recipe.correct_biases:
             written = correct_biases(model, scheme, weights, feed, self.progress if exact else silent)
             weights = with_biases(written, scheme, weights)
-        return model, write_qdq(written, scheme, weights)
+        return Parts(model, written, scheme, weights)
 
 
 def _consumers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:

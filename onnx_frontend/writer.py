@@ -1,17 +1,92 @@
-"""Adds QuantizeLinear and DequantizeLinear nodes and their constants to a graph."""
+"""Write a model in QDQ form: QuantizeLinear and DequantizeLinear nodes and their constants."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from .layers import Layer, drop_unused, forget_scaling, free_name
+from .batch import graph_inputs
+from .layers import Layer, drop_unused, forget_scaling, free_name, layers
 from .scheme import QuantizedWeight, Scheme
 
 
-class Writer:
+def dequantized(name: str) -> str:
+    """Return the name of a tensor in QDQ form after quantization, unless it is an output of the model."""
+    return f"{name}_dequantized"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a model in QDQ form is written from.
+
+    Members
+    -------
+    reference : ModelProto
+        The float model that it approximates tensor by tensor: simplified, perhaps equalized.
+    model : ModelProto
+        The same, perhaps with corrected biases.
+    scheme : dict of str to Scheme
+        Of every tensor that is quantized.
+    weights : dict of str to QuantizedWeight
+        Of every layer that is quantized, by the tensor it computes.
+    """
+
+    reference: onnx.ModelProto
+    model: onnx.ModelProto
+    scheme: Mapping[str, Scheme]
+    weights: Mapping[str, QuantizedWeight]
+
+    def names(self, chosen: Collection[str]) -> dict[str, str]:
+        """Return what each of these tensors is called in QDQ form, after quantization if it is quantized."""
+        outputs = {value.name for value in self.model.graph.output}
+        return {name: dequantized(name) if name in self.scheme and name not in outputs else name for name in chosen}
+
+
+def write_qdq(parts: Parts, only: Collection[str] | None = None) -> onnx.ModelProto:
+    """Return the model with QuantizeLinear and DequantizeLinear around every operator, and quantized weights.
+
+    ``only`` names the tensors to quantize and the layers whose weights to quantize; None means all.
+    """
+    model = parts.model
+    scheme = {name: own for name, own in parts.scheme.items() if only is None or name in only}
+    weights = {name: own for name, own in parts.weights.items() if only is None or name in only}
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    known = {layer.name: layer for layer in layers(model)}
+    writer = _Writer(result, scheme)
+    graph = result.graph
+    nodes = list(graph.node)
+    outputs = {value.name for value in graph.output}
+    del graph.node[:]
+    del graph.value_info[:]
+
+    renamed: dict[str, str] = {}
+    for value in graph_inputs(result):
+        if value.name in scheme:
+            renamed[value.name] = writer.quantize(value.name, value.name, dequantized(value.name))
+    for node in nodes:
+        sources = list(node.input)
+        for index, name in enumerate(sources):
+            if name in renamed:
+                node.input[index] = renamed[name]
+        name = node.output[0]
+        if name in weights:
+            writer.weights(node, known[name], parts.scheme[sources[0]], weights[name])
+        graph.node.append(node)
+        if name in scheme:
+            if name in outputs:
+                graph.node[-1].output[0] = f"{name}_real"
+                writer.quantize(f"{name}_real", name, name)
+            else:
+                renamed[name] = writer.quantize(name, name, dequantized(name))
+    writer.drop_unused()
+    return result
+
+
+class _Writer:
     """Adds nodes and constants to the graph of ``model`` under names that are not taken."""
 
     def __init__(self, model: onnx.ModelProto, scheme: Mapping[str, Scheme]):
@@ -64,7 +139,9 @@ class Writer:
         node.input[1] = self.dequantized(names[1], weight.steps, weight.scale, layer.axis)
         if weight.bias is not None:
             units = np.float32(given.scale) * weight.scale
-            node.input[2] = self.dequantized(names[2], weight.bias, units, 0)
+            name = (names[2] if len(names) > 2 else "") or f"{layer.name}_bias"
+            del node.input[2:]
+            node.input.append(self.dequantized(name, weight.bias, units, 0))
 
     def drop_unused(self) -> None:
         """Remove the initializers that no node reads any more."""
