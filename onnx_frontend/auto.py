@@ -1,22 +1,27 @@
 """Choose the recipe by measured error: the outputs of each candidate against the float model's, on the samples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from .calibrate import Progress
 from .recipe import Choice, Recipe
 
 PERCENTILES = (99.99, 99.999)
-GAIN = 0.1
-"""Decibels by which a step must be better to be taken: less is noise of the samples."""
+FINALISTS = 4
+NEGLIGIBLE = 0.5
+"""Decibels that are noise of the samples: of the recipes this close to the best, the one with the fewest steps wins."""
+
+
+def steps(recipe: Recipe) -> int:
+    """Return how many things a recipe does to the model."""
+    return sum(map(bool, (recipe.equalize, recipe.correct_biases, recipe.clip_weights)))
 
 
 def choose(wish: Recipe, equalizable: bool, score: Callable[[Recipe], float], progress: Progress) -> Choice:
-    """Return the best recipe of those that ``wish`` leaves open; deterministic.
+    """Return the best recipe of those that ``wish`` leaves open; deterministic, and without a run if there is but one.
 
-    First each calibrator, with and without equalization; then, with the best of them, clipped weights, and corrected
-    biases: greedy, so that the number of candidates is the sum and not the product of the choices.
+    First each calibrator, with and without equalization; then the best of them with corrected biases as well; then the
+    best of all with clipped weights: so that the number of candidates is the sum and not the product of the choices.
 
     Parameters
     ----------
@@ -36,7 +41,8 @@ def choose(wish: Recipe, equalizable: bool, score: Callable[[Recipe], float], pr
         for equal in settings
         for recipe in calibrators
     ]
-    total = len(first) + sum(value is None for value in (wish.clip_weights, wish.correct_biases))
+    finalists = FINALISTS if wish.correct_biases is None else 0
+    total = len(first) + min(finalists, len(first)) + (wish.clip_weights is None)
 
     def measured(recipe: Recipe) -> float:
         if str(recipe) not in scores:
@@ -44,14 +50,16 @@ def choose(wish: Recipe, equalizable: bool, score: Callable[[Recipe], float], pr
             progress("try settings", len(scores), total)
         return scores[str(recipe)]
 
-    best = first[0]
-    for recipe in first[1:]:
-        if measured(recipe) > measured(best) + GAIN:
-            best = recipe
-    for field in ("clip_weights", "correct_biases"):
-        if getattr(wish, field) is None:
-            step = partial(replace, best)
-            tried = step(**{field: True})
-            if measured(tried) > measured(best) + GAIN:
-                best = tried
+    def best_of(candidates: Sequence[Recipe]) -> Recipe:
+        enough = max(measured(recipe) for recipe in candidates) - NEGLIGIBLE
+        return min((recipe for recipe in candidates if measured(recipe) >= enough), key=steps)
+
+    if finalists:
+        ranked = sorted(first, key=measured, reverse=True)[:finalists]
+        first += [replace(recipe, correct_biases=True) for recipe in ranked]
+    if len(first) == 1 and wish.clip_weights is not None:
+        return Choice(first[0], scores)
+    best = best_of(first)
+    if wish.clip_weights is None:
+        best = best_of([best, replace(best, clip_weights=True)])
     return Choice(best, scores)
