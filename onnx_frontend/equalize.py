@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from .batch import infer_shapes
+from .batch import infer_shapes, with_batch
 from .layers import Layer, layers, with_layers
 
 HOMOGENEOUS = {
@@ -60,7 +60,7 @@ def pairs(model: onnx.ModelProto) -> list[Pair]:
             readers.setdefault(name, []).append(node)
     outputs = {value.name for value in model.graph.output}
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    shapes = infer_shapes(model)
+    shapes = infer_shapes(with_batch(model, 1))
     known = {layer.name: layer for layer in layers(model) if layer.linear}
     result = []
     for layer in known.values():
