@@ -62,12 +62,17 @@ class _Net:
         return model
 
 
-def mobilenet(width: float = 0.25, size: int = 96, classes: int = 2, seed: int = 0) -> onnx.ModelProto:
-    """Return MobileNetV1 (A. Howard et al., 2017); the defaults are the visual wake words model."""
+def mobilenet(
+    width: float = 0.25, size: int = 96, classes: int = 2, seed: int = 0, extra_blocks: int = 0
+) -> onnx.ModelProto:
+    """Return MobileNetV1 (A. Howard et al., 2017); the defaults are the visual wake words model.
+
+    ``extra_blocks`` more of the blocks of 512 channels in the middle make it deeper.
+    """
     net = _Net("mobilenet_v1", ["batch", 3, size, size], seed)
     channels = int(32 * width)
     x = net.conv("input", 3, channels, 3, 2)
-    for full, stride in MOBILENET_BLOCKS:
+    for full, stride in [*MOBILENET_BLOCKS[:6], *[(512, 1)] * extra_blocks, *MOBILENET_BLOCKS[6:]]:
         x = net.conv(x, channels, channels, 3, stride, channels)
         x = net.conv(x, channels, int(full * width), 1)
         channels = int(full * width)
