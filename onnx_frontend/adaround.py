@@ -67,12 +67,17 @@ def adaround(
         Samples.
     """
     result = dict(weights)
-    for part in _parts([layer for layer in layers(model) if layer.name in weights and layer.linear]):
+    for part in _parts([layer for layer in layers(model) if layer.name in weights and _searchable(layer)]):
         moments = _moments(model, part, scheme, feed, progress)
         for done, layer in enumerate(part, 1):
             result[layer.name] = _round(layer, weights[layer.name], moments[layer.name], weight_max(bits))
             progress("round weights", done, len(part))
     return result
+
+
+def _searchable(layer: Layer) -> bool:
+    """Say whether each output is a sum over one window; those of a ConvTranspose are not and stay as they are."""
+    return layer.linear and layer.node.op_type != "ConvTranspose"
 
 
 def _parts(chosen: Sequence[Layer]) -> Iterator[list[Layer]]:

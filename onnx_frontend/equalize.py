@@ -69,8 +69,8 @@ def pairs(model: onnx.ModelProto) -> list[Pair]:
             node = readers[name][0]
             output = node.output[0]
             if output in known and node.input[0] == name:
-                groups, _, inputs, _ = known[output].matrix.shape
-                if groups * inputs == layer.weight.shape[layer.axis] * spread:
+                given, wanted = layer.matrix.shape, known[output].matrix.shape
+                if given[0] * given[1] * spread == wanted[0] * wanted[2]:
                     result.append(Pair(layer.name, output, between, spread))
                 break
             if node.op_type in FLATTENING:
@@ -140,10 +140,10 @@ def _factors(peak: NDArray[np.float64], second: Layer, spread: int) -> NDArray[n
 
 
 def _divide_outputs(layer: Layer, factor: NDArray[np.float64]) -> Layer:
-    shape = [1] * layer.weight.ndim
-    shape[layer.axis] = -1
-    weight = (layer.weight / factor.reshape(shape)).astype(np.float32)
-    return replace(layer, weight=weight, bias=None if layer.bias is None else (layer.bias / factor).astype(np.float32))
+    matrix = layer.matrix
+    scaled = matrix / factor.reshape(*matrix.shape[:2], 1, 1)
+    bias = None if layer.bias is None else (layer.bias / factor).astype(np.float32)
+    return replace(layer, weight=np.ascontiguousarray(layer.like(scaled), np.float32), bias=bias)
 
 
 def _multiply_inputs(layer: Layer, factor: NDArray[np.float64]) -> Layer:

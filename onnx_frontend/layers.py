@@ -8,12 +8,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-WEIGHTED = {"Conv", "Gemm", "MatMul"}
+WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+CONVOLUTIONS = {"Conv", "ConvTranspose"}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A Conv, Gemm or MatMul with constant weight and bias.
+    """An operator of ``WEIGHTED`` with constant weight and bias.
 
     Members
     -------
@@ -24,7 +25,7 @@ class Layer:
     weight : array of float32
         As the node reads it, times Gemm's alpha.
     axis : int
-        Of the output channels in ``weight``.
+        Of the output channels in ``weight``; of a ConvTranspose, of those of a group, which the groups share.
     bias : array of float32 or None
         One number a channel, times Gemm's beta.
     """
@@ -42,9 +43,9 @@ class Layer:
 
     @property
     def group(self) -> int:
-        """Groups of a Conv; 1 of others."""
+        """Groups of a convolution; 1 of others."""
         found = [attribute.i for attribute in self.node.attribute if attribute.name == "group"]
-        return found[0] if self.node.op_type == "Conv" and found else 1
+        return found[0] if self.node.op_type in CONVOLUTIONS and found else 1
 
     @property
     def matrix(self) -> NDArray[np.float32]:
@@ -52,6 +53,9 @@ class Layer:
         if self.node.op_type == "Conv":
             out, inputs = self.weight.shape[:2]
             return self.weight.reshape(self.group, out // self.group, inputs, -1)
+        if self.node.op_type == "ConvTranspose":
+            inputs, out = self.weight.shape[:2]
+            return self.weight.reshape(self.group, inputs // self.group, out, -1).swapaxes(1, 2)
         rows = np.moveaxis(self.weight, self.axis, 0)
         return rows.reshape(1, *rows.shape, 1)
 
@@ -59,6 +63,8 @@ class Layer:
         """Return a matrix of the shape of ``matrix`` in the shape of the weight."""
         if self.node.op_type == "Conv":
             return matrix.reshape(self.weight.shape)
+        if self.node.op_type == "ConvTranspose":
+            return matrix.swapaxes(1, 2).reshape(self.weight.shape)
         return np.moveaxis(matrix.reshape(np.moveaxis(self.weight, self.axis, 0).shape), 0, self.axis)
 
 
@@ -75,14 +81,15 @@ def _layer(node: onnx.NodeProto, arrays: dict[str, onnx.TensorProto]) -> Layer |
         return None
     weight = numpy_helper.to_array(arrays[node.input[1]]).astype(np.float32)
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-    axis = weight.ndim - 1 if node.op_type == "MatMul" else 0
+    axis = {"ConvTranspose": 1, "MatMul": weight.ndim - 1}.get(node.op_type, 0)
     if node.op_type == "Gemm":
         axis = 0 if attributes.get("transB", 0) else 1
         weight = weight * np.float32(attributes.get("alpha", 1.0))
     bias = None
     if has_bias:
         array = numpy_helper.to_array(arrays[node.input[2]]).astype(np.float32)
-        bias = np.broadcast_to(array.ravel() * np.float32(attributes.get("beta", 1.0)), weight.shape[axis]).copy()
+        channels = weight.shape[axis] * (attributes.get("group", 1) if node.op_type == "ConvTranspose" else 1)
+        bias = np.broadcast_to(array.ravel() * np.float32(attributes.get("beta", 1.0)), channels).copy()
     return Layer(node.output[0], node, weight, axis, bias)
 
 

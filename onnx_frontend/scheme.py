@@ -72,13 +72,15 @@ def weight_scale(
 
     With ``clip``, the largest weights of a channel may be clipped where that makes its mean squared error smaller.
     A channel's scale grows where its bias would not fit below 2**23. A channel of zeros without a bias gets scale 1.
+    There may be several biases for each scale: those of a ConvTranspose's groups, one group behind the other.
     """
     rows = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1).astype(np.float64)
     scale = np.abs(rows).max(axis=1) / weight_max(bits)
     if clip:
         scale = scale * _best_share(rows, scale, weight_max(bits))
     if bias is not None:
-        scale = np.maximum(scale, np.abs(bias.astype(np.float64)) / (float(input_scale) * BIAS_MAX))
+        largest = np.abs(bias.astype(np.float64)).reshape(-1, len(scale)).max(axis=0)
+        scale = np.maximum(scale, largest / (float(input_scale) * BIAS_MAX))
     result: NDArray[np.float32] = np.where(scale == 0, 1.0, np.maximum(scale, SCALE_MIN)).astype(np.float32)
     return result
 
@@ -117,8 +119,13 @@ def quantize_bias(
     """Return the bias in units of input scale times weight scale, rounded to nearest."""
     if bias is None:
         return None
-    units = (np.float32(input_scale) * scale).astype(np.float64)
+    units = bias_units(input_scale, scale, len(bias)).astype(np.float64)
     return np.rint(bias.astype(np.float64) / units).astype(np.int32)
+
+
+def bias_units(input_scale: np.float32, scale: NDArray[np.float32], biases: int) -> NDArray[np.float32]:
+    """Return the scale of each bias: input scale times weight scale."""
+    return np.tile(np.float32(input_scale) * scale, biases // len(scale))
 
 
 def broadcast(scale: NDArray[np.float32], rank: int, axis: int) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from onnx import helper, numpy_helper
 
 from .batch import graph_inputs
 from .layers import Layer, drop_unused, forget_scaling, free_name, layers
-from .scheme import QuantizedWeight, Scheme
+from .scheme import QuantizedWeight, Scheme, bias_units
 
 
 def dequantized(name: str) -> str:
@@ -138,7 +138,7 @@ class _Writer:
         names = list(layer.node.input)
         node.input[1] = self.dequantized(names[1], weight.steps, weight.scale, layer.axis)
         if weight.bias is not None:
-            units = np.float32(given.scale) * weight.scale
+            units = bias_units(given.scale, weight.scale, len(weight.bias))
             name = (names[2] if len(names) > 2 else "") or f"{layer.name}_bias"
             del node.input[2:]
             node.input.append(self.dequantized(name, weight.bias, units, 0))

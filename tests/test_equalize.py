@@ -14,8 +14,11 @@ def run(model, feed, optimized=False):
     return session(model, optimized=optimized).run(None, feed)[0]
 
 
-def network(middle, second, channels=6, clip=None):
-    """Conv, the operators ``middle`` (each one input), then ``second``: a Conv by its group, or 'Gemm', 'MatMul'."""
+def network(middle, second, channels=6, clip=None, transposed=0):
+    """Conv, the operators ``middle`` (each one input), then ``second``: a Conv by its group, or 'Gemm', 'MatMul'.
+
+    ``transposed`` is the group of both if they are ConvTransposes.
+    """
     random = np.random.default_rng(3)
     sizes = 10.0 ** random.integers(-2, 3, channels)
     arrays = {
@@ -30,7 +33,12 @@ def network(middle, second, channels=6, clip=None):
         extra = ["low", *(["high"] if clip is not None else [])] if operator == "Clip" else []
         nodes.append(helper.make_node(operator, [f"t{len(nodes) - 1}", *extra], [f"t{len(nodes)}"], **attributes))
     last = f"t{len(nodes) - 1}"
-    if isinstance(second, int):
+    if transposed:
+        arrays["w1"] = random.normal(0, 1, (2, channels // transposed, 3, 3))
+        arrays["w2"] = random.normal(0, 1, (channels, 3, 3, 3))
+        nodes[0] = helper.make_node("ConvTranspose", ["x", "w1", "b1"], ["t0"], "first", group=transposed)
+        nodes.append(helper.make_node("ConvTranspose", [last, "w2"], ["y"], "second", group=transposed))
+    elif isinstance(second, int):
         arrays["w2"] = random.normal(0, 1, (2 * channels, channels // second, 3, 3))
         nodes.append(helper.make_node("Conv", [last, "w2"], ["y"], "second", group=second))
     else:
@@ -79,6 +87,15 @@ def test_function_stays_and_channels_are_balanced(middle, second, clip):
     assert np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max()
     spread = [values.max() / values.min() for values in (before[pair.between], after)]
     assert spread[1] < (1.01 if second == 6 else 0.2 * spread[0])
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_transposed_convolutions(group):
+    model, feed = network([RELU], 1, transposed=group)
+    (pair,) = pairs(model)
+    peaks = observe(model, [pair.between], feed, channels=[pair.between]).channel_peaks
+    expected, actual = run(model, feed), run(equalize(model, peaks), feed)
+    assert np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("clip", [6.0, 1e30])
