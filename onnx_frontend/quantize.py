@@ -21,9 +21,9 @@ from .bias_correction import correct_biases
 from .calibrate import Feed, Observation, Progress, batches, check_feed, observe, silent, spread
 from .equalize import equalize, pairs
 from .exclude import named_nodes
-from .limits import Limits, limits
 from .loader import Source, load
 from .noise import compare, mean_ratio
+from .ranges import Limits, limits
 from .recipe import Choice, Recipe
 from .scheme import Scheme, activation_scheme
 from .simplify import simplify

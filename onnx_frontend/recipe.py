@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from rtl.spec.errors import BadInput
 
-from .limits import CALIBRATORS
+from .ranges import CALIBRATORS
 from .scheme import WEIGHT_BITS
 
 METHODS = ("auto", *CALIBRATORS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from onnx_frontend.histogram import BINS, Histogram
-from onnx_frontend.limits import CALIBRATORS, limits
+from onnx_frontend.ranges import CALIBRATORS, limits
 from onnx_frontend.scheme import activation_scheme
 from rtl.spec.number import dequantize, quantize
 
