@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from .calibrate import Feed, Progress, batches, silent
-from .layers import Layer, forget_scaling, layers, with_layers
+from .layers import CONVOLUTIONS, Layer, forget_scaling, layers, with_layers
 from .scheme import QuantizedWeight, Scheme, broadcast
 
 DIFFERENCE = "_fpga_accel_difference"
@@ -28,7 +28,7 @@ def correct_biases(
     feed: Feed,
     progress: Progress = silent,
 ) -> onnx.ModelProto:
-    """Return the float model with corrected biases; a Conv or Gemm without a bias gets one, a MatMul cannot.
+    """Return the float model with corrected biases; a layer without a bias gets one, but a MatMul cannot.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def correct_biases(
     feed
         Samples.
     """
-    chosen = [layer for layer in layers(model) if layer.name in weights and layer.node.op_type != "MatMul"]
+    chosen = [layer for layer in layers(model) if layer.name in weights and _takes_bias(layer)]
     if not chosen:
         return model
     sums: dict[str, NDArray[np.float64]] = {}
@@ -47,7 +47,8 @@ def correct_biases(
     for arrays in batches(twice, names, feed, what="correct biases", progress=progress):
         for layer in chosen:
             difference = arrays[layer.name + DIFFERENCE]
-            rows = np.moveaxis(difference, 1, 0).reshape(difference.shape[1], -1)
+            axis = 1 if layer.node.op_type in CONVOLUTIONS else -1
+            rows = np.moveaxis(difference, axis, 0).reshape(difference.shape[axis], -1)
             sums[layer.name] = sums.get(layer.name, 0.0) + rows.sum(axis=1, dtype=np.float64)
             counts[layer.name] += rows.shape[1]
     corrected = []
@@ -55,6 +56,11 @@ def correct_biases(
         mean = (sums[layer.name] / counts[layer.name]).astype(np.float32)
         corrected.append(replace(layer, bias=mean if layer.bias is None else layer.bias + mean))
     return with_layers(model, corrected)
+
+
+def _takes_bias(layer: Layer) -> bool:
+    """Say whether there is a place for a bias: a MatMul has one only in an Add behind it."""
+    return layer.node.op_type != "MatMul" or layer.bias is not None
 
 
 def _twice(
@@ -83,7 +89,7 @@ def _twice(
         node.name = node.output[0] = f"{layer.name}_fpga_accel_quantized"
         inputs = [copy, f"{node.name}_weight"]
         graph.initializer.append(numpy_helper.from_array(weight, inputs[1]))
-        if layer.bias is not None:
+        if layer.bias is not None and layer.output == layer.name:
             inputs.append(f"{node.name}_bias")
             graph.initializer.append(numpy_helper.from_array(layer.bias, inputs[2]))
         del node.input[:]

@@ -8,6 +8,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from .sharing import biased_products
+
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 CONVOLUTIONS = {"Conv", "ConvTranspose"}
 
@@ -28,6 +30,10 @@ class Layer:
         Of the output channels in ``weight``; of a ConvTranspose, of those of a group, which the groups share.
     bias : array of float32 or None
         One number a channel, times Gemm's beta.
+    output : str
+        The tensor with the bias: ``name``, or what an Add behind a MatMul computes.
+    bias_name : str
+        Of the constant, or ''.
     """
 
     name: str
@@ -35,6 +41,8 @@ class Layer:
     weight: NDArray[np.float32]
     axis: int
     bias: NDArray[np.float32] | None
+    output: str
+    bias_name: str
 
     @property
     def linear(self) -> bool:
@@ -71,13 +79,16 @@ class Layer:
 def layers(model: onnx.ModelProto) -> list[Layer]:
     """Return the layers with weights, in order; those with a weight or bias that is computed are left out."""
     arrays = {tensor.name: tensor for tensor in model.graph.initializer}
-    found = (_layer(node, arrays) for node in model.graph.node if node.op_type in WEIGHTED)
+    products = biased_products(model)
+    found = (
+        _layer(node, arrays, products.get(node.output[0])) for node in model.graph.node if node.op_type in WEIGHTED
+    )
     return [layer for layer in found if layer is not None]
 
 
-def _layer(node: onnx.NodeProto, arrays: dict[str, onnx.TensorProto]) -> Layer | None:
-    has_bias = len(node.input) > 2 and node.input[2] != ""
-    if node.input[1] not in arrays or (has_bias and node.input[2] not in arrays):
+def _layer(node: onnx.NodeProto, arrays: dict[str, onnx.TensorProto], added: tuple[str, str] | None) -> Layer | None:
+    output, bias_name = added or (node.output[0], node.input[2] if len(node.input) > 2 else "")
+    if node.input[1] not in arrays or (bias_name and bias_name not in arrays):
         return None
     weight = numpy_helper.to_array(arrays[node.input[1]]).astype(np.float32)
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
@@ -86,11 +97,11 @@ def _layer(node: onnx.NodeProto, arrays: dict[str, onnx.TensorProto]) -> Layer |
         axis = 0 if attributes.get("transB", 0) else 1
         weight = weight * np.float32(attributes.get("alpha", 1.0))
     bias = None
-    if has_bias:
-        array = numpy_helper.to_array(arrays[node.input[2]]).astype(np.float32)
+    if bias_name:
+        array = numpy_helper.to_array(arrays[bias_name]).astype(np.float32)
         channels = weight.shape[axis] * (attributes.get("group", 1) if node.op_type == "ConvTranspose" else 1)
         bias = np.broadcast_to(array.ravel() * np.float32(attributes.get("beta", 1.0)), channels).copy()
-    return Layer(node.output[0], node, weight, axis, bias)
+    return Layer(node.output[0], node, weight, axis, bias, output, bias_name)
 
 
 def with_layers(model: onnx.ModelProto, changed: Iterable[Layer]) -> onnx.ModelProto:
@@ -99,23 +110,30 @@ def with_layers(model: onnx.ModelProto, changed: Iterable[Layer]) -> onnx.ModelP
     result.CopyFrom(model)
     nodes = {node.output[0]: node for node in result.graph.node}
     taken = {tensor.name for tensor in result.graph.initializer}
+
+    def constant(name: str, array: NDArray[np.float32]) -> str:
+        unique = free_name(name, taken)
+        taken.add(unique)
+        result.graph.initializer.append(numpy_helper.from_array(array, unique))
+        return unique
+
     for layer in changed:
         node = nodes[layer.name]
         forget_scaling(node)
-        given = [(1, layer.weight, "weight")]
+        node.input[1] = constant(layer.node.input[1], layer.weight)
         if layer.bias is not None:
-            given.append((2, layer.bias, "bias"))
-        for index, array, kind in given:
-            given_name = node.input[index] if index < len(node.input) else ""
-            node_input = free_name(given_name or f"{layer.name}_{kind}", taken)
-            taken.add(node_input)
-            result.graph.initializer.append(numpy_helper.from_array(array, node_input))
-            if index < len(node.input):
-                node.input[index] = node_input
-            else:
-                node.input.append(node_input)
+            set_bias(nodes[layer.output], layer, constant(layer.bias_name or f"{layer.name}_bias", layer.bias))
     drop_unused(result.graph)
     return result
+
+
+def set_bias(node: onnx.NodeProto, layer: Layer, name: str) -> None:
+    """Make ``node``, which computes the output of a layer, read its bias from the tensor ``name``."""
+    if layer.output != layer.name:
+        node.input[list(node.input).index(layer.bias_name)] = name
+        return
+    del node.input[2:]
+    node.input.append(name)
 
 
 def forget_scaling(node: onnx.NodeProto) -> None:

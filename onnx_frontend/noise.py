@@ -71,7 +71,8 @@ def tensor_noise(
         Samples.
     """
     reference = parts.reference
-    names = [name for name in parts.scheme if not _moved(parts, name)]
+    constants = {tensor.name for tensor in reference.graph.initializer}
+    names = [name for name in parts.scheme if name not in constants and not _moved(parts, name)]
     expected = batches(reference, names, feed, what="noise of each tensor", progress=progress)
     ratios = compare(expected, quantized, parts.names(names), feed)
     layers = {name: _layer(parts, name) for name in names}
@@ -121,7 +122,7 @@ def _moved(parts: Parts, tensor: str) -> bool:
     return any(
         parts.scheme.get(node.input[0]) is parts.scheme[tensor]
         for node in parts.reference.graph.node
-        if node.output[0] == tensor
+        if tensor in node.output
     )
 
 
@@ -131,6 +132,9 @@ def _layer(parts: Parts, tensor: str) -> onnx.NodeProto:
     if tensor in {value.name for value in graph_inputs(parts.reference)}:
         return onnx.NodeProto(op_type="input")
     node: onnx.NodeProto = producers[tensor]
-    while node.op_type not in WEIGHTED and node.input[0] in producers and node.input[0] not in parts.scheme:
-        node = producers[node.input[0]]
+    while node.op_type not in WEIGHTED:
+        unquantized = [name for name in node.input if name in producers and name not in parts.scheme]
+        if not unquantized:
+            break
+        node = producers[unquantized[0]]
     return node

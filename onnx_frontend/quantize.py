@@ -9,23 +9,26 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, shape_inference
+from onnx import TensorProto, helper
 
-from rtl.spec.elementwise import add_scale
+from rtl.spec.elementwise import exact_scale
 from rtl.spec.errors import BadInput
 
 from .adaround import adaround
 from .auto import choose
-from .batch import graph_inputs
+from .batch import graph_inputs, infer
 from .bias_correction import correct_biases
 from .calibrate import Feed, Observation, Progress, batches, check_feed, observe, silent, spread
 from .equalize import equalize, pairs
 from .exclude import named_nodes
 from .loader import Source, load
+from .movements import CLAMPS
 from .noise import compare, mean_ratio
 from .ranges import Limits, limits
 from .recipe import Choice, Recipe
+from .regions import inner_tensors, whole_constants
 from .scheme import Scheme, activation_scheme
+from .sharing import EXACT, biased_products, joined_tensors, keeps_scale
 from .simplify import simplify
 from .weights import quantize_layers, with_biases
 from .writer import Parts, write_qdq
@@ -33,9 +36,6 @@ from .writer import Parts, write_qdq
 SCORED = 128
 """Samples on which a candidate is tried; more make no difference."""
 METADATA_KEY = "fpga_accel.quantize"
-SAME_SCALE = {"MaxPool", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout"}
-"""Operators that only move or choose bytes: input and output share scale and zero point."""
-CLAMPS = {"Relu", "Clip"}
 TAILS = {"Softmax", "LogSoftmax", "ArgMax"}
 
 
@@ -139,7 +139,8 @@ def is_quantized(model: onnx.ModelProto) -> bool:
 def activations(model: onnx.ModelProto, excluded: Collection[str] = ()) -> list[str]:
     """Return the float tensors that get a scale and zero point, inputs first, then in the order of the nodes.
 
-    Not among them: results that only a Relu or Clip reads, which becomes part of the operator before it; what a
+    Not among them: results that only a Relu or Clip reads, which becomes part of the operator before it; tensors within
+    a region of elementwise operators, which becomes one table; products that only the Add of their bias reads; what a
     Softmax, LogSoftmax or ArgMax at the very end computes on the host; and what only nodes in float write and read
     (``excluded`` names the tensors that those compute).
     """
@@ -148,19 +149,21 @@ def activations(model: onnx.ModelProto, excluded: Collection[str] = ()) -> list[
     outputs = {value.name for value in graph.output}
     consumers = _consumers(model)
     tail = tail_tensors(model)
+    inner = inner_tensors(model) | set(biased_products(model))
     names = []
     for value in graph_inputs(model):
         readers = consumers.get(value.name, [])
         if not readers or any(reader.output[0] not in excluded for reader in readers):
             names.append(value.name)
     for node in graph.node:
-        name = node.output[0]
-        readers = consumers.get(name, [])
-        fused = len(readers) == 1 and readers[0].op_type in CLAMPS and name not in outputs
-        fused = fused and (name in excluded) == (readers[0].output[0] in excluded)
-        untouched = name in excluded and all(reader.output[0] in excluded for reader in readers)
-        if types.get(name) == TensorProto.FLOAT and not fused and not untouched and name not in tail:
-            names.append(name)
+        for name in node.output:
+            readers = consumers.get(name, [])
+            fused = len(readers) == 1 and readers[0].op_type in CLAMPS and name not in outputs
+            here = {each in excluded for each in (name, *(reader.output[0] for reader in readers))}
+            # A boundary between integers and float is quantized, whatever is on its two sides.
+            wanted = not fused and name not in inner and here != {True} if len(here) == 1 else True
+            if types.get(name) == TensorProto.FLOAT and wanted and name not in tail:
+                names.append(name)
     return names
 
 
@@ -168,7 +171,7 @@ def in_float(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> set[str
     """Return the tensors that ``nodes`` compute, each with the Relu or Clip that is part of it."""
     outputs = {value.name for value in model.graph.output}
     consumers = _consumers(model)
-    result = {node.output[0] for node in nodes}
+    result = {name for node in nodes for name in node.output}
     for node in nodes:
         readers = consumers.get(node.output[0], [])
         if len(readers) == 1 and readers[0].op_type in CLAMPS and node.output[0] not in outputs:
@@ -202,13 +205,14 @@ def tail_tensors(model: onnx.ModelProto) -> set[str]:
 def schemes(
     model: onnx.ModelProto, observed: Mapping[str, Limits], excluded: Collection[str] = (), *, exact: bool = True
 ) -> dict[str, Scheme]:
-    """Return the scheme of each activation; where ONNX only moves bytes it is the input's.
+    """Return the scheme of each activation, and of constants with a number for each element.
 
-    The scale of an Add is the next larger one for which the core's integers reproduce all 65,536 pairs; the search
-    takes a while, and without ``exact`` it is left out.
+    Where ONNX only moves bytes it is the input's; the inputs of a Concat get that of its output where nobody else reads
+    them. The scale of Add, Sub and Mul is the next larger one for which the core's integers reproduce all 65,536 pairs;
+    the search takes a while, and without ``exact`` it is left out.
     """
     producers = {output: node for node in model.graph.node for output in node.output}
-    result: dict[str, Scheme] = {}
+    result = {name: activation_scheme(array.min(), array.max()) for name, array in whole_constants(model).items()}
     for name, (low, high) in observed.items():
         node = producers.get(name)
         while node is not None and node.op_type in CLAMPS and node.input[0] not in observed:
@@ -216,13 +220,17 @@ def schemes(
         own = activation_scheme(low, high)
         if name in excluded or node is None:
             pass
-        elif node.op_type in SAME_SCALE and node.input[0] in result:
+        elif keeps_scale(model, node) and node.input[0] in result:
             own = result[node.input[0]]
-        elif exact and node.op_type == "Add" and all(operand in result for operand in node.input):
+        elif exact and node.op_type in EXACT and all(operand in result for operand in node.input):
             a, b = (result[operand] for operand in node.input)
-            scale = add_scale(a.scale, a.zero_point, b.scale, b.zero_point, own.scale, own.zero_point)
+            pair = a.scale, a.zero_point, b.scale, b.zero_point
+            scale = exact_scale(EXACT[node.op_type], *pair, own.scale, own.zero_point)
             own = Scheme(scale, own.zero_point)
         result[name] = own
+    for name, joined in joined_tensors(model).items():
+        if name in result and joined in result and not {name, joined} & set(excluded):
+            result[name] = result[joined]
     return result
 
 
@@ -306,6 +314,6 @@ def _consumers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
 
 
 def _element_types(model: onnx.ModelProto) -> dict[str, int]:
-    inferred = shape_inference.infer_shapes(model)
+    inferred = infer(model)
     values = [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
     return {value.name: value.type.tensor_type.elem_type for value in values}

@@ -8,8 +8,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from rtl.spec.number import quantize as to_int8
+
 from .batch import graph_inputs
-from .layers import Layer, drop_unused, forget_scaling, free_name, layers
+from .layers import Layer, drop_unused, forget_scaling, free_name, layers, set_bias
 from .scheme import QuantizedWeight, Scheme, bias_units
 
 
@@ -56,6 +58,7 @@ def write_qdq(parts: Parts, only: Collection[str] | None = None) -> onnx.ModelPr
     result = onnx.ModelProto()
     result.CopyFrom(model)
     known = {layer.name: layer for layer in layers(model)}
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     writer = _Writer(result, scheme)
     graph = result.graph
     nodes = list(graph.node)
@@ -67,20 +70,27 @@ def write_qdq(parts: Parts, only: Collection[str] | None = None) -> onnx.ModelPr
     for value in graph_inputs(result):
         if value.name in scheme:
             renamed[value.name] = writer.quantize(value.name, value.name, dequantized(value.name))
+    biases: dict[str, tuple[Layer, str]] = {}
     for node in nodes:
         sources = list(node.input)
         for index, name in enumerate(sources):
             if name in renamed:
                 node.input[index] = renamed[name]
-        name = node.output[0]
-        if name in weights:
-            writer.weights(node, known[name], parts.scheme[sources[0]], weights[name])
+            elif name in scheme and name in constants:
+                node.input[index] = writer.tensor(name, constants[name])
+        if node.output[0] in weights:
+            layer = known[node.output[0]]
+            bias = writer.weights(node, layer, parts.scheme[sources[0]], weights[layer.name])
+            if bias:
+                biases[layer.output] = layer, bias
+        if node.output[0] in biases:
+            set_bias(node, *biases[node.output[0]])
         graph.node.append(node)
-        if name in scheme:
-            if name in outputs:
-                graph.node[-1].output[0] = f"{name}_real"
+        for index, name in enumerate(node.output):
+            if name in scheme and name in outputs:
+                graph.node[-1].output[index] = f"{name}_real"
                 writer.quantize(f"{name}_real", name, name)
-            else:
+            elif name in scheme:
                 renamed[name] = writer.quantize(name, name, dequantized(name))
     writer.drop_unused()
     return result
@@ -115,16 +125,18 @@ class _Writer:
         )
         return target
 
-    def dequantized(self, name: str, array: NDArray[np.generic], scale: NDArray[np.float32], axis: int) -> str:
+    def dequantized(
+        self, name: str, array: NDArray[np.generic], scale: NDArray[np.float32], axis: int, zero_point: int = 0
+    ) -> str:
         """Append the DequantizeLinear of a constant; return the name of its result."""
         quantized = self.constant(f"{name}_quantized", array)
         scale_name = self.constant(f"{quantized}_scale", scale)
-        zero_point = self.constant(f"{quantized}_zero_point", np.zeros(scale.shape, array.dtype))
+        zero_name = self.constant(f"{quantized}_zero_point", np.full(scale.shape, zero_point, array.dtype))
         target = quantized.replace("_quantized", "_dequantized")
         self.graph.node.append(
             helper.make_node(
                 "DequantizeLinear",
-                [quantized, scale_name, zero_point],
+                [quantized, scale_name, zero_name],
                 [target],
                 f"{quantized}_DequantizeLinear",
                 axis=axis,
@@ -132,16 +144,23 @@ class _Writer:
         )
         return target
 
-    def weights(self, node: onnx.NodeProto, layer: Layer, given: Scheme, weight: QuantizedWeight) -> None:
-        """Put the quantized weight and bias of a layer into its node; alpha and beta of a Gemm are in them."""
+    def tensor(self, name: str, array: NDArray[np.generic]) -> str:
+        """Quantize a constant that has a number for each element; return the name of the dequantized tensor."""
+        scheme = self.scheme[name]
+        steps = to_int8(array, scheme.scale, scheme.zero_point, name=name)
+        return self.dequantized(name, steps, np.array(scheme.scale, np.float32), 0, scheme.zero_point)
+
+    def weights(self, node: onnx.NodeProto, layer: Layer, given: Scheme, weight: QuantizedWeight) -> str:
+        """Put the quantized weight of a layer into its node; return the name of its bias, or ''.
+
+        Alpha and beta of a Gemm are in them.
+        """
         forget_scaling(node)
-        names = list(layer.node.input)
-        node.input[1] = self.dequantized(names[1], weight.steps, weight.scale, layer.axis)
-        if weight.bias is not None:
-            units = bias_units(given.scale, weight.scale, len(weight.bias))
-            name = (names[2] if len(names) > 2 else "") or f"{layer.name}_bias"
-            del node.input[2:]
-            node.input.append(self.dequantized(name, weight.bias, units, 0))
+        node.input[1] = self.dequantized(layer.node.input[1], weight.steps, weight.scale, layer.axis)
+        if weight.bias is None:
+            return ""
+        units = bias_units(given.scale, weight.scale, len(weight.bias))
+        return self.dequantized(layer.bias_name or f"{layer.name}_bias", weight.bias, units, 0)
 
     def drop_unused(self) -> None:
         """Remove the initializers that no node reads any more."""
