@@ -97,7 +97,7 @@ def compare(
 ) -> dict[str, float]:
     """Return the signal-to-noise ratio in decibels of each tensor of ``names``: expected name -> name in ``model``."""
     signal, noise = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
-    runs = batches(model, list(names.values()), feed, optimized=True)
+    runs = batches(model, list(names.values()), feed, fast=True)
     for wanted, arrays in zip(expected, runs, strict=True):
         for name, found in names.items():
             signal[name] += float(np.sum(np.square(wanted[name], dtype=np.float64)))
