@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from .calibrate import Feed, Progress, batches, silent
-from .layers import Layer, forget_scaling, layers, with_layers
+from .layers import CONVOLUTIONS, Layer, forget_scaling, layers, with_layers
 from .scheme import QuantizedWeight, Scheme, broadcast
 
 DIFFERENCE = "_fpga_accel_difference"
@@ -47,7 +47,8 @@ def correct_biases(
     for arrays in batches(twice, names, feed, what="correct biases", progress=progress):
         for layer in chosen:
             difference = arrays[layer.name + DIFFERENCE]
-            rows = np.moveaxis(difference, 1, 0).reshape(difference.shape[1], -1)
+            axis = 1 if layer.node.op_type in CONVOLUTIONS else -1
+            rows = np.moveaxis(difference, axis, 0).reshape(difference.shape[axis], -1)
             sums[layer.name] = sums.get(layer.name, 0.0) + rows.sum(axis=1, dtype=np.float64)
             counts[layer.name] += rows.shape[1]
     corrected = []

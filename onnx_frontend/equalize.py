@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from .batch import infer_shapes, with_batch
-from .layers import Layer, layers, with_layers
+from .layers import CONVOLUTIONS, Layer, layers, with_layers
 
 HOMOGENEOUS = {
     "Relu", "LeakyRelu", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Dropout",
@@ -65,10 +65,14 @@ def pairs(model: onnx.ModelProto) -> list[Pair]:
     result = []
     for layer in known.values():
         name, between, spread = layer.name, layer.name, 1
+        if layer.node.op_type not in CONVOLUTIONS and len(shapes.get(name, ())) != 2:
+            continue
         while len(readers.get(name, [])) == 1 and name not in outputs:
             node = readers[name][0]
             output = node.output[0]
             if output in known and node.input[0] == name:
+                if node.op_type not in CONVOLUTIONS and len(shapes.get(name, ())) != 2:
+                    break
                 given, wanted = layer.matrix.shape, known[output].matrix.shape
                 if given[0] * given[1] * spread == wanted[0] * wanted[2]:
                     result.append(Pair(layer.name, output, between, spread))

@@ -131,6 +131,9 @@ def _layer(parts: Parts, tensor: str) -> onnx.NodeProto:
     if tensor in {value.name for value in graph_inputs(parts.reference)}:
         return onnx.NodeProto(op_type="input")
     node: onnx.NodeProto = producers[tensor]
-    while node.op_type not in WEIGHTED and node.input[0] in producers and node.input[0] not in parts.scheme:
-        node = producers[node.input[0]]
+    while node.op_type not in WEIGHTED:
+        unquantized = [name for name in node.input if name in producers and name not in parts.scheme]
+        if not unquantized:
+            break
+        node = producers[unquantized[0]]
     return node
