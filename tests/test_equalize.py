@@ -109,6 +109,25 @@ def test_a_second_reader_is_respected():
     assert pairs(model) == []
 
 
+@pytest.mark.parametrize("first, last", [("Conv", 5), ("MatMul", 5)])
+def test_a_matmul_on_an_image_is_no_partner(first, last):
+    """Its channels are the last axis of the image, even where there are as many as the Conv has channels."""
+    random = np.random.default_rng(0)
+    arrays = {"w1": random.normal(0, 1, (last, 3, 1) if first == "Conv" else (5, 5)), "w2": random.normal(0, 1, (5, 4))}
+    graph = helper.make_graph(
+        [
+            helper.make_node(first, ["x", "w1"], ["t"]),
+            helper.make_node("Relu", ["t"], ["r"]),
+            helper.make_node("MatMul", ["r", "w2"], ["y"]),
+        ],
+        "image",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array.astype(np.float32), name) for name, array in arrays.items()],
+    )
+    assert pairs(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)) == []
+
+
 def test_dead_channels_are_left_alone():
     model, feed = network([RELU], 1)
     arrays = {tensor.name: tensor for tensor in model.graph.initializer}
