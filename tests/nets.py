@@ -16,7 +16,7 @@ from rtl.spec.graph import Constant, Rescale, Reshape
 from sim import reference
 
 IMAGE = (5, 9, 7)
-OURS = re.compile(r"_(unmoved|moved|rescaled|before_rescale|joined|positive|negative)(_\d+)?$")
+OURS = re.compile(r"_(unmoved|moved|rescaled|before_rescale|joined|positive|negative|falling)(_\d+)?$")
 """Endings of tensors that ONNX does not have."""
 
 

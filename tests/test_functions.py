@@ -148,6 +148,10 @@ CHANNELS = {
     "batch norm": (batch_norm, None),
     "prelu": (prelu, [Conv, Rescale, ChannelAffine, Add]),
     "prelu falling": (lambda n: prelu(n, -1), [Conv, Rescale, ChannelAffine, Add]),
+    "prelu of both signs": (
+        lambda n: n.op("PRelu", n.constant([[[0.3]], [[-0.2]], [[0]], [[1.5]], [[-1]]])),
+        [Rescale, ChannelAffine, ChannelAffine, Add, Add],
+    ),
     "prelu of one": (lambda n: n.op("PRelu", n.constant(0.3)), [Table]),
     "prelu of ones": (lambda n: n.op("PRelu", n.constant(np.full((5, 1, 1), 0.3))), [Table]),
 }
