@@ -1,4 +1,4 @@
-"""The quantizer on operators with several results, biases in an Add, constants as tensors, and scales shared by joins."""
+"""The quantizer on operators with several results, biases in an Add, constants as tensors, scales shared by joins."""
 
 import numpy as np
 import pytest
