@@ -71,17 +71,18 @@ def quantize(
         last = ends(result.parts.reference)
         rows = tensor_noise(result.parts, result.model, last, spread(feed, REPORTED), alone=alone, progress=progress)
     samples = len(next(iter(feed.values())))
-    scores = result.choice.scores
+    recipe = result.choice.recipe
+    kind = "int8" if recipe.weight_bits == 8 else f"int8, weights of {recipe.weight_bits} bits, {recipe.rounding}"
     return Answer(
         {
             "output": output,
             "samples": samples,
-            **result.choice.recipe.document(),
-            "scores_db": scores,
+            **recipe.document(),
+            "scores_db": result.choice.scores,
             "exclude": exclude or [],
             "tensors": [row.document() for row in rows],
         },
-        [*_tables(result, rows), f"{output}: int8, calibrated on {samples} samples ({result.choice.recipe})"],
+        [*_tables(result, rows), f"{output}: {kind}, calibrated on {samples} samples ({recipe})"],
     )
 
 

@@ -24,7 +24,7 @@ HOMOGENEOUS = {
 """Operators f of each channel alone with f(s * x) = s * f(x) for every s > 0."""
 FLATTENING = {"Flatten", "Reshape", "Squeeze"}
 ROUNDS = 4
-LARGEST = 2.0**20
+LARGEST = 2.0**40
 """Of the factors of one layer against each other, so that no float32 gets lost."""
 
 

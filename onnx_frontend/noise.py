@@ -102,7 +102,8 @@ def compare(
     for wanted, arrays in zip(expected, runs, strict=True):
         for name, found in names.items():
             signal[name] += float(np.sum(np.square(wanted[name], dtype=np.float64)))
-            noise[name] += float(np.sum(np.square(arrays[found] - wanted[name], dtype=np.float64)))
+            difference = np.subtract(arrays[found], wanted[name], dtype=np.float64)
+            noise[name] += float(np.sum(np.square(difference)))
     return {name: _decibels(signal[name], noise[name]) for name in names}
 
 
