@@ -78,6 +78,8 @@ class Rewrite:
                 self.kernels[node.op_type](self, node)
             elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
                 self._signed(node)
+            elif node.op_type == "Pad" and self._is_unsigned(node.input[0]):
+                self._signed_pad(node)
             else:
                 self.nodes.append(node)
         self._outputs(outputs)
@@ -132,6 +134,28 @@ class Rewrite:
             copy.input.append(self.constant(f"{node.output[0]}_int8_zero_point", zero))
             for attribute in [entry for entry in copy.attribute if entry.name == "output_dtype"]:
                 copy.attribute.remove(attribute)
+        self.nodes.append(copy)
+
+    def _is_unsigned(self, name: str) -> bool:
+        """Say whether a tensor is one of uint8 that operators only move."""
+        origin = self.producers.get(name)
+        while origin is not None and origin.op_type in THROUGH:
+            name = origin.input[0]
+            origin = self.producers.get(name)
+        if origin is None:
+            kinds = {value.name: value.type.tensor_type.elem_type for value in self.model.graph.input}
+            return kinds.get(name.removesuffix("_int8")) == TensorProto.UINT8
+        if origin.op_type != "QuantizeLinear":
+            return False
+        return len(origin.input) < 3 or self.arrays[origin.input[2]].dtype == np.uint8
+
+    def _signed_pad(self, node: onnx.NodeProto) -> None:
+        """Keep a Pad of a uint8 tensor; what it is filled with, 0 if nothing is said, becomes int8 as well."""
+        fill = self.arrays[node.input[2]] if len(node.input) > 2 and node.input[2] else np.zeros((), np.uint8)
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        del copy.input[2:]
+        copy.input.extend([self.constant(f"{node.output[0]}_fill", as_int8(fill)), *node.input[3:]])
         self.nodes.append(copy)
 
     def _inputs(self) -> None:

@@ -36,6 +36,15 @@ class Net:
         self.constants.append(numpy_helper.from_array(np.asarray(array, dtype), name))
         return name
 
+    def named(self, **arrays):
+        """Add constants under names of their own."""
+        self.constants.extend(numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items())
+
+    def rename(self, new):
+        """Give the last result another name."""
+        self.nodes[-1].output[:] = [new]
+        self.last = new
+
     def random(self, *shape, size=0.3):
         return self.constant(self.rng.normal(0, size, shape))
 
