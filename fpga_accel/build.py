@@ -14,7 +14,7 @@ import boards.fit
 from boards import Board
 from rtl.spec.config import Config
 from rtl.spec.errors import ToolError
-from rtl.spec.program import Program
+from rtl.spec.plan import Plan
 
 from . import sources, stages, timing, tools
 from .files import replacing_folder
@@ -79,13 +79,13 @@ class BuildResult:
 
 def bitstream(
     board: str | Board,
-    program: Program | None = None,
+    plan: Plan | None = None,
     *,
     seeds: int = 1,
     out_dir: Path = Path("build"),
     progress: Note = lambda *_: None,
 ) -> BuildResult:
-    """Build the bitstream of a board's core, or of the core that ``program`` was compiled for, if that is another.
+    """Build the bitstream of a board's core, or of the core that ``plan`` was compiled for, if that is another.
 
     All models of a core have one bitstream: with another program of the same core nothing is built. Results go to
     ``out_dir/<board>-<core>/``; they are taken from there if sources, tools and seeds are the same.
@@ -94,7 +94,7 @@ def bitstream(
     ----------
     board : str or Board
         Name as in :func:`boards.names`.
-    program : Program or None
+    plan : Plan or None
     seeds : int
         Place and route with seeds 1 to ``seeds``; the fastest becomes the bitstream.
     progress : callable
@@ -111,7 +111,7 @@ def bitstream(
         no bitstream.
     """
     board = boards.get(board) if isinstance(board, str) else board
-    config = board.config if program is None else program.config
+    config = board.config if plan is None else plan.config
     boards.fit.check(config, board.part)
     identity = sources.build_identity(board, config)
 

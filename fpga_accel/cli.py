@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from . import cli_board, cli_demo, cli_model, cli_quantize, cli_run
+from . import cli_board, cli_check, cli_demo, cli_model, cli_quantize, cli_run
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 internal error, 2 usage or bad input, "
@@ -28,7 +28,7 @@ def _example(text: str) -> str:
     return f"Example: fpga-accel {text}"
 
 
-app.command("check", epilog=_example("check models/digits.onnx"))(cli_model.check)
+app.command("check", epilog=_example("check models/digits.onnx"))(cli_check.check)
 app.command(
     "quantize",
     epilog=_example("quantize models/digits.onnx --calibration models/digits_calibration.npz -o build/digits.qdq.onnx"),

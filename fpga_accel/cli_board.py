@@ -95,13 +95,13 @@ def bitstream(
 ) -> Answer:
     """Build the bitstream of a board's core, and refuse one that misses its clock."""
     import boards as known
-    from rtl.spec.program import Program
+    from rtl.spec.plan import Plan
 
     from .build import bitstream as build_bitstream
 
     known.get(board)
-    program = None if model is None else Program.load_file(readable(model, ".fpga"))
+    plan = None if model is None else Plan.load_file(readable(model, ".fpga"))
     with Progress(stages=1) as progress:
         progress.stage(f"build for {board}")
-        result = build_bitstream(board, program, seeds=seeds, out_dir=output, progress=progress)
+        result = build_bitstream(board, plan, seeds=seeds, out_dir=output, progress=progress)
     return Answer(result.to_json(), result.lines())

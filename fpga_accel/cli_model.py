@@ -1,4 +1,4 @@
-"""Commands on models: check, oracle, compile."""
+"""Commands on quantized models: oracle, compile."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,13 +6,12 @@ from typing import Annotated
 import typer
 
 from rtl.spec import config as core_config
-from rtl.spec.errors import BadInput, DoesNotFit
+from rtl.spec.errors import BadInput
 
+from .cli_check import RequireCoreOption, cut_document, cut_text
 from .console import Answer, DebugOption, JsonOption, answers, count, table
-from .files import readable
 from .progress import Progress
 
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model.")]
 QdqArgument = Annotated[Path, typer.Argument(metavar="M.qdq.onnx", help="The quantized model.")]
 BoardOption = Annotated[str | None, typer.Option("--board", metavar="NAME", help="A board of 'fpga-accel boards'.")]
 CoreOption = Annotated[str | None, typer.Option("--core", metavar="RxC", help="Rows and columns of the array.")]
@@ -28,38 +27,6 @@ def chosen_core(board: str | None, core: str | None) -> core_config.Config:
 
     assert board is not None
     return boards.get(board).config
-
-
-@answers
-def check(model: ModelArgument, json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """Say what of a model runs on the core, what does not, and why."""
-    from onnx_frontend.check import check as check_model
-
-    report = check_model(readable(model, ".onnx"))
-    document = {
-        "model": report.name,
-        "quantized": report.quantized,
-        "runs_on_core": report.fits,
-        "nodes": [
-            {"name": r.name, "operator": r.operator, "where": r.where, "reason": r.reason, "remedy": r.remedy}
-            for r in report.rows
-        ],
-        "macs": report.macs,
-        "weight_bytes": report.weight_bytes,
-        "parameter_bytes": report.parameter_bytes,
-        "activation_bytes": report.activation_bytes,
-    }
-    nodes = table(str(model), ("node", "operator", "where", "reason"), [])
-    for row in report.rows:
-        nodes.add_row(row.name, row.operator, row.where, row.reason)
-    if not report.fits:
-        listed = [f"{row.operator} '{row.name}': {row.reason}; {row.remedy}" for row in report.refused]
-        return Answer(document, [nodes, "cannot run on the core:", *listed], DoesNotFit.exit_code)
-    sizes = (
-        f"{count(report.macs)} MACs, {count(report.weight_bytes)} bytes of weights, "
-        f"{count(report.activation_bytes)} bytes of activations at most"
-    )
-    return Answer(document, [nodes, f"every node runs; {sizes}"])
 
 
 @answers
@@ -82,6 +49,7 @@ def compile_program(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="M.fpga", help="File to write.")],
     board: BoardOption = None,
     core: CoreOption = None,
+    require_core: RequireCoreOption = False,
     keep_tensors: Annotated[
         bool, typer.Option(help="Give every tensor its own memory, so that all can be compared after a run.")
     ] = False,
@@ -97,26 +65,30 @@ def compile_program(
     config = chosen_core(board, core)
     with Progress(stages=1) as progress:
         progress.stage(f"compile for {config.name}")
-        program = compile_file(model, output, config, board=board, keep_tensors=keep_tensors, hdl=hdl)
-    rows = [(layer.name, layer.operator, count(layer.macs), count(layer.cycles)) for layer in program.layers]
-    macs = sum(layer.macs for layer in program.layers)
+        plan, found = compile_file(
+            model, output, config, board=board, keep_tensors=keep_tensors, require_core=require_core, hdl=hdl
+        )
+    rows = [(layer.name, layer.operator, count(layer.macs), count(layer.cycles)) for layer in plan.layers]
+    macs = sum(layer.macs for layer in plan.layers)
     return Answer(
         {
             "output": output,
             "hdl": hdl_folder(output) if hdl else None,
             "core": config.name,
             "identity": f"{config.identity:08x}",
-            "cycles": program.cycles,
+            "cycles": plan.cycles,
             "macs": macs,
+            **cut_document(plan, found.rows),
             "layers": [
                 {"name": layer.name, "operator": layer.operator, "macs": layer.macs, "cycles": layer.cycles}
-                for layer in program.layers
+                for layer in plan.layers
             ],
         },
         [
             table(f"{output} for core {config.name}", ("layer", "operator", "MACs", "cycles"), rows),
-            f"{count(program.cycles)} cycles an inference, {count(macs)} MACs",
-            *program.notes,
+            *cut_text(plan, found.rows),
+            f"{count(plan.cycles)} cycles an inference, {count(macs)} MACs",
+            *(note for program in plan.programs for note in program.notes),
             *([f"circuits: {hdl_folder(output)}"] if hdl else []),
         ],
     )

@@ -19,7 +19,7 @@ LimitOption = Annotated[int | None, typer.Option(min=1, help="Use only the first
 
 def profile_table(session: Any) -> Any:
     """Return the table of cycles per layer of a session that ran."""
-    config = session.program.config
+    config = session.plan.config
     peak = config.rows * config.columns
     layers = session.profile()
     rows = [
@@ -34,14 +34,14 @@ def profile_table(session: Any) -> Any:
         for layer in layers
     ]
     total = session.cycles()
-    cycles = session.program.cycles if total is None else total
+    cycles = session.plan.cycles if total is None else total
     macs = sum(layer.macs for layer in layers)
     rows.append(
         (
             "total",
             "",
             count(macs),
-            count(session.program.cycles),
+            count(session.plan.cycles),
             "-" if total is None else count(total),
             f"{macs / (cycles * peak):.1%}",
         )
@@ -52,11 +52,11 @@ def profile_table(session: Any) -> Any:
 
 def profile_document(session: Any) -> dict[str, Any]:
     """Return the same as a document."""
-    config = session.program.config
+    config = session.plan.config
     peak = config.rows * config.columns
     return {
         "core": config.name,
-        "cycles_predicted": session.program.cycles,
+        "cycles_predicted": session.plan.cycles,
         "cycles_measured": session.cycles(),
         "layers": [
             {
@@ -186,13 +186,13 @@ def _evaluate_onnx(path: Path, data: Path, limit: int | None) -> Answer:
 
 def _against_oracle(path: Path, feed: Any, outputs: Any, labels: Any) -> tuple[float, Any]:
     """Accuracy of the graph's integer meaning, and how ONNX Runtime's default session differs from it."""
-    from onnx_frontend.importer import import_graph
-    from sim import reference
+    from onnx_frontend.partition import partition
 
     from .evaluate import accuracy, compare, output_bytes
+    from .session import Session
 
-    graph = import_graph(path)
-    tensors = reference.run(graph, feed)
-    exact = reference.outputs(graph, tensors)
-    right = accuracy(exact[graph.outputs[0].name], labels)
-    return right, compare(tensors, output_bytes(graph, outputs))
+    plan = partition(path).plan
+    with Session(plan, "numpy") as session:
+        exact, tensors = session.run_tensors(feed)
+    right = accuracy(exact[plan.outputs[0].name], labels)
+    return right, compare(tensors, output_bytes(plan, outputs))

@@ -8,14 +8,14 @@ from onnx_frontend.check import check
 from onnx_frontend.oracle import run_all
 from onnx_frontend.recipe import Recipe
 from rtl.spec.config import Config
-from sim import reference
 
+from .core_runner import Tensors
 from .evaluate import Difference, accuracy, compare, output_bytes
 from .feed import Feed
 from .npz import read_feed, read_labels
 from .onnx_model import OnnxModel
 from .progress import Progress
-from .session import LayerProfile, Session, Tensors
+from .session import LayerProfile, Session
 from .steps import compile_file, hdl_folder, oracle_file, quantize_file
 
 STAGES = 7
@@ -89,9 +89,8 @@ def run_demo(
     oracle_file(qdq, qop)
 
     progress.stage(f"compile for the core {config.name}")
-    program = compile_file(qdq, fpga, config, hdl=True)
-    program_all = compile_file(qdq, fpga_all, config, keep_tensors=True)
-    graph = program.graph
+    compile_file(qdq, fpga, config, hdl=True)
+    plan, _ = compile_file(qdq, fpga_all, config, keep_tensors=True)
 
     progress.stage("ONNX Runtime: float, QDQ")
     float_model, qdq_model = OnnxModel(model), OnnxModel(qdq)
@@ -106,7 +105,8 @@ def run_demo(
 
     progress.stage("ONNX Runtime on the QOperator form, NumPy reference")
     exact = run_all(qop, feed)
-    expected = reference.run(graph, feed)
+    with Session(plan, "numpy") as session:
+        expected = session.tensors(feed)
     links = [Link("ONNX Runtime (QOperator) = reference", samples, compare(exact, expected))]
 
     progress.stage(f"program interpreter; simulated board, {images} images")
@@ -114,22 +114,21 @@ def run_demo(
     # The interpreter in a process of its own, beside the simulator.
     with get_context("spawn").Pool(1) as pool:
         interpreted = pool.apply_async(interpret, (fpga_all, feed))
-        with Session(program_all, "sim", note=progress) as session:
-            tensors = session.tensors(few)
+        with Session(plan, "sim", note=progress) as session:
+            outputs, tensors = session.run_tensors(few)
             layers, measured = session.profile(), session.cycles()
         progress("wait for the interpreter")
         links.append(Link("reference = interpreter", samples, compare(expected, interpreted.get())))
     links.append(Link("reference = RTL behind its serial port", len(labels[:images]), compare(expected, tensors)))
-    scores = reference.outputs(graph, tensors)[graph.outputs[0].name]
-    accuracies["RTL"] = (accuracy(scores, labels[:images]), len(labels[:images]))
+    accuracies["RTL"] = (accuracy(outputs[plan.outputs[0].name], labels[:images]), len(labels[:images]))
 
     return Result(
         config=config,
         accuracies=accuracies,
         links=links,
-        default_session=compare(expected, output_bytes(graph, qdq_outputs)),
+        default_session=compare(expected, output_bytes(plan, qdq_outputs)),
         layers=layers,
-        cycles_predicted=program_all.cycles,
+        cycles_predicted=plan.cycles,
         cycles_measured=measured or 0,
         files={
             "quantized model (QDQ)": qdq,

@@ -11,7 +11,7 @@ import boards
 from boards import Board
 from boards.top import BoardTop, to_verilog
 from rtl.spec.config import Config
-from rtl.spec.program import Program
+from rtl.spec.plan import Plan
 
 from . import sources
 from .files import replacing_folder
@@ -31,8 +31,8 @@ class Emitted:
     top_v: Path
 
 
-def emit(program: Program, folder: Path, board: str | Board | None = None) -> Emitted:
-    """Write ``top.py`` and ``top.v`` for ``program`` to ``folder``, which is replaced.
+def emit(plan: Plan, folder: Path, board: str | Board | None = None) -> Emitted:
+    """Write ``top.py`` and ``top.v`` for ``plan`` to ``folder``, which is replaced.
 
     The model is data: but for the comments at their heads, both files are the same for all models of a core.
 
@@ -46,9 +46,9 @@ def emit(program: Program, folder: Path, board: str | Board | None = None) -> Em
         If there is no board of that name.
     """
     board = boards.get(board) if isinstance(board, str) else board
-    config = program.config
+    config = plan.config
     circuits = sources.digest(board, config)
-    about = _about(program, board)
+    about = _about(plan, board)
     before = folder / "top.v"
     body = _body(before, circuits)
     if body is None:
@@ -78,14 +78,14 @@ def _verilog(config: Config, board: Board | None) -> str:
     return to_verilog(board, config, top if board is None else BoardTop(board, top))
 
 
-def _about(program: Program, board: Board | None) -> list[str]:
-    macs = sum(layer.macs for layer in program.layers)
+def _about(plan: Plan, board: Board | None) -> list[str]:
+    macs = sum(layer.macs for layer in plan.layers)
     return [
-        f"Top level for model '{_plain(program.graph.name)}', core {program.config.name}"
+        f"Top level for model '{_plain(plan.name)}', core {plan.config.name}"
         + (f", board {board.name} ({board.title})." if board else "."),
         "",
-        f"The model runs as a program that the host loads: {len(program.layers)} layers, {macs} multiply-accumulates,",
-        f"{program.cycles} cycles. Any other program of this core runs on the same circuits.",
+        f"The model runs as a program that the host loads: {len(plan.layers)} layers, {macs} multiply-accumulates,",
+        f"{plan.cycles} cycles. Any other program of this core runs on the same circuits.",
         "Written by 'fpga-accel compile', which writes it anew each time: copy it before you change it.",
     ]
 

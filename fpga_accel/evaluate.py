@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl.spec.errors import BadInput
-from rtl.spec.graph import Graph
 from rtl.spec.number import quantize
+from rtl.spec.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ def accuracy(scores: NDArray[np.generic], labels: NDArray[np.int64]) -> float:
     return float(np.mean(classes(scores, len(labels)) == labels))
 
 
-def output_bytes(graph: Graph, outputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.int8]]:
-    """Return outputs of the ONNX model as int8 tensors of the graph; those behind a Softmax or ArgMax are left out."""
+def output_bytes(plan: Plan, outputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.int8]]:
+    """Return outputs of the ONNX model as int8 tensors of the core; those that the host computes are left out."""
     result: dict[str, NDArray[np.int8]] = {}
-    for port in graph.outputs:
-        if port.tail:
+    for graph, port in ((whole, port) for whole in plan.graphs() for port in whole.outputs):
+        if port.name not in outputs:
             continue
         tensor, values = graph.tensors[port.tensor], outputs[port.name]
         if port.quantized:

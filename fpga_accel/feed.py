@@ -7,13 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl.spec.errors import BadInput
-from rtl.spec.graph import Port
+from rtl.spec.plan import Array
 
 ONNX_TYPES = {
     "float32": "tensor(float)",
     "int8": "tensor(int8)",
     "uint8": "tensor(uint8)",
+    "int16": "tensor(int16)",
+    "uint16": "tensor(uint16)",
+    "int32": "tensor(int32)",
     "int64": "tensor(int64)",
+    "bool": "tensor(bool)",
+    "float16": "tensor(float16)",
+    "float64": "tensor(double)",
 }
 """ONNX Runtime's names of the element types that an input or output of a model can have here."""
 
@@ -30,10 +36,10 @@ class ArrayInfo:
     type: str
 
     @classmethod
-    def of_port(cls, port: Port) -> "ArrayInfo":
-        """The description of an input or output of a quantized graph; its batch is free."""
-        shape = tuple("batch" if size == -1 else size for size in port.shape)
-        return cls(port.name, shape, ONNX_TYPES.get(port.dtype, f"tensor({port.dtype})"))
+    def of_array(cls, array: Array) -> "ArrayInfo":
+        """The description of an input or output of a plan; its batch is free."""
+        shape = tuple("batch" if size == -1 else size for size in array.shape or ())
+        return cls(array.name, shape, ONNX_TYPES.get(array.dtype, f"tensor({array.dtype})"))
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -47,7 +53,8 @@ class ArrayInfo:
         for name, onnx_type in ONNX_TYPES.items():
             if onnx_type == self.type:
                 return np.dtype(name)
-        raise BadInput(f"input '{self.name}': type {self.type} is not supported; expected float32, int8 or uint8")
+        known = ", ".join(ONNX_TYPES)
+        raise BadInput(f"input '{self.name}': type {self.type} is not supported; expected one of {known}")
 
 
 Feed = dict[str, NDArray[np.generic]]

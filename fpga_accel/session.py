@@ -1,6 +1,6 @@
 """Inference sessions, shaped like ONNX Runtime's: ``Session("model.fpga", device="sim").run(None, {"x": x})``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl.spec.errors import BadInput
-from rtl.spec.layout import from_words, to_words
+from rtl.spec.plan import HostSegment, Plan
 from rtl.spec.program import Program
-from rtl.spec.registers import Region, Register
 from sim import reference
 
+from .core_runner import CoreRunner, Tensors
 from .devices import Device
 from .feed import ArrayInfo, check_feed
 from .files import readable
-from .identity import check_core, read_core_info
+from .host_runner import HostRunner
 from .open_device import check_device_name, open_device
 from .progress import Note
 
-Tensors = dict[str, NDArray[np.int8]]
+Values = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,15 @@ class LayerProfile:
 
 
 class Session:
-    """A program on a device, ready to run.
+    """A compiled model on a device, ready to run.
 
     Parameters
     ----------
-    program : path or Program
-        What ``fpga-accel compile`` wrote.
+    plan : path or Plan
+        What ``fpga-accel compile`` wrote. With the device ``numpy`` a plan need not be compiled.
     device : str or Device
-        ``numpy``, ``program``, ``sim``, ``serial:PORT``, or an open device, which the session then does not close.
+        ``numpy``, ``program``, ``sim``, ``serial:PORT``, or an open device, which the session then does not close. It
+        runs the segments of the core; those of the host run in ONNX Runtime on every device.
     note : function, optional
         Called as ``note(what, done, total)`` while samples run.
     options
@@ -58,42 +59,38 @@ class Session:
     Raises
     ------
     BadInput
-        If the program cannot be read or there is no device of that name.
+        If the plan cannot be read or there is no device of that name.
     DeviceError
-        If the device does not open, or has another core than the program was compiled for.
+        If the device does not open, or has another core than the plan was compiled for.
     """
 
     def __init__(
         self,
-        program: str | Path | Program,
+        plan: str | Path | Plan,
         device: str | Device = "program",
         *,
         note: Note | None = None,
         **options: Any,
     ):
-        self.program = program if isinstance(program, Program) else Program.load_file(readable(Path(program)))
-        self._graph = self.program.graph
+        self.plan = plan if isinstance(plan, Plan) else Plan.load_file(readable(Path(plan)))
+        self._host = {segment.name: HostRunner(segment) for segment in self.plan.host}
         self._note = note
         self._stack = ExitStack()
-        self._device: Device | None = None
-        self._ran = False
-        self._measures = True
+        self._runner: CoreRunner | None = None
         if isinstance(device, str):
             check_device_name(device)
         if device == "numpy":
             return
         with ExitStack() as stack:
+            # The interpreter only predicts its cycles.
+            measures = device != "program"
             if isinstance(device, str):
                 if device == "sim":
                     options = {"note": note, **options}
-                # The interpreter only predicts its cycles.
-                self._measures = device != "program"
-                device = stack.enter_context(open_device(device, self.program.config, **options))
-            check_core(read_core_info(device), self.program.config)
-            for address, words in self.program.memory_image():
-                device.write(address, words)
+                device = stack.enter_context(open_device(device, self.plan.config, **options))
+            self._runner = CoreRunner(device, self.plan.config, measures)
+            self._runner.load(self.plan.programs[0])
             self._stack = stack.pop_all()
-        self._device = device
 
     def __enter__(self) -> "Session":
         return self
@@ -109,17 +106,17 @@ class Session:
 
     def get_inputs(self) -> list[ArrayInfo]:
         """Name, shape and type of each input, in the model's order."""
-        return [ArrayInfo.of_port(port) for port in self._graph.inputs]
+        return [ArrayInfo.of_array(array) for array in self.plan.inputs]
 
     def get_outputs(self) -> list[ArrayInfo]:
         """Name, shape and type of each output, in the model's order."""
-        return [ArrayInfo.of_port(port) for port in self._graph.outputs]
+        return [ArrayInfo.of_array(array) for array in self.plan.outputs]
 
     def run(self, output_names: Sequence[str] | None, feed: Mapping[str, object]) -> list[NDArray[np.generic]]:
         """Return the outputs named (all of them for None) for a batch of any size.
 
-        Inputs and outputs have the types of the ONNX model: floats are quantized and dequantized, and a Softmax or
-        ArgMax at the end is computed, on the host.
+        Inputs and outputs have the types of the ONNX model: floats are quantized and dequantized on the host, which
+        also runs the host segments.
 
         Raises
         ------
@@ -128,64 +125,80 @@ class Session:
         DeviceError
             If the device stops answering.
         """
-        known = [port.name for port in self._graph.outputs]
+        known = [array.name for array in self.plan.outputs]
         unknown = [name for name in output_names or () if name not in known]
         if unknown:
             raise BadInput(f"no output named '{unknown[0]}'; the model has: {', '.join(known)}")
-        tensors = self._run(feed, [port.tensor for port in self._graph.outputs])
-        results = reference.outputs(self._graph, tensors)
-        return [results[name] for name in output_names or known]
+        values, _ = self.run_tensors(feed, every=False)
+        return [values[name] for name in output_names or known]
 
     def tensors(self, feed: Mapping[str, object]) -> Tensors:
-        """Return every tensor that is still there after a run, as int8 (batch, *shape), for comparison.
+        """Return every tensor of the core that is still there after a run, as int8 (batch, *shape), for comparison.
 
         A program that was compiled with ``keep_tensors`` keeps all of them.
         """
-        return self._run(feed, list(self._graph.tensors if self._device is None else self.program.kept))
+        return self.run_tensors(feed)[1]
+
+    def run_tensors(self, feed: Mapping[str, object], *, every: bool = True) -> tuple[Values, Tensors]:
+        """Return all outputs by name, and the tensors of the core: every one that is still there, or what it gives."""
+        arrays = check_feed(self.get_inputs(), feed)
+        samples = len(next(iter(arrays.values()), [0]))
+        step = self.plan.batch if self.plan.host and self.plan.batch else samples
+        if samples % step:
+            raise BadInput(f"the model takes {step} samples at a time, {samples} is no multiple of that")
+        parts = []
+        for start in range(0, samples, step):
+            some = {name: array[start : start + step] for name, array in arrays.items()}
+            parts.append(self._run(some, every, start, samples))
+        values, tensors = ([part[index] for part in parts] for index in range(2))
+        return _joined(values), _joined(tensors)
 
     def profile(self) -> list[LayerProfile]:
         """Return the cycles of each layer: predicted, and of the last sample that ran on this device."""
-        layers = self.program.layers
-        measured: list[int | None] = [None] * len(layers)
-        if self._device is not None and self._ran and self._measures:
-            marks = [int(mark) for mark in self._device.read(Region.PROFILE.base, len(layers))]
-            measured = [end - start for start, end in zip([0, *marks], marks, strict=False)]
-        return [
-            LayerProfile(layer.name, layer.operator, layer.macs, layer.cycles, cycles)
-            for layer, cycles in zip(layers, measured, strict=True)
-        ]
+        result = []
+        for program in self.plan.programs:
+            measured = self._runner.layer_cycles(program) if self._runner else None
+            for index, layer in enumerate(program.layers):
+                cycles = None if measured is None else measured[index]
+                result.append(LayerProfile(layer.name, layer.operator, layer.macs, layer.cycles, cycles))
+        return result
 
     def cycles(self) -> int | None:
         """Return the length of the last run in cycles; None if nothing ran or the device has no clock."""
-        if self._device is None or not (self._ran and self._measures):
-            return None
-        return int(self._device.read(Register.CYCLES, 1)[0])
+        lengths = [self._runner.cycles(program) if self._runner else None for program in self.plan.programs]
+        return None if None in lengths else sum(length for length in lengths if length is not None)
 
-    def _run(self, feed: Mapping[str, object], wanted: list[str]) -> Tensors:
-        arrays = check_feed(self.get_inputs(), feed)
-        if self._device is None:
-            tensors = reference.run(self._graph, arrays)
-            return {name: tensors[name] for name in wanted}
-        quantized = reference.quantize_inputs(self._graph, arrays)
-        batch = len(next(iter(quantized.values())))
-        samples: list[Tensors] = []
-        for index in range(batch):
-            samples.append(self._run_one(self._device, {name: q[index] for name, q in quantized.items()}, wanted))
-            if self._note:
-                self._note("sample", index + 1, batch)
-        return {name: np.stack([sample[name] for sample in samples]) for name in wanted}
+    def _run(self, arrays: Values, every: bool, first: int, total: int) -> tuple[Values, Tensors]:
+        """Run the segments in order; ``values`` has what the model was given and what its segments gave."""
+        values: Values = dict(arrays)
+        tensors: Tensors = {}
+        for segment in self.plan.segments:
+            if isinstance(segment, HostSegment):
+                values |= self._host[segment.name].run(values)
+                continue
+            graph = segment.graph
+            wanted = list(dict.fromkeys(port.tensor for port in graph.outputs))
+            if self._runner is None:
+                made = reference.run(graph, {name: values[name] for name in segment.inputs})
+            else:
+                assert isinstance(segment.work, Program)
+                kept = segment.work.kept if every else wanted
+                inputs = reference.quantize_inputs(graph, {name: values[name] for name in segment.inputs})
+                made = self._runner.run(segment.work, inputs, kept, self._counted(first, total))
+            values |= reference.outputs(graph, made)
+            tensors |= made if every else {name: made[name] for name in wanted}
+        return {array.name: values[array.name] for array in self.plan.outputs}, tensors
 
-    def _run_one(self, device: Device, inputs: Tensors, wanted: list[str]) -> Tensors:
-        config, placements = self.program.config, self.program.placements
-        for name, q in inputs.items():
-            place = placements[name]
-            device.write(place.address(config), to_words(q.reshape(place.shape), config))
-        device.start()
-        device.wait()
-        self._ran = True
-        outputs: Tensors = {}
-        for name in wanted:
-            place = placements[name]
-            words = device.read(place.address(config), place.words(config))
-            outputs[name] = from_words(words, place.shape, config).reshape(self._graph.tensors[name].shape)
-        return outputs
+    def _counted(self, first: int, total: int) -> Callable[[int], None]:
+        """Return what tells of each sample that is done."""
+        return lambda done: self._note("sample", first + done, total) if self._note else None
+
+
+def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of several batches as those of one."""
+    if len(parts) == 1:
+        return parts[0]
+    return {
+        name: np.stack(arrays) if arrays[0].ndim == 0 else np.concatenate(arrays)
+        for name, arrays in ((name, [part[name] for part in parts]) for name in parts[0])
+    }

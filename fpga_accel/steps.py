@@ -5,13 +5,12 @@ from pathlib import Path
 
 import onnx
 
-from onnx_frontend.compile import compile_graph
-from onnx_frontend.importer import import_graph
 from onnx_frontend.oracle import qoperator
+from onnx_frontend.partition import Partition, compile_plan, partition
 from onnx_frontend.quantize import Quantized, quantize_model
 from onnx_frontend.recipe import Recipe
 from rtl.spec.config import Config
-from rtl.spec.program import Program
+from rtl.spec.plan import Plan
 
 from .feed import Feed
 from .files import readable, replacing, writable
@@ -40,10 +39,10 @@ def quantize_file(
 
 
 def oracle_file(model: Path, output: Path) -> None:
-    """Write the quantized model in QOperator form to ``output``."""
+    """Write the quantized model in QOperator form to ``output``; what the core cannot run stays in float."""
     readable(model, ".onnx")
     writable(output, ".onnx")
-    exact = qoperator(model)
+    exact = qoperator(model, partition(model).host_names)
     with replacing(output) as temporary:
         onnx.save(exact, temporary)
 
@@ -60,20 +59,23 @@ def compile_file(
     *,
     board: str | None = None,
     keep_tensors: bool = False,
+    require_core: bool = False,
     hdl: bool = False,
-) -> Program:
-    """Compile the quantized model for a core to the program file ``output``; return the program.
+) -> tuple[Plan, Partition]:
+    """Compile the quantized model for a core to the file ``output``; return the plan, and which node runs where.
 
-    With ``hdl``, also write the circuits that run it, for ``board`` if one is named, to :func:`hdl_folder`.
+    With ``require_core`` nothing may run on the host. With ``hdl``, also write the circuits that run it, for ``board``
+    if one is named, to :func:`hdl_folder`.
     """
     readable(model, ".onnx")
     writable(output, ".fpga")
-    program = compile_graph(import_graph(model), config, keep_tensors=keep_tensors)
+    found = partition(model, require_core=require_core)
+    plan = compile_plan(found.plan, config, keep_tensors=keep_tensors)
     if hdl:
         # Amaranth takes a second to import.
         from .emit import emit
 
-        emit(program, hdl_folder(output), board)
+        emit(plan, hdl_folder(output), board)
     with replacing(output) as temporary:
-        program.save(temporary)
-    return program
+        plan.save(temporary)
+    return plan, found

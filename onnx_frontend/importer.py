@@ -24,13 +24,20 @@ QUANTIZATION = {"QuantizeLinear", "DequantizeLinear"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of one ONNX node: ``where`` is core, host, removed or refused."""
+    """What becomes of one ONNX node: ``where`` is core, host, removed or refused.
+
+    ``segment`` names the segment it is in, ``opset`` the version of its operator's set, ``attribute`` the one that is
+    to blame, if it is one.
+    """
 
     name: str
     operator: str
     where: str
     reason: str = ""
     remedy: str = ""
+    segment: str = ""
+    opset: int = 0
+    attribute: str = ""
 
     def __str__(self) -> str:
         return f"{self.operator} '{self.name}': {self.reason}; {self.remedy}"
@@ -65,11 +72,21 @@ def examine(model: onnx.ModelProto) -> tuple[Graph | None, list[Verdict]]:
     BadInput
         If the model is not quantized, or an input has no fixed shape.
     """
+    return walk(prepared(model))
+
+
+def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a quantized model in the form that :func:`walk` takes; for what it raises see :func:`examine`."""
     if not any(node.op_type in QUANTIZATION for node in model.graph.node):
         raise BadInput(
             f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first"
         )
-    return _Import(with_batch(normalize_batch(_lift_constants(model)), 1), model).run()
+    return _lift_constants(model)
+
+
+def walk(model: onnx.ModelProto) -> tuple[Graph | None, list[Verdict]]:
+    """Do the work of :func:`examine` on a prepared model, or on a piece of one."""
+    return _Import(with_batch(normalize_batch(model), 1), model).run()
 
 
 class _Import:
@@ -172,6 +189,10 @@ class _Import:
             value = self._unknown(node)
         except BadInput as error:
             self._refuse(name, node.op_type, str(error), "quantize the model again")
+            value = self._unknown(node)
+        except Exception as error:  # whatever a stranger's attributes do, the nodes behind are examined as well
+            reason = f"not understood ({type(error).__name__}: {error})"
+            self._refuse(name, node.op_type, reason, "correct the node's attributes, or report it")
             value = self._unknown(node)
         results = value if isinstance(value, tuple) else (value,)
         self.values.update(zip(node.output, results, strict=False))

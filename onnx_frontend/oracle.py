@@ -1,6 +1,6 @@
 """The oracle: a QDQ model in QOperator form, and what ONNX Runtime computes of it, tensor by tensor."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import onnx
@@ -11,6 +11,7 @@ from rtl.spec.errors import BadInput
 
 from .batch import graph_inputs, normalize_batch
 from .calibrate import session
+from .cut import with_own_names
 from .integer_kernels import KERNELS
 from .loader import Source, load
 from .rewrite import METADATA_KEY, Rewrite, as_int8
@@ -21,11 +22,12 @@ INTEGER_RESULTS = {"QuantizeLinear", "QLinearConv", "QGemm", "QLinearMatMul"}
 BATCH_SIZE = 64
 
 
-def qoperator(source: Source) -> onnx.ModelProto:
+def qoperator(source: Source, host: Collection[str] = ()) -> onnx.ModelProto:
     """Return the QDQ model in QOperator form; every quantized tensor keeps its name and is int8.
 
     What accumulates becomes an integer kernel or float32 on integers that it holds exactly (`integer_kernels`); all
-    else stays as it is. uint8 tensors become int8, 128 less.
+    else stays as it is. uint8 tensors become int8, 128 less. The nodes named in ``host`` (as
+    `cut.with_own_names` names them) stay as they are, in float.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def qoperator(source: Source) -> onnx.ModelProto:
         raise BadInput(
             f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first"
         )
-    return Rewrite(normalize_batch(model), KERNELS).run()
+    return Rewrite(normalize_batch(with_own_names(model)), KERNELS, host).run()
 
 
 def is_qoperator(model: onnx.ModelProto) -> bool:

@@ -4,7 +4,7 @@ Without the importer, so that it is a second opinion of what the file means: wha
 `integer_kernels`; all else stays dequantize, operate, quantize in float32, which is the same everywhere.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import onnx
@@ -51,8 +51,14 @@ class Rewrite:
         The new nodes so far.
     """
 
-    def __init__(self, model: onnx.ModelProto, kernels: "Mapping[str, Callable[[Rewrite, onnx.NodeProto], None]]"):
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        kernels: "Mapping[str, Callable[[Rewrite, onnx.NodeProto], None]]",
+        host: Collection[str],
+    ):
         self.model = model
+        self.host = host
         self.kernels = kernels
         self.arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
         for node in model.graph.node:
@@ -74,7 +80,7 @@ class Rewrite:
         for node in self.model.graph.node:
             if node.op_type == "Constant" or node.output[0] in self.done:
                 continue
-            if node.op_type in self.kernels:
+            if node.op_type in self.kernels and node.name not in self.host:
                 self.kernels[node.op_type](self, node)
             elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
                 self._signed(node)

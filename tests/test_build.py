@@ -18,7 +18,7 @@ from fpga_accel import sources, timing, tools
 from fpga_accel.emit import emit
 from rtl.spec.config import core
 from rtl.spec.errors import ToolError
-from rtl.spec.program import Program
+from rtl.spec.plan import Plan
 
 BOARD = boards.get("ulx3s-85f")
 
@@ -234,10 +234,15 @@ def test_report_without_the_constraint(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def two_programs(digits_program):
-    program = replace(Program.load_file(digits_program), config=core("4x3"))
-    other = replace(program, graph=replace(program.graph, name='other """\nimport os'), layers=(), cycles=1)
-    return program, other
+def two_plans(digits_program):
+    plan = Plan.load_file(digits_program)
+    (segment,) = plan.core
+    program = replace(segment.work, config=core("4x3"))
+    other = replace(program, layers=(), cycles=1)
+    return (
+        replace(plan, segments=(replace(segment, work=program),)),
+        replace(plan, name='other """\nimport os', segments=(replace(segment, work=other),)),
+    )
 
 
 def without_head(path):
@@ -247,15 +252,15 @@ def without_head(path):
     return [line for line in path.read_text().splitlines() if not line.startswith("//")]
 
 
-def test_another_model_has_the_same_hdl(tmp_path, two_programs):
-    first, second = (emit(program, tmp_path / name) for program, name in zip(two_programs, "ab", strict=True))
+def test_another_model_has_the_same_hdl(tmp_path, two_plans):
+    first, second = (emit(plan, tmp_path / name) for plan, name in zip(two_plans, "ab", strict=True))
     for one, other in ((first.top_py, second.top_py), (first.top_v, second.top_v)):
         assert one.read_text() != other.read_text()
         assert without_head(one) == without_head(other)
 
 
-def test_emitted_top_level_runs(tmp_path, two_programs):
-    emitted = emit(two_programs[0], tmp_path / "hdl", "ulx3s-85f")
+def test_emitted_top_level_runs(tmp_path, two_plans):
+    emitted = emit(two_plans[0], tmp_path / "hdl", "ulx3s-85f")
     written = emitted.top_v.read_text()
     assert "EHXPLLL" in written and "uart_0__rx__io" in written
     emitted.top_v.unlink()
@@ -263,18 +268,18 @@ def test_emitted_top_level_runs(tmp_path, two_programs):
     assert written.endswith(emitted.top_v.read_text())
 
 
-def test_emitted_anew_from_what_was_kept(tmp_path, two_programs, monkeypatch):
-    program, other = two_programs
-    before = emit(program, tmp_path / "hdl").top_v.read_text()
+def test_emitted_anew_from_what_was_kept(tmp_path, two_plans, monkeypatch):
+    plan, other = two_plans
+    before = emit(plan, tmp_path / "hdl").top_v.read_text()
     monkeypatch.setattr("fpga_accel.emit.to_verilog", lambda *_: pytest.fail("elaborated again"))
     after = emit(other, tmp_path / "hdl").top_v.read_text()
     assert before.partition("circuits:")[2] == after.partition("circuits:")[2]
 
 
-def test_another_model_needs_no_new_bitstream(tmp_path, two_programs, monkeypatch):
+def test_another_model_needs_no_new_bitstream(tmp_path, two_plans, monkeypatch):
     monkeypatch.setattr("rtl.top.Top", lambda *_, **__: Echo())
-    program, other = two_programs
-    assert not builds.bitstream("ulx3s-85f", program, out_dir=tmp_path).cached
+    plan, other = two_plans
+    assert not builds.bitstream("ulx3s-85f", plan, out_dir=tmp_path).cached
     assert builds.bitstream("ulx3s-85f", other, out_dir=tmp_path).cached
 
 

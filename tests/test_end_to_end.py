@@ -3,10 +3,17 @@
 import json
 import threading
 
+import numpy as np
 import pytest
+from test_partition import make
 from typer.testing import CliRunner
 
+from fpga_accel import Session
 from fpga_accel.cli import app
+from onnx_frontend.calibrate import session
+from onnx_frontend.oracle import qoperator
+from onnx_frontend.partition import compile_plan, partition
+from onnx_frontend.quantize import quantize
 from rtl.spec.config import core as core_config
 from rtl.spec.errors import DeviceError
 from sim.board import SimulatedBoard
@@ -65,3 +72,17 @@ def test_link_cut_in_mid_transfer(run_on, digits_program):
         message = run_on(digits_program, board.port)
         timer.join()
         assert board.port in message and "cut" in message
+
+
+def test_segments_on_the_simulated_board():
+    """Two programs and a Softmax between them: what ONNX Runtime gives for the whole, in the predicted cycles."""
+    model, feed = make("middle")
+    qdq = quantize(model, feed)
+    found = partition(qdq)
+    (expected,) = session(qoperator(qdq, found.host_names)).run(None, feed)
+    plan = compile_plan(found.plan, core_config("4x3"))
+    assert len(plan.programs) == 2
+    with Session(plan, "sim") as opened:
+        np.testing.assert_array_equal(opened.run(None, feed)[0], expected)
+        assert opened.cycles() == plan.cycles
+        assert [layer.measured for layer in opened.profile()] == [layer.cycles for layer in plan.layers]

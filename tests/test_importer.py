@@ -102,8 +102,8 @@ def test_all_obstacles_come_in_one_message():
         node("Resize", "c roi scales", "y", "third", mode="linear"),
     ]
     report = check(model(nodes))
-    assert [row.name for row in report.refused] == ["first", "second", "third"]
-    assert [row.where for row in report.rows] == ["refused", "core", "refused", "refused"]
+    assert [row.name for row in report.on_host] == ["first", "second", "third"]
+    assert [row.where for row in report.rows] == ["host", "core", "host", "host"]
     qdq = quantize(model(nodes), {"x": np.ones((2, 4, 6, 6), np.float32)})
     with pytest.raises(DoesNotFit) as caught:
         import_graph(qdq)

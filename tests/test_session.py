@@ -45,11 +45,11 @@ def test_tensors_are_those_of_the_reference(digits_all_tensors, images):
 
 def test_profile(digits_program, images):
     with Session(digits_program, InterpreterDevice(core("8x8"))) as session:
-        assert [layer.measured for layer in session.profile()] == [None] * len(session.program.layers)
+        assert [layer.measured for layer in session.profile()] == [None] * len(session.plan.layers)
         assert session.cycles() is None
         session.run(None, {"image": images[:1]})
         layers = session.profile()
-        assert sum(layer.predicted for layer in layers) <= session.program.cycles == session.cycles()
+        assert sum(layer.predicted for layer in layers) <= session.plan.cycles == session.cycles()
     assert all(layer.measured == layer.predicted for layer in layers)
     assert all(0 <= layer.utilization(64) <= 1 for layer in layers)
     assert any(layer.macs for layer in layers)

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from .layout import Placement, lines_to_words, to_words
 from .registers import Region
 
 FORMAT = 2
+T = TypeVar("T")
 # What NumPy, zipfile, zlib and the tokenizer that reads array headers raise on damaged bytes.
 DAMAGED = (
     OSError,
@@ -101,12 +102,7 @@ class Program:
 
     def save(self, path: Path) -> None:
         """Write the program to ``path``. The writer sees to temporary names."""
-        arrays: dict[str, NDArray[Any]] = {}
-        tree = _pack(self, arrays)
-        arrays["manifest"] = np.frombuffer(json.dumps({"format": FORMAT, "program": tree}).encode(), np.uint8)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-        path.write_bytes(buffer.getvalue())
+        save(self, path)
 
     @staticmethod
     def load_file(path: Path) -> "Program":
@@ -117,22 +113,41 @@ class Program:
         BadInput
             If the file is absent, is not a program, is damaged, or is of another format version.
         """
-        try:
-            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                arrays = dict(file)
-            manifest = json.loads(arrays["manifest"].tobytes())
-            if manifest["format"] != FORMAT:
-                raise BadInput(
-                    f"{path}: program format {manifest['format']}, expected {FORMAT}; compile the model again"
-                )
-            program = _unpack(manifest["program"], arrays)
-        except FileNotFoundError:
-            raise BadInput(f"{path}: no such file; `fpga-accel compile` writes one") from None
-        except DAMAGED as error:
-            raise BadInput(f"{path}: not a compiled program, or damaged ({error}); compile the model again") from error
-        if not isinstance(program, Program):
-            raise BadInput(f"{path}: not a compiled program; compile the model again")
-        return program
+        return load(Program, path)
+
+
+def save(value: Any, path: Path) -> None:
+    """Write a dataclass of dataclasses, arrays and plain values to ``path``."""
+    arrays: dict[str, NDArray[Any]] = {}
+    tree = _pack(value, arrays)
+    arrays["manifest"] = np.frombuffer(json.dumps({"format": FORMAT, "program": tree}).encode(), np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    path.write_bytes(buffer.getvalue())
+
+
+def load(kind: type[T], path: Path, more: Mapping[str, Any] | None = None) -> T:
+    """Read what :func:`save` wrote: a ``kind``, of the classes of a program and ``more``.
+
+    Raises
+    ------
+    BadInput
+        If the file is absent, holds something else, is damaged, or is of another format version.
+    """
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = dict(file)
+        manifest = json.loads(arrays["manifest"].tobytes())
+        if manifest["format"] != FORMAT:
+            raise BadInput(f"{path}: program format {manifest['format']}, expected {FORMAT}; compile the model again")
+        value = _unpack(manifest["program"], arrays, {**_CLASSES, **(more or {})})
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file; `fpga-accel compile` writes one") from None
+    except DAMAGED as error:
+        raise BadInput(f"{path}: not a compiled program, or damaged ({error}); compile the model again") from error
+    if not isinstance(value, kind):
+        raise BadInput(f"{path}: not a compiled program; compile the model again")
+    return value
 
 
 _CLASSES: dict[str, Any] = {
@@ -163,14 +178,15 @@ def _pack(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     return value
 
 
-def _unpack(tree: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+def _unpack(tree: Any, arrays: dict[str, NDArray[Any]], classes: Mapping[str, Any]) -> Any:
     if isinstance(tree, list):
-        return tuple(_unpack(item, arrays) for item in tree)
+        return tuple(_unpack(item, arrays, classes) for item in tree)
     if not isinstance(tree, dict):
         return tree
     if "class" in tree:
-        return _CLASSES[tree["class"]](**{name: _unpack(item, arrays) for name, item in tree["fields"].items()})
+        fields = {name: _unpack(item, arrays, classes) for name, item in tree["fields"].items()}
+        return classes[tree["class"]](**fields)
     if "array" in tree:
         array = arrays[tree["array"]]
         return array[()] if array.ndim == 0 else array
-    return {key: _unpack(item, arrays) for key, item in tree["map"].items()}
+    return {key: _unpack(item, arrays, classes) for key, item in tree["map"].items()}

@@ -1,0 +1,87 @@
+"""Programs on a device: loaded when they are not there yet, run sample by sample, measured."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtl.spec.config import Config
+from rtl.spec.layout import from_words, to_words
+from rtl.spec.program import Program
+from rtl.spec.registers import Region, Register
+
+from .devices import Device
+from .identity import check_core, read_core_info
+
+Tensors = dict[str, NDArray[np.int8]]
+
+
+class CoreRunner:
+    """Runs programs for one core on a device that has it; ``measures`` says whether the device has a clock.
+
+    Raises
+    ------
+    DeviceError
+        If the device has another core; also when it stops answering.
+    """
+
+    def __init__(self, device: Device, config: Config, measures: bool):
+        check_core(read_core_info(device), config)
+        self._device = device
+        self._measures = measures
+        self._loaded: Program | None = None
+        self._measured: dict[int, tuple[list[int], int]] = {}
+
+    def load(self, program: Program) -> None:
+        """Write a program to the core, if it is not the one that is there."""
+        if program is self._loaded:
+            return
+        self._loaded = None
+        for address, words in program.memory_image():
+            self._device.write(address, words)
+        self._loaded = program
+
+    def run(
+        self,
+        program: Program,
+        inputs: Mapping[str, NDArray[np.int8]],
+        wanted: Iterable[str],
+        done: Callable[[int], None],
+    ) -> Tensors:
+        """Return the tensors named in ``wanted``, batch first; ``done`` is told how many samples have run."""
+        self.load(program)
+        wanted = list(wanted)
+        samples: list[Tensors] = []
+        for index in range(len(next(iter(inputs.values())))):
+            samples.append(self._run_one(program, {name: q[index] for name, q in inputs.items()}, wanted))
+            done(index + 1)
+        if self._measures:
+            marks = [int(mark) for mark in self._device.read(Region.PROFILE.base, len(program.layers))]
+            length = int(self._device.read(Register.CYCLES, 1)[0])
+            self._measured[id(program)] = (
+                [end - start for start, end in zip([0, *marks], marks, strict=False)],
+                length,
+            )
+        return {name: np.stack([sample[name] for sample in samples]) for name in wanted}
+
+    def layer_cycles(self, program: Program) -> list[int] | None:
+        """Return the cycles of each layer in the last run of a program; None if nothing was measured."""
+        return self._measured[id(program)][0] if id(program) in self._measured else None
+
+    def cycles(self, program: Program) -> int | None:
+        """Return the length in cycles of the last run of a program; None if nothing was measured."""
+        return self._measured[id(program)][1] if id(program) in self._measured else None
+
+    def _run_one(self, program: Program, inputs: Tensors, wanted: list[str]) -> Tensors:
+        config, placements = program.config, program.placements
+        for name, q in inputs.items():
+            place = placements[name]
+            self._device.write(place.address(config), to_words(q.reshape(place.shape), config))
+        self._device.start()
+        self._device.wait()
+        outputs: Tensors = {}
+        for name in wanted:
+            place = placements[name]
+            words = self._device.read(place.address(config), place.words(config))
+            outputs[name] = from_words(words, place.shape, config).reshape(program.graph.tensors[name].shape)
+        return outputs
