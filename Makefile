@@ -12,12 +12,13 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim lint accuracy bitstream clean distclean
+.PHONY: help demo test sim onnx-conformance lint accuracy bitstream clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
 	@echo "make test                          ruff, mypy and all tests"
 	@echo "make sim                           the cocotb tests of the circuits alone"
+	@echo "make onnx-conformance              ONNX's backend test suite, as it is and in int8; the score goes into the README"
 	@echo "make lint                          ruff and mypy alone"
 	@echo "make accuracy                      accuracy of quantized models beside ONNX Runtime's quantize_static"
 	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL)"
@@ -41,6 +42,9 @@ test: lint
 
 sim: $(BIN)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) -m cocotb
+
+onnx-conformance: $(BIN)/.installed
+	$(BIN)/python -m fpga_accel.conformance
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff check .
