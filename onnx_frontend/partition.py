@@ -22,22 +22,8 @@ from .compile import compile_graph
 from .cut import QUANTIZATION, Cutter, Piece, with_own_names
 from .importer import Verdict, prepared, walk
 from .loader import Source, load
+from .operators.host import INEXACT, reason_of
 
-HOST_ONLY = {
-    "Softmax": "exponentials and a division",
-    "LogSoftmax": "exponentials and a logarithm",
-    "Hardmax": "a comparison of floats",
-    "LayerNormalization": "a division by a spread",
-    "InstanceNormalization": "a division by a spread",
-    "GroupNormalization": "a division by a spread",
-    "RMSNormalization": "a division by a spread",
-    "LpNormalization": "a division by a norm",
-    "ArgMax": "indices, not bytes",
-    "ArgMin": "indices, not bytes",
-    "TopK": "indices, not bytes",
-    "NonMaxSuppression": "indices, not bytes",
-}
-"""Operators without an exact integer form, and what is in the way."""
 QUANTIZE_IT = "quantize what is between it and its neighbours (`fpga-accel quantize` does)"
 MOVES_ONLY = "nothing but moves between nodes of the host"
 HANDED_OVER = "done by the order in which the host hands arrays over"
@@ -210,8 +196,8 @@ def _leaves(verdict: Verdict) -> bool:
 
 
 def _why(node: onnx.NodeProto, verdict: Verdict) -> Why:
-    if node.op_type in HOST_ONLY:
-        return f"has no exact integer form ({HOST_ONLY[node.op_type]})", LEFT_TO_HOST
+    if node.op_type in INEXACT:
+        return reason_of(node.op_type), LEFT_TO_HOST
     return verdict.reason or MOVES_ONLY, verdict.remedy or LEFT_TO_HOST
 
 

@@ -62,7 +62,7 @@ def test_json(saved, float_model):
 def test_text(saved):
     text = call("check", saved("middle")).stdout
     assert "host 1" in text and "core 2" in text and "ulx3s-85f (core 16x16): holds it" in text
-    assert "Softmax 'n1': has no exact integer form" in text and "1 node cannot run on the core" in text
+    assert "Softmax 'n1': it computes exponentials" in text and "1 node cannot run on the core" in text
 
 
 @pytest.mark.parametrize("command", ["check", "compile"])
@@ -85,7 +85,7 @@ def test_require_core(command, name, exit_code, saved, tmp_path):
 
 def test_compile_shows_the_cut(saved, tmp_path):
     arguments = ("compile", saved("middle"), "--core", "4x3", "--no-hdl", "-o", tmp_path / "out.fpga")
-    assert "Softmax 'n1': has no exact integer form" in call(*arguments).stdout
+    assert "Softmax 'n1': it computes exponentials" in call(*arguments).stdout
     document = json.loads(call(*arguments, "--json").stdout)
     assert [segment["where"] for segment in document["segments"]] == ["core", "host", "core"]
     assert document["cycles"] == Plan.load_file(tmp_path / "out.fpga").cycles

@@ -28,6 +28,8 @@ def ArgMax(draft: Draft, data: Value, *, axis: int = 0, keepdims: int = 1, selec
 
 
 INEXACT = {
+    **dict.fromkeys(("Softmax", "LogSoftmax"), "exponentials and their sum, which have no exact integer form"),
+    "ArgMax": "places of elements, which are no activations",
     **dict.fromkeys(
         ("LayerNormalization", "SkipLayerNormalization", "SimplifiedLayerNormalization", "RMSNormalization"),
         "the deviation over an axis, which has no exact integer form",
