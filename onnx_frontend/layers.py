@@ -100,6 +100,8 @@ def _layer(node: onnx.NodeProto, arrays: dict[str, onnx.TensorProto], added: tup
     if bias_name:
         array = numpy_helper.to_array(arrays[bias_name]).astype(np.float32)
         channels = weight.shape[axis] * (attributes.get("group", 1) if node.op_type == "ConvTranspose" else 1)
+        if array.size not in (1, channels):
+            return None  # a Gemm with another bias for each sample
         bias = np.broadcast_to(array.ravel() * np.float32(attributes.get("beta", 1.0)), channels).copy()
     return Layer(node.output[0], node, weight, axis, bias, output, bias_name)
 

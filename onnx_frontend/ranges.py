@@ -21,6 +21,8 @@ Limits = tuple[float, float]
 
 def limits(histogram: Histogram, method: str, percentile: float) -> Limits:
     """Return (low, high) by ``method``, one of ``CALIBRATORS``; ``percentile`` is for the method of that name."""
+    if histogram.low > histogram.high:
+        return 0.0, 0.0  # nothing was seen: the tensor has no elements
     if histogram.low == histogram.high:
         return histogram.low, histogram.high
     return CALIBRATORS[method](histogram, percentile)

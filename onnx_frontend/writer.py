@@ -86,9 +86,10 @@ def write_qdq(parts: Parts, only: Collection[str] | None = None) -> onnx.ModelPr
         if node.output[0] in biases:
             set_bias(node, *biases[node.output[0]])
         graph.node.append(node)
+        made = graph.node[-1]
         for index, name in enumerate(node.output):
             if name in scheme and name in outputs:
-                graph.node[-1].output[index] = f"{name}_real"
+                made.output[index] = f"{name}_real"
                 writer.quantize(f"{name}_real", name, name)
             elif name in scheme:
                 renamed[name] = writer.quantize(name, name, dequantized(name))

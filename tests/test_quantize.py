@@ -228,3 +228,42 @@ def test_inputs_other_than_float32_are_refused():
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     with pytest.raises(BadInput, match="input 'x': expected float32, not"):
         quantize(model, {"x": np.zeros((1, 3), np.int64)})
+
+
+def one_node(node, shape, constants, outputs=("y",)):
+    graph = helper.make_graph(
+        [node],
+        "one",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return onnx.shape_inference.infer_shapes(model), {"x": np.arange(24, dtype=np.float32).reshape(shape)}
+
+
+@pytest.mark.parametrize(
+    "node, constants, outputs",
+    [
+        (helper.make_node("Split", ["x"], ["a", "b"], "n", axis=1, num_outputs=2), {}, ("a", "b")),
+        (
+            helper.make_node("Gemm", ["x", "w", "c"], ["y"], "n"),
+            {"w": np.ones((6, 2), np.float32), "c": np.ones((4, 2), np.float32)},
+            ("y",),
+        ),
+        (
+            helper.make_node("Slice", ["x", "start", "end", "axes"], ["y"], "n"),
+            {"start": np.array([100]), "end": np.array([200]), "axes": np.array([1])},
+            ("y",),
+        ),
+    ],
+    ids=["several outputs", "a bias for each sample", "no elements"],
+)
+def test_shapes_that_are_rare(node, constants, outputs):
+    model, feed = one_node(node, (4, 6), constants, outputs)
+    qdq = quantize(model, feed)
+    assert [value.name for value in qdq.graph.output] == list(outputs)
+    results = session(qdq).run(None, feed)
+    for wanted, got in zip(session(model).run(None, feed), results, strict=True):
+        assert got.shape == wanted.shape
+        np.testing.assert_allclose(got, wanted, atol=0.5)
