@@ -1,0 +1,123 @@
+"""Idioms: chains of operators that exporters write for one operator of ONNX become that operator.
+
+onnxscript's rules where it has them: HardSwish and HardSigmoid, LayerNormalization, Clip from Min, Max and Relu, Pad
+into Conv. Ours: Gelu (erf and tanh), Swish, Mish, a lone Min or Max with a constant.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from onnxscript import rewriter
+from onnxscript.rewriter import pattern
+from onnxscript.rewriter.rules import common
+from onnxscript.rewriter.rules.fusion import _layer_norm
+
+from .edit import numbers, scalar
+
+SWISH_OPSET = 24
+"""The first opset with Swish; a model without it stays in a lower one."""
+
+
+def single_operators(model: ir.Model) -> ir.Model:
+    """Return the model with each idiom as one operator, under the name of the chain's last node."""
+    names = {output.name: node.name for node in model.graph for output in node.outputs}
+    result: ir.Model = model
+    for rules in (RULES, RULES):  # HardSwish comes of HardSigmoid
+        result = rewriter.rewrite(result, rules)
+    for node in result.graph:
+        node.name = names.get(node.outputs[0].name) or node.name or node.outputs[0].name
+        if node.op_type == "Swish" and not node.domain:
+            result.graph.opset_imports[""] = max(result.graph.opset_imports[""], SWISH_OPSET)
+    return result
+
+
+HALVES: tuple[Callable[[Any, Any], Any], ...] = (
+    lambda x, inner: 0.5 * (x * inner),
+    lambda x, inner: x * (0.5 * inner),
+    lambda x, inner: (0.5 * x) * inner,
+)
+"""The ways in which 0.5 * x * inner is written."""
+
+
+def _erf(op: Any, x: Any) -> Any:
+    return op.Erf(pattern.OrValue([x / math.sqrt(2), x * math.sqrt(0.5)])) + 1.0
+
+
+def _tanh(op: Any, x: Any) -> Any:
+    cube = pattern.OrValue([op.Pow(x, 3), x * (x * x)])
+    return op.Tanh((x + cube * 0.044715) * math.sqrt(2 / math.pi)) + 1.0
+
+
+def _half_of(half: Callable[[Any, Any], Any], inner: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda op, x: half(x, inner(op, x))
+
+
+def _rules() -> list[Any]:
+    def rule(target: Any, replacement: Any, check: Any = None) -> Any:
+        return pattern.RewriteRule(target, replacement, *([] if check is None else [check]))
+
+    return [
+        *[rule(_half_of(half, _erf), lambda op, x, **_: op.Gelu(x)) for half in HALVES],
+        *[rule(_half_of(half, _tanh), lambda op, x, **_: op.Gelu(x, approximate="tanh")) for half in HALVES],
+        rule(lambda op, x: x * op.Sigmoid(x), lambda op, x, **_: op.Swish(x, alpha=1.0)),
+        rule(
+            lambda op, x, factor: x * op.Sigmoid(x * factor),
+            lambda op, x, factor, **_: op.Swish(x, alpha=scalar(factor)),
+            lambda context, x, factor, **_: scalar(factor) is not None,
+        ),
+        rule(lambda op, x: x * op.Tanh(op.Softplus(x)), lambda op, x, **_: op.Mish(x)),
+        rule(
+            lambda op, x, bias, low, high, factor: op.Clip(x + bias, low, high) * factor,
+            lambda op, x, **_: op.HardSigmoid(x, alpha=1 / 6, beta=0.5),
+            _sixth,
+        ),
+        rule(
+            lambda op, x, bias, low, high, factor: (x * op.Clip(x + bias, low, high)) * factor,
+            lambda op, x, **_: op.HardSwish(x),
+            _sixth,
+        ),
+        rule(
+            lambda op, x, bound: op.Min(x, bound),
+            lambda op, x, bound, **_: op.Clip(x, None, _as_scalar(op, bound)),
+            lambda context, x, bound, **_: _one_float(bound),
+        ),
+        rule(
+            lambda op, x, bound: op.Max(x, bound),
+            lambda op, x, bound, **_: op.Clip(x, _as_scalar(op, bound), None),
+            lambda context, x, bound, **_: _one_float(bound),
+        ),
+    ]
+
+
+def _sixth(context: Any, bias: Any, low: Any, high: Any, factor: Any, **_: Any) -> bool:
+    found = [scalar(value) for value in (bias, low, high, factor)]
+    return None not in found and np.allclose(found, [3, 0, 6, 1 / 6])  # type: ignore[arg-type]
+
+
+def _one_float(value: ir.Value) -> bool:
+    array = numbers(value)
+    return array is not None and array.size == 1 and array.dtype == np.float32
+
+
+def _as_scalar(op: Any, value: ir.Value) -> Any:
+    array = numbers(value)
+    assert array is not None
+    return op.initializer(ir.tensor(array.reshape(())), name=f"{value.name}_bound")
+
+
+RULES = pattern.RewriteRuleSet(
+    [
+        *_layer_norm.layer_normalization_ruleset.rules,
+        *common.fuse_hardswish_rules().rules,
+        *_rules(),
+        common.successive_clip_rule,
+        common.successive_clip_relu_rule,
+        common.successive_relu_clip_rule,
+        common.successive_relu_rule,
+        common.fuse_pad_into_conv_rule,
+    ],
+    commute=True,
+)
