@@ -11,9 +11,10 @@ import onnx
 from rtl.spec.errors import BadInput
 from rtl.spec.graph import Conv, Graph
 
+from .canonical import is_quantized
 from .importer import Verdict, examine
 from .loader import Source, load
-from .quantize import activations, insert_qdq, is_quantized, prepare
+from .quantize import activations, insert_qdq, prepare
 
 PLACEHOLDER = (-1.0, 1.0)
 CHANNEL_BYTES = 8
@@ -29,7 +30,7 @@ class Report:
     name : str
         The file, or the graph's name.
     quantized : bool
-        Whether the file is in QDQ form; a float model was quantized with placeholder ranges.
+        Whether the file is quantized already, in any form; a float model was quantized with placeholder ranges.
     rows : tuple of Verdict
         Each node, in order: ``name``, ``operator``, ``where`` ("core", "host", "removed" or "refused"), ``reason`` and
         ``remedy``.

@@ -63,8 +63,11 @@ def dequantized(weight: Weight) -> NDArray[np.float32]:
     return steps.astype(np.float32) * weight.scale.reshape(shape or ())
 
 
-def weight_of(value: Value, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return the int8 weight and its scale for each output channel, which are along ``axis``."""
+def weight_of(value: Value, axis: int) -> tuple[NDArray[np.int8 | np.int16], NDArray[np.float32]]:
+    """Return the weight less its zero point and its scale for each output channel, which are along ``axis``.
+
+    It is int16 only where int8 does not hold it.
+    """
     if not isinstance(value, Weight):
         what = "float" if isinstance(value, Constant) else "computed"
         raise Obstacle(
@@ -73,16 +76,17 @@ def weight_of(value: Value, axis: int) -> tuple[NDArray[np.int8], NDArray[np.flo
     array, zero = value.array, value.zero_point.astype(np.int64)
     if array.dtype not in (np.int8, np.uint8):
         raise Obstacle(f"weight of {array.dtype}", "quantize weights to int8")
-    shift = UNSIGNED if array.dtype == np.uint8 else 0
-    if (zero != shift).any():
-        raise Obstacle("the weight has a zero point", "quantize weights symmetrically")
     channels = array.shape[axis]
     if value.scale.size not in (1, channels) or (value.scale.size > 1 and value.axis % array.ndim != axis % array.ndim):
         raise Obstacle(f"weight scales along axis {value.axis}", f"quantize weights along their outputs, axis {axis}")
     scale = np.broadcast_to(value.scale.reshape(-1), (channels,)).astype(np.float32)
     if not np.isfinite(scale).all() or (scale <= 0).any():
         raise Obstacle("a weight scale is not a positive number", "quantize the model again")
-    return (array.astype(np.int16) - shift).astype(np.int8), scale
+    shape = [1] * array.ndim
+    if zero.size > 1:
+        shape[axis] = -1
+    steps = (array.astype(np.int16) - zero.reshape(shape).astype(np.int16)).astype(np.int16)
+    return (steps.astype(np.int8) if steps.min() >= -128 and steps.max() <= 127 else steps), scale
 
 
 def bias_of(value: Value) -> Weight:
@@ -98,7 +102,7 @@ def bias_of(value: Value) -> Weight:
 def convolution(
     draft: Draft,
     source: Tensor,
-    weight: NDArray[np.int8],
+    weight: NDArray[np.int8 | np.int16],
     scale: NDArray[np.float32],
     bias: Value | None,
     shape: tuple[int, ...],
@@ -239,7 +243,22 @@ def on_host(draft: Draft, operator: str, value: Value, axis: int) -> Tail:
     else:
         real = draft.settle(value)
         shape, steps = real.shape, ()
+    if isinstance(value, Tail) and value.quantization is not None:
+        raise Obstacle(f"reads the quantized result of {steps[-1][0]}", "end the model there")
     at = axis % len(shape)
     if at == 0:
         raise Obstacle(f"axis {axis} is the batch", "use another axis")
     return Tail(real, shape, (*steps, (operator, 3 if len(shape) == 3 and at == 2 else at)), draft.node)
+
+
+def quantized_tail(tail: Tail, scale: np.float32, zero_point: int, unsigned: bool) -> Tail:
+    """Let the host quantize the result of its operators as well."""
+    if tail.quantization not in (None, (scale, zero_point, unsigned)) or tail.steps[-1][0] == "ArgMax":
+        raise Obstacle("its result is quantized", f"leave the output of {tail.steps[-1][0]} as it is", tail.node)
+    return replace(tail, quantization=(scale, zero_point, unsigned), integers=True)
+
+
+def dequantized_tail(tail: Tail, given: tuple[np.float32, int, bool]) -> Tail:
+    if given != tail.quantization:
+        raise Obstacle("another scale or zero point than it was quantized with", "give both the same", tail.node)
+    return replace(tail, integers=False)

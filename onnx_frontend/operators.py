@@ -24,8 +24,10 @@ from .lowering import (
     convolution,
     dense,
     dequantized,
+    dequantized_tail,
     integers,
     on_host,
+    quantized_tail,
     rescale,
     reshaped,
     scheme,
@@ -334,8 +336,7 @@ def QuantizeLinear(
     if isinstance(x, Result):
         return Quantized(draft.compute(x, output), shape)
     if isinstance(x, Tail):
-        operator = x.steps[-1][0]
-        raise Obstacle("its result is quantized", f"leave the output of {operator} float", x.node)
+        return quantized_tail(x, scale, zero_point, unsigned)
     raise Obstacle("quantizes what is no activation", QUANTIZE_IT)
 
 
@@ -358,6 +359,8 @@ def DequantizeLinear(
         scales = x_scale.array.astype(np.float32)
         zero = x_zero_point.array if x_zero_point is not None else np.zeros(scales.shape, x.array.dtype)
         return Weight(x.array, scales, zero, axis)
+    if isinstance(x, Tail):
+        return dequantized_tail(x, scheme(x_scale, x_zero_point))
     if isinstance(x, Quantized):
         scale, zero_point, unsigned = scheme(x_scale, x_zero_point, x.tensor.unsigned)
         if (scale, zero_point, unsigned) != (x.tensor.scale, x.tensor.zero_point, x.tensor.unsigned):

@@ -18,6 +18,7 @@ from rtl.spec.errors import BadInput, DoesNotFit
 
 from .batch import graph_inputs, infer_shapes, normalize_batch, with_batch
 from .calibrate import session
+from .canonical import canonical, is_quantized
 from .loader import Source, load
 
 METADATA_KEY = "fpga_accel.oracle"
@@ -45,11 +46,11 @@ def qoperator(source: Source) -> onnx.ModelProto:
         If an operator has no exact integer kernel in ONNX Runtime, or is not quantized.
     """
     model = load(source)
-    if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+    if not is_quantized(model):
         raise BadInput(
             f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first"
         )
-    return _Rewrite(normalize_batch(model)).run()
+    return _Rewrite(normalize_batch(canonical(model))).run()
 
 
 def is_qoperator(model: onnx.ModelProto) -> bool:

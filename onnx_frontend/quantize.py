@@ -13,6 +13,7 @@ from rtl.spec.errors import BadInput
 
 from .batch import graph_inputs
 from .calibrate import Feed, Progress, ranges, silent
+from .canonical import canonical, is_quantized
 from .loader import Source, load
 from .scheme import Scheme, activation_scheme, quantize_weight
 from .simplify import simplify
@@ -77,12 +78,7 @@ def prepare(source: Source) -> onnx.ModelProto:
         if value.type.tensor_type.elem_type != TensorProto.FLOAT:
             kind = helper.tensor_dtype_to_string(value.type.tensor_type.elem_type)
             raise BadInput(f"input '{value.name}': expected float32, not {kind}; export the model in float32")
-    return simplify(model)
-
-
-def is_quantized(model: onnx.ModelProto) -> bool:
-    """Say whether the model is in QDQ form."""
-    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
+    return simplify(canonical(model))
 
 
 def activations(model: onnx.ModelProto) -> list[str]:

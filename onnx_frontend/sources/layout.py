@@ -44,6 +44,7 @@ class _Walk:
         self.edit = Edit(graph)
         self.reads: dict[ir.Value, Read] = {}
         self.written: dict[Read, ir.Value] = {}
+        self.given: set[ir.Node] = set()
         self.shapes: dict[ir.Value, tuple[int, ...]] = {}
         for value in [*graph.inputs, *graph.initializers.values(), *(v for node in graph for v in node.outputs)]:
             if value.shape is not None:
@@ -54,6 +55,8 @@ class _Walk:
         self._choose_inputs(nodes[0])
         for node in nodes:
             self.edit.at(node)
+            if node in self.given:
+                continue
             if node.op_type == "Transpose" and not node.domain and node.inputs[0] in self.shapes:
                 self._transpose(node)
             elif not self._pass(node):
@@ -183,7 +186,8 @@ class _Walk:
         self.edit.at(first)
         for value in self.graph.inputs:
             readers = value.consumers()
-            if value.is_initializer() or (len(readers) == 1 and readers[0].op_type == "Transpose"):
+            if len(readers) == 1 and readers[0].op_type == "Transpose" and not value.is_graph_output():
+                self.given.add(readers[0])
                 continue
             orders = _wanted(value)
             if len(orders) == 1 and None not in orders:
