@@ -20,6 +20,7 @@ from .batch import graph_inputs, infer_shapes, normalize_batch, with_batch
 from .calibrate import session
 from .canonical import canonical, is_quantized
 from .loader import Source, load
+from .wide_weights import int8_parts, repeated_channels
 
 METADATA_KEY = "fpga_accel.oracle"
 MICROSOFT = "com.microsoft"
@@ -239,15 +240,25 @@ class _Rewrite:
         self.nodes.append(helper.make_node("QuantizeLinear", [name, *names], [again]))
         return again, scale, zero
 
-    def _weight(self, node: onnx.NodeProto) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    def _weight(self, node: onnx.NodeProto) -> tuple[list[NDArray[np.int8]], NDArray[np.float32]]:
+        """Return the weight less its zero point, as the sum of int8 arrays, and its scale."""
         origin = self.producers.get(node.input[1])
         if origin is None or origin.op_type != "DequantizeLinear" or origin.input[0] not in self.arrays:
             raise self._refusal(node, "its weight is not a quantized constant")
         array, scale = self.arrays[origin.input[0]], self.arrays[origin.input[1]].astype(np.float32)
         zero = self.arrays[origin.input[2]] if len(origin.input) > 2 and origin.input[2] else np.zeros(1, array.dtype)
-        if (zero != (128 if array.dtype == np.uint8 else 0)).any():
-            raise self._refusal(node, "its weight has a zero point")
-        return _as_int8(array), scale
+        along = helper.get_node_attr_value(origin, "axis") if any(a.name == "axis" for a in origin.attribute) else 1
+        shape = [-1 if zero.size > 1 and axis == along % array.ndim else 1 for axis in range(array.ndim)]
+        return int8_parts(array.astype(np.int16) - zero.astype(np.int16).reshape(shape)), scale
+
+    def _repeated(self, source: str, depth: int, group: int, copies: int) -> str:
+        """Return the tensor with each group of channels or features as often as the weight has parts."""
+        if copies == 1:
+            return source
+        index = self._constant(f"{source}_channels", repeated_channels(depth, group, copies))
+        repeated = f"{index}_repeated"
+        self.nodes.append(helper.make_node("Gather", [source, index], [repeated], axis=1))
+        return repeated
 
     def _bias(self, node: onnx.NodeProto, name: str) -> NDArray[np.int32]:
         origin = self.producers.get(name)
@@ -290,7 +301,7 @@ class _Rewrite:
 
     def _product(self, node: onnx.NodeProto) -> None:
         source, scale, zero = self._operand(node.input[0])
-        weight, weight_scale = self._weight(node)
+        weights, weight_scale = self._weight(node)
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         last, bias = node, None
         if len(node.input) > 2 and node.input[2]:
@@ -305,11 +316,13 @@ class _Rewrite:
         result_scale, result_zero, _ = self._result(last)
         stem = last.output[0]
         add = self._constant
-        given = [source, add(f"{stem}_x_scale", scale), add(f"{stem}_x_zero_point", zero)]
+        given = [add(f"{stem}_x_scale", scale), add(f"{stem}_x_zero_point", zero)]
         zeros = np.zeros(weight_scale.shape, np.int8)
         result = [add(f"{stem}_y_scale", result_scale), add(f"{stem}_y_zero_point", result_zero)]
 
         if node.op_type == "Conv":
+            weight = np.concatenate(weights, axis=1)
+            given.insert(0, self._repeated(source, weights[0].shape[1], attributes.get("group", 1), len(weights)))
             parts = [add(f"{stem}_w", weight), add(f"{stem}_w_scale", weight_scale), add(f"{stem}_w_zero_point", zeros)]
             if bias is not None:
                 result.append(add(f"{stem}_bias", np.broadcast_to(bias.reshape(-1), (weight.shape[0],)).copy()))
@@ -317,9 +330,10 @@ class _Rewrite:
             return
         if attributes.get("transA", 0) or attributes.get("alpha", 1.0) != 1 or attributes.get("beta", 1.0) != 1:
             raise self._refusal(node, "only transA 0, alpha 1, beta 1 have an integer kernel")
-        if weight.ndim != 2 or len(self.shapes.get(node.input[0], (0, 0))) != 2:
+        if weights[0].ndim != 2 or len(self.shapes.get(node.input[0], (0, 0))) != 2:
             raise self._refusal(node, "only products of (batch, features) and a matrix have an integer kernel")
-        matrix = weight.T if attributes.get("transB", 0) else weight
+        matrix = np.concatenate([part.T if attributes.get("transB", 0) else part for part in weights])
+        given.insert(0, self._repeated(source, len(matrix) // len(weights), 1, len(weights)))
         columns = np.broadcast_to((0 if bias is None else bias.reshape(-1)), (matrix.shape[1],)).astype(np.int32)
         parts = [
             add(f"{stem}_w", np.ascontiguousarray(matrix)),

@@ -278,7 +278,7 @@ KINDS = {
     "maxpool": [MaxPool],
     "globalaveragepool": [AveragePool],
     "add relu": [Conv, Conv, Add, Conv],
-    "transpose matmul": [Conv, Conv],
+    "transpose matmul": [Conv, Reshape, Conv],
     "gemm": [Conv, Reshape, Conv],
 }
 

@@ -45,6 +45,8 @@ class _Walk:
         self.reads: dict[ir.Value, Read] = {}
         self.written: dict[Read, ir.Value] = {}
         self.given: set[ir.Node] = set()
+        self.names: dict[ir.Value, str] = {}
+        self.moved_by = ""
         self.shapes: dict[ir.Value, tuple[int, ...]] = {}
         for value in [*graph.inputs, *graph.initializers.values(), *(v for node in graph for v in node.outputs)]:
             if value.shape is not None:
@@ -57,7 +59,7 @@ class _Walk:
             self.edit.at(node)
             if node in self.given:
                 continue
-            if node.op_type == "Transpose" and not node.domain and node.inputs[0] in self.shapes:
+            if _perm(node) is not None and node.inputs[0] in self.shapes:
                 self._transpose(node)
             elif not self._pass(node):
                 for index, value in enumerate(node.inputs):
@@ -80,8 +82,8 @@ class _Walk:
         given = node.inputs[0]
         assert given is not None
         stored, order = self.read(given)
-        perm = node.attributes.get_ints("perm") or tuple(reversed(range(len(order))))
-        self.reads[node.outputs[0]] = (stored, composed(order, perm))
+        self.reads[node.outputs[0]] = (stored, composed(order, _perm(node) or ()))
+        self.names[node.outputs[0]] = node.name or ""
 
     def _pass(self, node: ir.Node) -> bool:
         """Let a node work on stored tensors, if it can and some are not read as they are."""
@@ -92,6 +94,7 @@ class _Walk:
                     node.replace_input_with(index, self.reads[value][0])
             return True
         order = self.reads[moved[0]][1]
+        self.moved_by = self.names.get(moved[0], "")
         if node.domain:
             return False
         if node.op_type in ("Reshape", "Flatten"):
@@ -145,7 +148,7 @@ class _Walk:
 
     def _keep(self, node: ir.Node, order: Order) -> None:
         for output in node.outputs:
-            self.reads[output] = (output, order)
+            self.reads[output], self.names[output] = (output, order), self.moved_by
 
     def _flatten(self, node: ir.Node) -> bool:
         """A Reshape is blind to the order if only dimensions of size 1 change places, or products follow it."""
@@ -178,7 +181,8 @@ class _Walk:
         if self._plain(value):
             return stored
         if (stored, order) not in self.written:
-            self.written[stored, order] = self.edit.node("Transpose", [stored], f"{value.name}_ordered", perm=order)
+            name = self.names.get(value, "")
+            self.written[stored, order] = self.edit.node("Transpose", [stored], f"{value.name}_ordered", name, perm=order)
         return self.written[stored, order]
 
     def _choose_inputs(self, first: ir.Node) -> None:
@@ -211,7 +215,7 @@ class _Walk:
             elif self._plain(value):
                 result = self.edit.node("Identity", [stored], name)
             else:
-                result = self.edit.node("Transpose", [stored], name, perm=order)
+                result = self.edit.node("Transpose", [stored], name, self.names.get(value, ""), perm=order)
             result.name, result.shape, result.type = name, value.shape, value.type
             self.graph.outputs[index] = result
 
@@ -224,6 +228,12 @@ def _per_tensor(node: ir.Node) -> bool:
     return scale is not None and scale.size == 1
 
 
+def _perm(node: ir.Node) -> Order | None:
+    """Return the perm of a Transpose that leaves the batch where it is, or None."""
+    perm = node.attributes.get_ints("perm") if node.op_type == "Transpose" and not node.domain else None
+    return tuple(perm) if perm is not None and perm[0] == 0 else None
+
+
 def _wanted(value: ir.Value) -> set[Order | None]:
     """Return the orders of the Transposes behind a value, with None for readers of another kind."""
     orders: set[Order | None] = set()
@@ -231,8 +241,7 @@ def _wanted(value: ir.Value) -> set[Order | None]:
         orders.add(None)
     for node in value.consumers():
         if node.op_type == "Transpose" and not node.domain:
-            perm = node.attributes.get_ints("perm")
-            orders.add(tuple(perm) if perm is not None else None)
+            orders.add(_perm(node))
         elif node.op_type in PASSING - ELEMENTWISE and not node.domain and _per_tensor(node):
             orders |= _wanted(node.outputs[0])
         else:

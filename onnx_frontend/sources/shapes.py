@@ -6,7 +6,7 @@ import onnx_ir as ir
 from onnx import numpy_helper
 from onnxscript import optimizer
 
-from ..batch import graph_inputs, infer_shapes, with_batch
+from onnx_frontend.batch import graph_inputs, infer_shapes, with_batch
 
 SIZES = {"Reshape": (1,), "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4), "Pad": (1,), "Expand": (1,), "Tile": (1,),
          "Squeeze": (1,), "Unsqueeze": (1,), "Split": (1,)}  # fmt: skip
