@@ -216,7 +216,7 @@ class _Rewrite:
     def _convert(self, source: str, target: str, zero_in: np.generic, zero_out: np.generic) -> None:
         one = self._constant(f"{target}_one", np.float32(1))
         zeros = [self._constant(f"{target}_zero_{side}", zero) for side, zero in (("in", zero_in), ("out", zero_out))]
-        real = f"{target}_real"
+        real = f"{target}_shifted"
         self.nodes.append(helper.make_node("DequantizeLinear", [source, one, zeros[0]], [real]))
         self.nodes.append(helper.make_node("QuantizeLinear", [real, one, zeros[1]], [target]))
 
