@@ -11,6 +11,7 @@ import onnx_ir as ir
 from onnx import shape_inference
 
 from .sources.biases import integer_biases
+from .sources.classes import plain_labels
 from .sources.clips import real_clips
 from .sources.idioms import single_operators
 from .sources.integers import eight_bits, fold_constants
@@ -24,7 +25,7 @@ from .sources.shapes import constant_sizes
 
 PASSES: tuple[tuple[Callable[[ir.Model], ir.Model], ...], ...] = (
     (tidy, qoperator_to_qdq, integer_products, quant_to_qdq, eight_bits, fold_constants, real_clips, single_operators),
-    (cancel_transposes, integer_biases, tidy),
+    (cancel_transposes, integer_biases, plain_labels, tidy),
 )
 """In order; shapes are inferred in front of each group. Each changes the model that it is given, and returns it."""
 

@@ -103,11 +103,15 @@ def activations(model: onnx.ModelProto) -> list[str]:
 
 
 def tail_tensors(model: onnx.ModelProto) -> set[str]:
-    """Return the tensors computed by a Softmax, LogSoftmax or ArgMax at the very end, which runs on the host."""
-    consumers = _consumers(model)
+    """Return the tensors computed by a Softmax, LogSoftmax or ArgMax at the very end, which runs on the host.
+
+    What only reshapes the integers of an ArgMax is one too.
+    """
+    consumers, types = _consumers(model), _element_types(model)
     tail: set[str] = set()
     for node in reversed(model.graph.node):
-        if node.op_type in TAILS and all(reader.output[0] in tail for reader in consumers.get(node.output[0], [])):
+        integers = types.get(node.output[0], TensorProto.FLOAT) != TensorProto.FLOAT
+        if (node.op_type in TAILS or integers) and all(reader.output[0] in tail for reader in consumers.get(node.output[0], [])):
             tail.add(node.output[0])
     return tail
 

@@ -80,6 +80,11 @@ def _rules() -> list[Any]:
             _sixth,
         ),
         rule(
+            lambda op, x: x * op.HardSigmoid(x, _allow_other_attributes=True, _outputs=["gate"]),
+            lambda op, x, **_: op.HardSwish(x),
+            _gate_of_hard_swish,
+        ),
+        rule(
             lambda op, x, bound: op.Min(x, bound),
             lambda op, x, bound, **_: op.Clip(x, None, _as_scalar(op, bound)),
             lambda context, x, bound, **_: _one_float(bound),
@@ -95,6 +100,13 @@ def _rules() -> list[Any]:
 def _sixth(context: Any, bias: Any, low: Any, high: Any, factor: Any, **_: Any) -> bool:
     found = [scalar(value) for value in (bias, low, high, factor)]
     return None not in found and np.allclose(found, [3, 0, 6, 1 / 6])  # type: ignore[arg-type]
+
+
+def _gate_of_hard_swish(context: Any, gate: ir.Value, **_: Any) -> bool:
+    node = gate.producer()
+    assert node is not None
+    slopes = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
+    return bool(np.allclose(slopes, [1 / 6, 0.5]))
 
 
 def _one_float(value: ir.Value) -> bool:
@@ -118,6 +130,8 @@ RULES = pattern.RewriteRuleSet(
         common.successive_relu_clip_rule,
         common.successive_relu_rule,
         common.fuse_pad_into_conv_rule,
+        common.no_op_cast_rule,
+        common.dropout_inference_rule,
     ],
     commute=True,
 )

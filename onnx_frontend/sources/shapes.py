@@ -30,13 +30,13 @@ def constant_sizes(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     one = with_batch(model, 1)
     folded = ir.from_proto(one)
-    optimizer.fold_constants(folded, onnx_shape_inference=True)
+    optimizer.fold_constants(folded, onnx_shape_inference=True, should_fold=_also_filled)
     found = {
         value.name: value.const_value.numpy()
         for value in [*folded.graph.initializers.values(), *(v for node in folded.graph for v in node.outputs)]
         if value.const_value is not None
     }
-    shapes = infer_shapes(one)
+    shapes = infer_shapes(ir.to_proto(folded))
     result = onnx.ModelProto()
     result.CopyFrom(model)
     for number, node in enumerate(result.graph.node):
@@ -46,13 +46,19 @@ def constant_sizes(model: onnx.ModelProto) -> onnx.ModelProto:
                 continue
             array = np.array(found[name])
             if node.op_type == "Reshape":
-                before = shapes.get(node.input[0], ())
-                if array.size and before[:1] == (1,) and array[0] == 1:
+                if node.input[0] not in shapes:
+                    continue
+                if array.size and array[0] == 1 == (shapes[node.input[0]] or (0,))[0]:
                     array[0] = 0
             fresh = f"{name}_constant_{number}"
             result.graph.initializer.append(numpy_helper.from_array(array, fresh))
             node.input[index] = fresh
     return result
+
+
+def _also_filled(node: ir.Node) -> bool | None:
+    """Fold what onnxscript leaves alone by default, as it can be large."""
+    return True if node.op_type == "ConstantOfShape" else None
 
 
 def _fixed(model: onnx.ModelProto) -> bool:
