@@ -20,11 +20,14 @@ class HostLayout:
         For each tensor inside, the input or output of the original model that it stands for.
     perms : dict of str to tuple of int
         For each tensor inside that is moved, the perm of its Transpose.
+    nodes : list of str
+        The Transposes taken away.
     """
 
     model: onnx.ModelProto
     names: dict[str, str] = field(default_factory=dict)
     perms: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    nodes: list[str] = field(default_factory=list)
 
 
 def without_transposes(model: onnx.ModelProto) -> HostLayout:
@@ -61,6 +64,7 @@ def _take(layout: HostLayout, node: onnx.NodeProto, value: onnx.ValueInfoProto, 
     """Let ``value`` of the model be the tensor ``inside``, on the other side of the Transpose ``node``."""
     perm = _perm(node)
     layout.names[inside], layout.perms[inside] = value.name, perm
+    layout.nodes.append(node.name or node.output[0])
     layout.model.graph.node.remove(node)
     value.name = inside
     dims = list(value.type.tensor_type.shape.dim)

@@ -82,7 +82,7 @@ class _Import:
         self.model = model = layout.model
         self.shapes = infer_shapes(model)
         self.draft = Draft()
-        self.verdicts: list[Verdict] = []
+        self.verdicts = [Verdict(name, "Transpose", "host") for name in layout.nodes]
         self.values: dict[str, Value] = {
             tensor.name: Constant(numpy_helper.to_array(tensor)) for tensor in model.graph.initializer
         }

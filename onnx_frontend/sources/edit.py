@@ -30,7 +30,7 @@ class Edit:
 
     def constant(self, name: str, array: NDArray[np.generic] | np.generic) -> ir.Value:
         """Add an initializer."""
-        unique = self._free(name)
+        unique = self.free(name)
         value = ir.Value(name=unique, const_value=ir.tensor(np.asarray(array), name=unique))
         value.shape, value.type = ir.Shape(value.const_value.shape), ir.TensorType(value.const_value.dtype)  # type: ignore[union-attr]
         self.graph.register_initializer(value)
@@ -49,11 +49,11 @@ class Edit:
         given = list(inputs)
         while given and given[-1] is None:
             given.pop()
-        result = ir.Value(name=self._free(output))
+        result = ir.Value(name=self.free(output))
         kept = {key: value for key, value in attributes.items() if isinstance(value, ir.Attr)}
         plain = {key: value for key, value in attributes.items() if key not in kept}
         written = ir.node(
-            operator, given, plain, domain=domain, outputs=[result], name=name or self._free(f"{output}_{operator}")
+            operator, given, plain, domain=domain, outputs=[result], name=name or self.free(f"{output}_{operator}")
         )
         for key, value in kept.items():
             written.attributes[key] = value
@@ -84,13 +84,14 @@ class Edit:
     def supersede(self, node: ir.Node, value: ir.Value) -> None:
         """Put ``value`` in the place of the only output of ``node``, whose name and type it takes, and remove it."""
         old = node.outputs[0]
-        name, old.name = old.name, self._free(f"{old.name}_before")
+        name, old.name = old.name, self.free(f"{old.name}_before")
         value.name = name
         value.shape, value.type = value.shape or old.shape, value.type or old.type
         old.replace_all_uses_with(value, replace_graph_outputs=True)
         self.graph.remove(node, safe=True)
 
-    def _free(self, name: str) -> str:
+    def free(self, name: str) -> str:
+        """Return ``name``, with a number if it is taken; from now on it is."""
         unique, count = name, 1
         while unique in self._taken:
             count += 1

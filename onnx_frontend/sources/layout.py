@@ -181,8 +181,11 @@ class _Walk:
         if self._plain(value):
             return stored
         if (stored, order) not in self.written:
-            name = self.names.get(value, "")
-            self.written[stored, order] = self.edit.node("Transpose", [stored], f"{value.name}_ordered", name, perm=order)
+            name, called = self.names.get(value, ""), str(value.name)
+            moved = self.edit.node("Transpose", [stored], f"{called}_ordered", name, perm=order)
+            if value is not stored:
+                value.name, moved.name = moved.name, called
+            self.written[stored, order] = moved
         return self.written[stored, order]
 
     def _choose_inputs(self, first: ir.Node) -> None:
@@ -194,10 +197,10 @@ class _Walk:
                 self.given.add(readers[0])
                 continue
             orders = _wanted(value)
-            if len(orders) == 1 and None not in orders:
-                (order,) = orders
+            if len(set(orders.values())) == 1 and None not in orders.values():
+                name, order = next(iter(orders.items()))
                 assert order is not None
-                moved = self.edit.node("Transpose", [value], f"{value.name}_ordered", perm=order)
+                moved = self.edit.node("Transpose", [value], f"{value.name}_ordered", name, perm=order)
                 self.reads[value] = (moved, inverse(order))
 
     def _outputs(self) -> None:
@@ -208,7 +211,7 @@ class _Walk:
             stored, order = self.reads[value]
             shown = stored.is_graph_output() or stored.is_graph_input()
             name = str(value.name)
-            value.name = f"{name}_stored"
+            value.name = self.edit.free(f"{name}_stored")
             if self._plain(value) and not shown:
                 result = stored
                 result.name = name
@@ -234,16 +237,12 @@ def _perm(node: ir.Node) -> Order | None:
     return tuple(perm) if perm is not None and perm[0] == 0 else None
 
 
-def _wanted(value: ir.Value) -> set[Order | None]:
-    """Return the orders of the Transposes behind a value, with None for readers of another kind."""
-    orders: set[Order | None] = set()
-    if value.is_graph_output():
-        orders.add(None)
+def _wanted(value: ir.Value) -> dict[str, Order | None]:
+    """Return the Transposes behind a value and their orders, with None for readers of another kind."""
+    orders: dict[str, Order | None] = {str(value.name): None} if value.is_graph_output() else {}
     for node in value.consumers():
-        if node.op_type == "Transpose" and not node.domain:
-            orders.add(_perm(node))
-        elif node.op_type in PASSING - ELEMENTWISE and not node.domain and _per_tensor(node):
+        if node.op_type in PASSING - ELEMENTWISE and not node.domain and _per_tensor(node):
             orders |= _wanted(node.outputs[0])
         else:
-            orders.add(None)
+            orders[str(node.name)] = _perm(node)
     return orders
