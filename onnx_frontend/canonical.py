@@ -24,7 +24,8 @@ from .sources.refused import REFUSED
 from .sources.shapes import constant_sizes
 
 PASSES: tuple[tuple[Callable[[ir.Model], ir.Model], ...], ...] = (
-    (tidy, qoperator_to_qdq, integer_products, quant_to_qdq, eight_bits, fold_constants, real_clips, single_operators),
+    (tidy, qoperator_to_qdq, integer_products, quant_to_qdq, eight_bits, fold_constants, real_clips),
+    (single_operators,),
     (cancel_transposes, integer_biases, plain_labels, tidy),
 )
 """In order; shapes are inferred in front of each group. Each changes the model that it is given, and returns it."""
