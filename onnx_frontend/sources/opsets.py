@@ -1,14 +1,16 @@
-"""One opset: older files are converted up, com.microsoft's QuantizeLinear becomes ONNX's, functions are inlined."""
+"""One opset: older files are converted up, com.microsoft's QuantizeLinear becomes ONNX's."""
 
 import onnx
 import onnx_ir as ir
-from onnx import version_converter
+from onnx import inliner, version_converter
 from onnx_ir.passes import common
 
 from rtl.spec.errors import BadInput
 
 OPSET = 21
-"""Its QuantizeLinear has every integer type; operators keep their form from here to the newest one (28)."""
+"""Its QuantizeLinear has 4-bit types; operators keep their form from here to the newest one."""
+OPSET_MAX = 25
+"""Files of a newer one come down to it where they can: ONNX Runtime lags behind (1.32 has no QuantizeLinear of 28)."""
 OPSET_MIN = 9
 SHARED = {"QuantizeLinear", "DequantizeLinear", "Gelu"}
 """Operators of com.microsoft that ONNX itself has by now."""
@@ -20,7 +22,7 @@ def version(model: onnx.ModelProto) -> int:
 
 
 def convert(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model in opset 21, or in its own if that is newer.
+    """Return the model in opset 21 to 25, its functions inlined.
 
     Raises
     ------
@@ -31,8 +33,15 @@ def convert(model: onnx.ModelProto) -> onnx.ModelProto:
     if given == 0:
         domains = [entry.domain for entry in model.opset_import]
         raise BadInput(f"{name}: uses no operator set of ONNX itself (domains: {domains})")
-    if given >= OPSET:
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    if OPSET <= given <= OPSET_MAX:
         return model
+    if given > OPSET_MAX:
+        try:
+            return version_converter.convert_version(model, OPSET_MAX)
+        except Exception:  # as below; an operator that only the newer opset has
+            return model
     if given < OPSET_MIN:
         raise BadInput(f"{name}: opset {given}; expected {OPSET_MIN} or newer: export the model again")
     try:
@@ -46,9 +55,8 @@ def convert(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def tidy(model: ir.Model) -> ir.Model:
-    """Inline functions, lift constants, name every node, drop what is not used, and use one domain for ONNX's own."""
+    """Lift constants, name every node, drop what is not used, and use one domain for ONNX's own."""
     for step in (
-        common.InlinePass(),
         common.RemoveInitializersFromInputsPass(),
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
         common.RemoveUnusedNodesPass(),
