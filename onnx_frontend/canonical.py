@@ -18,8 +18,8 @@ from .sources.integers import eight_bits, fold_constants
 from .sources.layout import cancel_transposes
 from .sources.opsets import convert, tidy
 from .sources.products import integer_products
-from .sources.qoperator import qoperator_to_qdq
 from .sources.qonnx import quant_to_qdq
+from .sources.qoperator import qoperator_to_qdq
 from .sources.refused import REFUSED
 from .sources.shapes import constant_sizes
 

@@ -111,7 +111,8 @@ def tail_tensors(model: onnx.ModelProto) -> set[str]:
     tail: set[str] = set()
     for node in reversed(model.graph.node):
         integers = types.get(node.output[0], TensorProto.FLOAT) != TensorProto.FLOAT
-        if (node.op_type in TAILS or integers) and all(reader.output[0] in tail for reader in consumers.get(node.output[0], [])):
+        readers = consumers.get(node.output[0], [])
+        if (node.op_type in TAILS or integers) and all(reader.output[0] in tail for reader in readers):
             tail.add(node.output[0])
     return tail
 

@@ -4,9 +4,11 @@ import warnings
 
 import numpy as np
 import onnx
+import pytest
 
 from onnx_frontend.calibrate import session
 from onnx_frontend.importer import import_graph
+from onnx_frontend.operators import supported
 from onnx_frontend.oracle import run_all
 from sim import reference
 
@@ -77,3 +79,10 @@ def differing_bytes(model, graph, tensors, feed):
         different += int((whole.reshape(-1) != tensors[name].reshape(-1)).sum())
         total += array.size
     return different, total
+
+
+def skip_if_unsupported(model):
+    """Skip a test of the sources whose operators the importer does not have."""
+    missing = {node.op_type for node in model.graph.node} - set(supported())
+    if missing:
+        pytest.skip(f"needs {', '.join(sorted(missing))}")

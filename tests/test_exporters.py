@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from quantized import assert_oracle_is_reference
+from quantized import assert_oracle_is_reference, skip_if_unsupported
 
 from onnx_frontend.batch import graph_inputs
 from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical
-from onnx_frontend.operators import supported
 from onnx_frontend.quantize import prepare, quantize
 from sim import reference
 
@@ -49,9 +48,7 @@ def test_one_form_and_the_same_function(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_oracle_is_reference(path):
     model, feed, _ = case(path)
-    missing = {node.op_type for node in prepare(model).graph.node} - set(supported())
-    if missing:
-        pytest.skip(f"needs {', '.join(sorted(missing))}")
+    skip_if_unsupported(prepare(model))
     quantized = quantize(model, feed)
     graph, tensors = assert_oracle_is_reference(quantized, feed)
     results = reference.outputs(graph, tensors)

@@ -53,8 +53,6 @@ def test_a_model_that_breaks_the_rules_of_onnx():
         load(model)
 
 
-
-
 @pytest.mark.parametrize("batch", ["n", 1, 4, None])
 def test_the_batch_becomes_symbolic(batch):
     model = normalize_batch(relu([batch, 3, 5]))

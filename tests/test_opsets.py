@@ -97,7 +97,9 @@ def test_quantization_of_com_microsoft(dtype):
 def test_functions_are_inlined():
     body = [helper.make_node("Conv", ["v", "k"], ["c"], "inner"), helper.make_node("Relu", ["c"], ["o"])]
     function = helper.make_function("local", "ConvRelu", ["v", "k"], ["o"], body, [helper.make_opsetid("", 18)])
-    made = model([helper.make_node("ConvRelu", ["x", "w"], ["y"], "block", domain="local")], 18, (), [function], ["local"])
+    made = model(
+        [helper.make_node("ConvRelu", ["x", "w"], ["y"], "block", domain="local")], 18, (), [function], ["local"]
+    )
     rewritten = canonical(made)
     assert [node.op_type for node in rewritten.graph.node] == ["Conv", "Relu"] and not rewritten.functions
     assert np.array_equal(session(rewritten).run(None, FEED)[0], session(made).run(None, FEED)[0])

@@ -1,17 +1,14 @@
 """QOperator files: rewritten to QDQ they are what ONNX Runtime computes of the file as it is."""
 
-import itertools
-
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-from quantized import assert_oracle_is_reference, differing_bytes, onnx_runtime_quantized
+from onnx import helper, numpy_helper
+from quantized import assert_oracle_is_reference, differing_bytes, onnx_runtime_quantized, skip_if_unsupported
 from test_operators import Net
 
 from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical, is_quantized
-from onnx_frontend.importer import import_graph
 from rtl.spec.errors import DoesNotFit
 from sim import reference
 
@@ -65,7 +62,10 @@ class Integers:
         return name
 
     def scheme(self, scale, zero):
-        return [self.constant(scale, np.float32), self.constant(zero + (128 if self.dtype == np.uint8 else 0), self.dtype)]
+        return [
+            self.constant(scale, np.float32),
+            self.constant(zero + (128 if self.dtype == np.uint8 else 0), self.dtype),
+        ]
 
     def op(self, operator, inputs, output, domain="com.microsoft", **attributes):
         self.nodes.append(helper.make_node(operator, inputs, [output], f"n_{output}", domain=domain, **attributes))
@@ -93,7 +93,9 @@ def one(operator, shape=(6, 5, 4), output=(0.05, -7), second=None, extra=(), **a
         net = Integers(shape, dtype)
         x = ["x", *net.scheme(0.04, 3)]
         parts = x if second is None else [*x, "x", *x[1:]] if second == "x" else [*x, *second(net)]
-        inputs = [*net.scheme(*output), *parts] if operator == "QLinearConcat" else [*parts, *net.scheme(*output), *extra]
+        inputs = (
+            [*net.scheme(*output), *parts] if operator == "QLinearConcat" else [*parts, *net.scheme(*output), *extra]
+        )
         net.op(operator, inputs, "y", **attributes)
         return net
 
@@ -139,11 +141,19 @@ def test_each_operator_in_qdq_form(name, dtype):
     rewritten = canonical(model)
     assert not any(node.op_type.startswith("QLinear") for node in rewritten.graph.node)
     onnx.checker.check_model(rewritten)
-    try:
-        graph, tensors = assert_oracle_is_reference(model, feed)
-    except DoesNotFit as refused:
-        pytest.skip(str(refused))
+    skip_if_unsupported(rewritten)
+    graph, tensors = assert_oracle_is_reference(model, feed)
     expected = session(model).run(None, feed)[0].astype(np.int16)
     got = reference.outputs(graph, tensors)["y"].astype(np.int16)
     assert got.shape == expected.shape
     assert (got != expected).mean() <= RATES.get(name, 0)
+
+
+def test_a_choice_by_a_condition_is_refused_by_name():
+    net = Integers((4,))
+    net.op("QLinearWhere", [net.constant([True]), "x", *net.scheme(0.04, 3), "x", *net.scheme(0.04, 3)] * 1, "y")
+    model = net.model()
+    model.graph.node[0].input.extend(net.scheme(0.04, 3))
+    model.graph.initializer.extend(net.constants[-2:])
+    with pytest.raises(DoesNotFit, match="QLinearWhere 'n_y': it chooses by a computed condition; replace it"):
+        import_graph(model)

@@ -16,7 +16,7 @@ TOLERANCE = 1e-4
 
 
 def integer_biases(model: ir.Model) -> ir.Model:
-    """Quantize the float bias of each Conv, ConvTranspose, Gemm and MatMul (the Add behind it) on quantized operands."""
+    """Quantize the float bias of each Conv, ConvTranspose, Gemm and MatMul (an Add) on quantized operands."""
     edit = Edit(model.graph)
     for node in list(model.graph):
         if node.op_type not in WEIGHTED or node.domain or len(node.inputs) < 2:

@@ -1,6 +1,7 @@
 """Edits of a graph: nodes and constants at the node at hand, under names that are not taken."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -18,8 +19,10 @@ class Edit:
 
     def __init__(self, graph: ir.Graph):
         self.graph = graph
-        self._taken = {name for name in graph.initializers} | {value.name for value in graph.inputs}
-        self._taken |= {value.name for node in graph for value in node.outputs} | {node.name for node in graph}
+        self._taken: set[str | None] = set(graph.initializers)
+        self._taken.update(value.name for value in graph.inputs)
+        for node in graph:
+            self._taken.update([node.name, *(value.name for value in node.outputs)])
         self._anchor: ir.Node | None = None
         self._behind = False
         self._dequantized: dict[tuple[int, int, int], ir.Value] = {}
@@ -31,8 +34,9 @@ class Edit:
     def constant(self, name: str, array: NDArray[np.generic] | np.generic) -> ir.Value:
         """Add an initializer."""
         unique = self.free(name)
-        value = ir.Value(name=unique, const_value=ir.tensor(np.asarray(array), name=unique))
-        value.shape, value.type = ir.Shape(value.const_value.shape), ir.TensorType(value.const_value.dtype)  # type: ignore[union-attr]
+        tensor = ir.tensor(np.asarray(array), name=unique)
+        value = ir.Value(name=unique, const_value=tensor, shape=ir.Shape(np.shape(array)))
+        value.type = ir.TensorType(tensor.dtype)
         self.graph.register_initializer(value)
         return value
 
@@ -43,7 +47,7 @@ class Edit:
         output: str,
         name: str = "",
         domain: str = "",
-        **attributes: ir.Attr | int | float | str | Sequence[int],
+        **attributes: Any,
     ) -> ir.Value:
         """Write a node at the place at hand and return its output, which is called ``output``."""
         given = list(inputs)
@@ -71,7 +75,7 @@ class Edit:
         """Return the real numbers of an integer tensor: one DequantizeLinear for all that read them."""
         key = (id(value), id(scale), id(zero_point))
         if key not in self._dequantized:
-            along = {} if axis is None else {"axis": axis}
+            along: dict[str, Any] = {} if axis is None else {"axis": axis}
             self._dequantized[key] = self.node(
                 "DequantizeLinear", [value, scale, zero_point], f"{value.name}_dequantized", **along
             )
@@ -100,11 +104,11 @@ class Edit:
         return unique
 
 
-def numbers(value: ir.Value | None) -> NDArray[np.generic] | None:
+def numbers(value: ir.Value | None) -> NDArray[Any] | None:
     """Return the numbers of a constant, or None of anything else."""
     if value is None or value.const_value is None:
         return None
-    array: NDArray[np.generic] = value.const_value.numpy()
+    array: NDArray[Any] = value.const_value.numpy()
     return array
 
 

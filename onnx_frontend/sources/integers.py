@@ -1,4 +1,6 @@
-"""Integer types: 2 and 4 bits become 8 bits with bounds, zero points are written out, quantized constants are folded."""
+"""Integer types: 2 and 4 bits become 8 bits with bounds, zero points are written out, constants are folded."""
+
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -58,7 +60,7 @@ def fold_constants(model: ir.Model) -> ir.Model:
     return model
 
 
-def _fold(node: ir.Node, values: list[NDArray[np.generic] | None]) -> NDArray[np.generic] | None:
+def _fold(node: ir.Node, values: list[NDArray[Any] | None]) -> NDArray[Any] | None:
     first = values[0]
     assert first is not None
     if node.op_type == "QuantizeLinear" and all(value is not None for value in values) and len(values) == 3:
@@ -66,7 +68,8 @@ def _fold(node: ir.Node, values: list[NDArray[np.generic] | None]) -> NDArray[np
     if first.dtype not in (np.int8, np.uint8, np.int32) or any(value is None for value in values[1:]):
         return None
     if node.op_type == "Clip" and len(values) == 3:
-        return np.clip(first, values[1], values[2])  # type: ignore[arg-type]
+        clipped: NDArray[Any] = np.clip(first, values[1], values[2])
+        return clipped
     if node.op_type == "Transpose":
         perm = node.attributes.get_ints("perm")
         return np.ascontiguousarray(np.transpose(first, perm))
@@ -77,9 +80,7 @@ def _fold(node: ir.Node, values: list[NDArray[np.generic] | None]) -> NDArray[np
     return None
 
 
-def _quantize(
-    x: NDArray[np.generic], scale: NDArray[np.generic], zero_point: NDArray[np.generic], axis: int
-) -> NDArray[np.generic] | None:
+def _quantize(x: NDArray[Any], scale: NDArray[Any], zero_point: NDArray[Any], axis: int) -> NDArray[Any] | None:
     """ONNX's QuantizeLinear in float32."""
     if zero_point.dtype not in (np.int8, np.uint8, np.int32) or x.dtype != np.float32 or scale.dtype != np.float32:
         return None
@@ -88,7 +89,8 @@ def _quantize(
         shape = tuple(-1 if index == axis % x.ndim else 1 for index in range(x.ndim))
     kind = np.iinfo(zero_point.dtype)
     steps = np.rint(x / scale.reshape(shape)).astype(np.float64) + zero_point.astype(np.float64).reshape(shape)
-    return np.clip(steps, kind.min, kind.max).astype(zero_point.dtype)
+    whole: NDArray[Any] = np.clip(steps, kind.min, kind.max).astype(zero_point.dtype)
+    return whole
 
 
 def _type(node: ir.Node) -> ir.DataType:

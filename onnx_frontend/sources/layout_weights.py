@@ -48,8 +48,8 @@ def _products(value: ir.Value) -> list[ir.Node] | None:
 
 def _weight(product: ir.Node) -> tuple[NDArray[np.generic], int] | None:
     """Return the constant weight of a product, dequantized or not, and its axis along the features."""
-    along = 1 if product.op_type == "Gemm" and product.attributes.get_int("transB", 0) else 0
-    if product.op_type == "Gemm" and product.attributes.get_int("transA", 0):
+    along = 1 if product.op_type == "Gemm" and product.attributes.get_int("transB", 0) != 0 else 0
+    if product.op_type == "Gemm" and product.attributes.get_int("transA", 0) != 0:
         return None
     weight = product.inputs[1]
     array = numbers(weight)
@@ -57,7 +57,7 @@ def _weight(product: ir.Node) -> tuple[NDArray[np.generic], int] | None:
     if array is None and producer is not None and producer.op_type == "DequantizeLinear":
         array, scale = numbers(producer.inputs[0]), numbers(producer.inputs[1])
         axis = producer.attributes.get_int("axis", 1)
-        if scale is None or (scale.size > 1 and axis % 2 == along) or producer.attributes.get_int("block_size", 0):
+        if scale is None or (scale.size > 1 and axis % 2 == along) or producer.attributes.get_int("block_size", 0) != 0:
             return None
     return (array, along) if array is not None and array.ndim == 2 else None
 

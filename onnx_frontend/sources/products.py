@@ -4,6 +4,8 @@ The form is QuantizeLinear, ConvInteger or MatMulInteger, Cast to float32, Mul b
 scale. With a scale that is computed from the data (dynamic quantization) the operator stays, and is refused.
 """
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
@@ -39,11 +41,11 @@ def integer_products(model: ir.Model) -> ir.Model:
         zeros = np.zeros(1, array.dtype) if operand(node, 3) is None else numbers(node.inputs[3])
         if zeros is None:
             continue
-        shape = (-1,) if factor.size > 1 else ()
-        zero = edit.constant(f"{weight.name}_zero_point", np.broadcast_to(zeros.reshape(-1), scales.shape).reshape(shape))
+        whole = np.broadcast_to(zeros.reshape(-1), scales.shape).reshape((-1,) if factor.size > 1 else ())
+        zero = edit.constant(f"{weight.name}_zero_point", whole)
         real = edit.dequantized(weight, scale, zero, axis=channel if factor.size > 1 else None)
         given = edit.dequantized(node.inputs[0], quantizer.inputs[1], operand(quantizer, 2))  # type: ignore[arg-type]
-        attributes = dict(node.attributes.items())
+        attributes: dict[str, Any] = dict(node.attributes.items())
         value = edit.node(OPERATORS[node.op_type], [given, real], f"{name}_real", node.name or "", **attributes)
         edit.supersede(multiply, value)
         model.graph.remove([cast, node], safe=True)  # type: ignore[list-item]

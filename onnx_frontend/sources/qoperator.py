@@ -1,10 +1,12 @@
 """QOperator to QDQ: each integer operator becomes dequantize, operate, quantize. Integer tensors keep their names."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from .edit import Edit, numbers, operand
 
@@ -79,7 +81,8 @@ def QLinearLeakyRelu(edit: Edit, node: ir.Node) -> ir.Value:
 
 def QLinearSoftmax(edit: Edit, node: ir.Node) -> ir.Value | None:
     axis = node.attributes.get_int("axis", -1)
-    rank = len(node.inputs[0].shape or ())
+    given = node.inputs[0]
+    rank = len(given.shape or ()) if given is not None else 0
     if node.attributes.get_int("opset", 13) < 13 and rank and axis % rank != rank - 1:
         return None  # before opset 13 all dimensions from the axis on are one
     return _quantize(edit, node, _plain(edit, node, "Softmax", [_real(edit, node, 0)], axis=axis), 3)
@@ -115,28 +118,21 @@ def _real(edit: Edit, node: ir.Node, index: int, axis: int | None = None) -> ir.
     value, scale, zero_point = node.inputs[index], node.inputs[index + 1], operand(node, index + 2)
     assert value is not None and scale is not None
     count = numbers(scale)
-    if axis is not None and count is not None and count.size > 1:
-        return edit.dequantized(value, _vector(edit, scale), _vector(edit, zero_point), axis=axis)
-    return edit.dequantized(value, _single(edit, scale), _single(edit, zero_point))  # type: ignore[arg-type]
+    along = axis is not None and count is not None and count.size > 1
+    shape = (-1,) if along else ()
+    zero = None if zero_point is None else _shaped(edit, zero_point, shape)
+    return edit.dequantized(value, _shaped(edit, scale, shape), zero, axis=axis if along else None)
 
 
-def _single(edit: Edit, value: ir.Value | None) -> ir.Value | None:
-    """Return a constant of one element as a scalar, which DequantizeLinear wants for a whole tensor."""
+def _shaped(edit: Edit, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
+    """Return a scale or zero point as DequantizeLinear wants it: a scalar, or a vector for an axis."""
     array = numbers(value)
-    if value is None or array is None or array.size != 1 or array.ndim == 0:
+    if array is None or array.ndim == len(shape) or (shape == () and array.size != 1):
         return value
-    return _derived(edit, value, "scalar", array.reshape(()))
+    return _derived(edit, value, "vector" if shape else "scalar", array.reshape(shape))
 
 
-def _vector(edit: Edit, value: ir.Value | None) -> ir.Value | None:
-    """Return a constant of shape (1, columns) as (columns,)."""
-    array = numbers(value)
-    if value is None or array is None or array.ndim == 1:
-        return value
-    return _derived(edit, value, "vector", array.reshape(-1))
-
-
-def _derived(edit: Edit, value: ir.Value, what: str, array: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> ir.Value:
+def _derived(edit: Edit, value: ir.Value, what: str, array: NDArray[Any]) -> ir.Value:
     name = f"{value.name}_{what}"
     known = edit.graph.initializers.get(name)
     return known if known is not None else edit.constant(name, array)
@@ -153,15 +149,13 @@ def _bias(edit: Edit, bias: ir.Value, x_scale: ir.Value | None, w_scale: ir.Valu
     return edit.dequantized(bias, scale, zero_point, axis=0 if units.size > 1 else None)
 
 
-def _plain(
-    edit: Edit, node: ir.Node, operator: str, inputs: "list[ir.Value | None] | list[ir.Value]", **attributes: "ir.Attr | int | float"
-) -> ir.Value:
+def _plain(edit: Edit, node: ir.Node, operator: str, inputs: Sequence[ir.Value | None], **attributes: Any) -> ir.Value:
     return edit.node(operator, inputs, f"{node.outputs[0].name}_real", node.name or "", **attributes)
 
 
 def _windowed(edit: Edit, node: ir.Node, operator: str, inputs: list[ir.Value]) -> ir.Value:
     """Write a Conv or pool; one with channels last gets Transposes around it, which another pass cancels."""
-    attributes = {key: value for key, value in node.attributes.items() if key != "channels_last"}
+    attributes: dict[str, Any] = {key: value for key, value in node.attributes.items() if key != "channels_last"}
     if not node.attributes.get_int("channels_last", 0):
         return _plain(edit, node, operator, inputs, **attributes)
     name = node.outputs[0].name
@@ -171,13 +165,12 @@ def _windowed(edit: Edit, node: ir.Node, operator: str, inputs: list[ir.Value]) 
 
 
 def _quantize(edit: Edit, node: ir.Node, result: ir.Value, index: int) -> ir.Value:
-    """Quantize a result by the scale and zero point at input ``index``; without one it is 0 of the first input's type."""
+    """Quantize a result by the scale and zero point at input ``index``; the default is 0 of the first input's type."""
     scale, zero_point = node.inputs[index], operand(node, index + 1)
     if zero_point is None:
         source = node.inputs[0 if index else 2]
         signed = source is not None and source.dtype == ir.DataType.INT8
         zero_point = edit.constant(f"{node.outputs[0].name}_zero_point", np.int8(0) if signed else np.uint8(0))
     assert scale is not None
-    single, zero = _single(edit, scale), _single(edit, zero_point)
-    assert single is not None and zero is not None
+    single, zero = _shaped(edit, scale, ()), _shaped(edit, zero_point, ())
     return edit.quantized(result, single, zero, f"{node.outputs[0].name}_quantized")

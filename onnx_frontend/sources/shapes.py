@@ -1,4 +1,4 @@
-"""Computed shapes (Shape, Gather, Concat in front of a Reshape) become constants, as all sizes but the batch are fixed."""
+"""Computed shapes (Shape, Gather, Concat in front of a Reshape) become constants: all sizes but the batch are fixed."""
 
 import numpy as np
 import onnx

@@ -252,10 +252,10 @@ class Port:
 
     ``tensor`` names the int8 tensor. For inputs the host quantizes (or takes integers as they are, if ``quantized``).
     For outputs the host dequantizes (unless ``quantized``) and then applies ``tail``, a list of (operator, axis), with
-    operators of {"Softmax", "LogSoftmax", "ArgMax"} and the axis in (batch, *tensor shape). If there is a ``scale``, the
-    host quantizes the tail's result with it and ``zero_point``, and dequantizes again unless ``quantized``. ``shape``
-    is the ONNX shape with the batch as -1. The tensor's elements are in the order of the array's dimensions ``perm``
-    (all in turn if empty), which is how the host gives channels-last models to the core.
+    operators of {"Softmax", "LogSoftmax", "ArgMax"} and the axis in (batch, *tensor shape). If there is a ``scale``,
+    the host quantizes the tail's result with it and ``zero_point``, and dequantizes again unless ``quantized``.
+    ``shape`` is the ONNX shape with the batch as -1. The tensor's elements are in the order of the array's dimensions
+    ``perm`` (all in turn if empty): so the host gives channels-last models to the core.
     """
 
     name: str
