@@ -9,6 +9,7 @@ from test_operators import Net
 
 from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical, is_quantized
+from onnx_frontend.importer import import_graph
 from rtl.spec.errors import DoesNotFit
 from sim import reference
 
@@ -125,7 +126,7 @@ OPERATORS = {
     "global average": one("QLinearGlobalAveragePool", channels_last=0),
     "global average last": one("QLinearGlobalAveragePool", **LAST),
     "average": one("QLinearAveragePool", kernel_shape=[3, 2], strides=[2, 1]),
-    "average last": one("QLinearAveragePool", kernel_shape=[3, 2], pads=[1, 0, 0, 1], **LAST),
+    "average last": one("QLinearAveragePool", kernel_shape=[3, 2], pads=[1, 0, 0, 1], count_include_pad=1, **LAST),
     "softmax": one("QLinearSoftmax", (10,), output=(1 / 256, -128), axis=-1, opset=13),
     "reduce mean": one("QLinearReduceMean", axes=[2, 3], keepdims=1),
 }
@@ -151,7 +152,7 @@ def test_each_operator_in_qdq_form(name, dtype):
 
 def test_a_choice_by_a_condition_is_refused_by_name():
     net = Integers((4,))
-    net.op("QLinearWhere", [net.constant([True]), "x", *net.scheme(0.04, 3), "x", *net.scheme(0.04, 3)] * 1, "y")
+    net.op("QLinearWhere", [net.constant([True]), "x", *net.scheme(0.04, 3), "x", *net.scheme(0.04, 3)], "y")
     model = net.model()
     model.graph.node[0].input.extend(net.scheme(0.04, 3))
     model.graph.initializer.extend(net.constants[-2:])
