@@ -22,10 +22,11 @@ from .sources.qonnx import quant_to_qdq
 from .sources.qoperator import qoperator_to_qdq
 from .sources.refused import REFUSED
 from .sources.shapes import constant_sizes
+from .sources.weights import plain_weights
 
 PASSES: tuple[tuple[Callable[[ir.Model], ir.Model], ...], ...] = (
     (tidy, qoperator_to_qdq, integer_products, quant_to_qdq, eight_bits, fold_constants, real_clips),
-    (single_operators,),
+    (plain_weights, single_operators),
     (cancel_transposes, integer_biases, plain_labels, tidy),
 )
 """In order; shapes are inferred in front of each group. Each changes the model that it is given, and returns it."""

@@ -158,3 +158,22 @@ def test_a_choice_by_a_condition_is_refused_by_name():
     model.graph.initializer.extend(net.constants[-2:])
     with pytest.raises(DoesNotFit, match="QLinearWhere 'n_y': it chooses by a computed condition; replace it"):
         import_graph(model)
+
+
+@pytest.mark.parametrize("alpha, beta, turned", [(1.0, 1.0, True), (0.5, 2.0, False), (0.5, 1.0, True)])
+def test_weights_that_are_moved_or_scaled_behind_their_dequantization(alpha, beta, turned):
+    rng = np.random.default_rng(4)
+    net = Integers((6,))
+    scales = net.constant(2.0 ** -rng.integers(4, 7, 5), np.float32)
+    weight = net.constant(rng.integers(-128, 128, (5, 6) if turned else (6, 5)), np.int8)
+    zeros = net.constant(rng.integers(-9, 9, 5), np.int8)
+    net.op("DequantizeLinear", ["x", *net.scheme(0.25, 3)], "r", domain="")
+    net.op("DequantizeLinear", [weight, scales, zeros], "w", domain="", axis=0 if turned else 1)
+    if turned:
+        net.op("Transpose", ["w"], "wt", domain="", perm=[1, 0])
+    bias = net.constant(rng.integers(-50, 50, 5) / 8, np.float32)
+    net.op("Gemm", ["r", "wt" if turned else "w", bias], "g", domain="", alpha=alpha, beta=beta)
+    net.op("QuantizeLinear", ["g", *net.scheme(0.5, -2)], "y", domain="")
+    model, feed = net.model(), net.data()
+    graph, tensors = assert_oracle_is_reference(model, feed)
+    assert np.array_equal(reference.outputs(graph, tensors)["y"], session(model).run(None, feed)[0])
