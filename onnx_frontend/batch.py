@@ -2,9 +2,11 @@
 
 import numpy as np
 import onnx
-from onnx import numpy_helper, shape_inference
+from onnx import helper, numpy_helper, shape_inference
 
 from rtl.spec.errors import BadInput
+
+from .movements import FUNCTIONS
 
 BATCH = "batch"
 
@@ -81,7 +83,7 @@ def with_batch(model: onnx.ModelProto, batch: int | None) -> onnx.ModelProto:
 
 def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor whose shape is fully known, constants included."""
-    inferred = shape_inference.infer_shapes(model, data_prop=True)
+    inferred = infer(model)
     shapes: dict[str, tuple[int, ...]] = {tensor.name: tuple(tensor.dims) for tensor in inferred.graph.initializer}
     for value in [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]:
         if value.type.tensor_type.HasField("shape"):
@@ -89,6 +91,22 @@ def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
             if all(dim >= 0 for dim in dims):
                 shapes[value.name] = tuple(dims)
     return shapes
+
+
+def infer(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with the types and shapes that follow from its inputs.
+
+    ONNX knows no operators of other domains: the elementwise ones among them give what they take.
+    """
+    known = onnx.ModelProto()
+    known.CopyFrom(model)
+    for node in known.graph.node:
+        if node.domain not in ("", "ai.onnx") and node.op_type in FUNCTIONS:
+            node.CopyFrom(helper.make_node("Identity", [node.input[0]], list(node.output)))
+    inferred = shape_inference.infer_shapes(known, data_prop=True)
+    del inferred.graph.node[:]
+    inferred.graph.node.extend(model.graph.node)
+    return inferred
 
 
 def _set_shape(value: onnx.ValueInfoProto, shape: list[int | str]) -> None:

@@ -1,10 +1,17 @@
 """The graph while it is being built: nodes and tensors so far, and the ONNX node at hand."""
 
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
-from rtl.spec.graph import Node, Rescale, Reshape, Tensor
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from rtl.spec.graph import Constant as ConstantNode
+from rtl.spec.graph import Move, Node, Rescale, Reshape, Tensor, image_shape
 from rtl.spec.number import HIGH, LOW, quantize
 
+from .pieces import pieces
 from .values import (
     Constant,
     Input,
@@ -12,7 +19,6 @@ from .values import (
     Quantized,
     Real,
     Result,
-    Shape,
     Tail,
     Unknown,
     Value,
@@ -26,54 +32,67 @@ class Draft:
 
     Members
     -------
+    opsets : sequence of (domain, version)
+        Of the ONNX model.
     node : str
         Name of the ONNX node at hand.
+    proto, operands
+        The node itself, and what its inputs stand for.
     inputs, outputs : tuple of str
         Names of its tensors.
     sources : dict of str to str
         Input tensors of the graph: name of the ONNX input -> name of the int8 tensor.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, opsets: Sequence[tuple[str, int]] = (("", 18),)) -> None:
+        self.opsets = tuple(opsets)
         self.tensors: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
         self.sources: dict[str, str] = {}
         self.node = ""
+        self.proto: onnx.NodeProto | None = None
+        self.operands: tuple[Value | None, ...] = ()
         self.inputs: tuple[str, ...] = ()
         self.outputs: tuple[str, ...] = ()
         self._settled: dict[int, tuple[Result, Real]] = {}
+        self._placed: dict[tuple[str, tuple[int, ...], bytes], Tensor] = {}
+        self._scaled: dict[tuple[str, np.float32, int, int, int], Tensor] = {}
         self._names: set[str] = set()
+        self._node_names: set[str] = set()
 
-    def at(self, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    def at(self, name: str, proto: onnx.NodeProto, operands: Sequence[Value | None]) -> None:
         """Turn to the next ONNX node; a name that is taken gets a number."""
-        self.node = self._free(name, self._names)
+        self.node = _free(name, self._names)
         self._names.add(self.node)
-        self.inputs, self.outputs = inputs, outputs
+        self.proto, self.operands = proto, tuple(operands)
+        self.inputs, self.outputs = tuple(proto.input), tuple(proto.output)
 
-    def settle(self, value: Value, *, ordered: bool = True) -> Real:
-        """Return the operand of an operator, which must be a dequantized tensor.
-
-        A Result that only moves bytes becomes a tensor here, in the scale of its source.
+    def settle(self, value: Value) -> Real:
+        """Return the operand of an operator: a dequantized tensor with all elements in the order of the shape.
 
         Raises
         ------
         Obstacle
-            If it is anything else, or its bytes are in another order and the operator wants them in order.
+            If it is anything else.
+        """
+        real = self.seen(value)
+        return Real(self._place(real, tensor_shape(real.shape)), real.shape)
+
+    def seen(self, value: Value) -> Real:
+        """Return the operand of an operator as a dequantized tensor, its elements in any order.
+
+        A Result that only moves bytes becomes a tensor here, in the scale of its source.
         """
         if isinstance(value, Result) and value.source is not None:
             if id(value) not in self._settled:
                 source = value.source
-                output = Tensor(self._operand(value), tensor_shape(value.shape), source.scale, source.zero_point)
-                self._settled[id(value)] = (value, Real(self.compute(value, output), value.shape))
+                name = _free(self.inputs[0] if self.inputs else self.node, self.tensors)
+                output = Tensor(name, value.made or tensor_shape(value.shape), source.scale, source.zero_point)
+                real = Real(self.compute(value, output), value.shape, value.order, "", value.moved_by)
+                self._settled[id(value)] = (value, real)
             return self._settled[id(value)][1]
         if isinstance(value, Real | Quantized):
-            if ordered and value.order is not None:
-                raise Obstacle(
-                    f"moves data of '{value.tensor.name}' that others than a Gemm or MatMul read",
-                    "export the model with channels first (NCHW)",
-                    value.moved_by,
-                )
-            return Real(value.tensor, value.shape, value.order, value.moved_by)
+            return Real(value.tensor, value.shape, value.order, value.called, value.moved_by)
         if isinstance(value, Tail):
             raise Obstacle("its result is used", f"{value.steps[-1][0]} is supported only at the very end", value.node)
         if isinstance(value, Constant | Weight):
@@ -82,33 +101,34 @@ class Draft:
 
     def compute(self, result: Result, output: Tensor) -> Tensor:
         """Append the node of ``result`` and return its output; a Rescale follows where the node keeps another scale."""
-        low, high = _bounds(result, output)
+        low, high = bounds(result, output)
         source = result.source
-        other_scale = source is not None and (source.scale, source.zero_point) != (output.scale, output.zero_point)
-        if source is not None and (other_scale or (not result.bounded and (low, high) != (LOW, HIGH))):
-            kept = Tensor(
-                self._free(f"{output.name}_before_rescale", self.tensors), output.shape, source.scale, source.zero_point
-            )
-            self._append(result.make(kept, LOW, HIGH), kept)
-            return self._append(Rescale(f"{self.node}_rescale", (kept.name,), output.name, low, high), output)
-        return self._append(result.make(output, low, high), output)
+        if source is not None and (source.scale, source.zero_point) != (output.scale, output.zero_point):
+            name = _free(f"{output.name}_before_rescale", self.tensors)
+            kept = Tensor(name, output.shape, source.scale, source.zero_point)
+            self.append(result.make(kept, LOW, HIGH), kept)
+            return self.append(Rescale(f"{self.node}_rescale", (kept.name,), output.name, low, high), output)
+        return self.append(result.make(output, low, high), output)
 
     def keep(self, result: Result) -> Quantized:
         """Append the node of an operator on integers, which keeps their scale."""
         assert result.source is not None
-        output = replace(result.source, name=self.outputs[0], shape=tensor_shape(result.shape))
-        return Quantized(self.compute(result, output), result.shape)
+        output = replace(result.source, name=self.outputs[0], shape=result.made or tensor_shape(result.shape))
+        return Quantized(self.compute(result, output), result.shape, result.order, "", result.moved_by)
 
-    def defer_reshape(self, result: Result, shape: Shape) -> Result:
-        """Return ``result`` under another shape: its tensor, then a Reshape, in whatever scale is asked for."""
-        inner_name, name = self.inputs[0], self.node
-
-        def make(output: Tensor, low: int, high: int) -> Node:
-            inner = replace(output, name=self._free(inner_name, self.tensors), shape=tensor_shape(result.shape))
-            self._append(result.make(inner, low, high), inner)
-            return Reshape(name, (inner.name,), output.name)
-
-        return replace(result, shape=shape, make=make, add_bias=None)
+    def in_scale(self, source: Tensor, output: Tensor, low: int = LOW, high: int = HIGH) -> Tensor:
+        """Return ``source`` in the scale of ``output``, all elements within the bounds."""
+        same = (source.scale, source.zero_point) == (output.scale, output.zero_point)
+        if same and (low, high) == (LOW, HIGH):
+            return source
+        key = (source.name, output.scale, output.zero_point, low, high)
+        if key not in self._scaled:
+            scaled = Tensor(
+                _free(f"{source.name}_rescaled", self.tensors), source.shape, output.scale, output.zero_point
+            )
+            name = _free(f"{self.node}_rescale", self._node_names)
+            self._scaled[key] = self.append(Rescale(name, (source.name,), scaled.name, low, high), scaled)
+        return self._scaled[key]
 
     def take_input(self, given: Input, output: Tensor) -> Tensor:
         """Note that the host quantizes an input of the model into ``output``.
@@ -127,37 +147,61 @@ class Draft:
         self.tensors[output.name] = output
         return output
 
-    def unflattened(self, tensor: Tensor) -> Tensor:
-        """Return the image whose bytes ``tensor`` holds, or ``tensor`` itself if it never was one."""
-        makers = {node.output: node for node in self.nodes if isinstance(node, Reshape)}
-        found = tensor
-        while len(found.shape) != 3 and found.name in makers:
-            found = self.tensors[makers[found.name].inputs[0]]
-        return found if len(found.shape) == 3 else tensor
+    def constant(self, output: Tensor, data: NDArray[np.int8]) -> Tensor:
+        """Append a tensor that is known; the same again is the same tensor."""
+        known = self.tensors.get(output.name)
+        if known == output:
+            return known
+        output = replace(output, name=_free(output.name, self.tensors))
+        return self.append(ConstantNode(output.name, (), output.name, data), output)
 
     def guess(self, value: Unknown, output: Tensor) -> Quantized:
         """Stand in for the result of a node that cannot run, so that the nodes behind it are examined as well."""
         self.tensors[output.name] = output
         return Quantized(output, value.shape or (1, *output.shape))
 
-    def _append(self, node: Node, output: Tensor) -> Tensor:
+    def append(self, node: Node, output: Tensor) -> Tensor:
+        """Append a node and the tensor that it writes."""
         self.nodes.append(node)
+        self._node_names.add(node.name)
         self.tensors[output.name] = output
         return output
 
-    def _operand(self, value: Result) -> str:
-        return self._free(self.inputs[0] if self.inputs else self.node, self.tensors)
+    def free_tensor(self, name: str) -> str:
+        """Return ``name``, or with a number if it is taken."""
+        return _free(name, self.tensors)
 
-    @staticmethod
-    def _free(name: str, taken: "dict[str, Tensor] | set[str]") -> str:
-        unique, count = name, 1
-        while unique in taken:
-            count += 1
-            unique = f"{name}_{count}"
-        return unique
+    def matrix(self, real: Real) -> Tensor:
+        """Return the operand of a matrix product: a tensor of (rows, columns), or (batches, rows, columns)."""
+        return self._place(real, real.shape[1:])
+
+    def _place(self, real: Real, shape: tuple[int, ...]) -> Tensor:
+        """Return a tensor of ``shape`` with the value's elements in order: itself, or a Reshape or Move of it."""
+        source = real.tensor
+        if real.order is None and source.shape == shape:
+            return source
+        key = (source.name, shape, b"" if real.order is None else real.order.tobytes())
+        if key not in self._placed:
+            mover, operator = real.moved_by
+            output = replace(source, name=_free(real.called or f"{mover}_moved", self.tensors), shape=shape)
+            name = _free(mover or self.node, self._node_names)
+            node: Node = Reshape(name, (source.name,), output.name)
+            if real.order is not None:
+                blocks = pieces(real.order.reshape(image_shape(shape)), [image_shape(source.shape)])
+                node = Move(name, (source.name,), output.name, operator, blocks, source.zero_point)
+            self._placed[key] = self.append(node, output)
+        return self._placed[key]
 
 
-def _bounds(result: Result, output: Tensor) -> tuple[int, int]:
+def bounds(result: Result, output: Tensor) -> tuple[int, int]:
     """Return the int8 bounds that the real bounds of a result become in the scale of its output."""
     low, high = (int(quantize(bound, output.scale, output.zero_point)) for bound in (result.lower, result.upper))
     return low, high
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    unique, count = name, 1
+    while unique in taken:
+        count += 1
+        unique = f"{name}_{count}"
+    return unique

@@ -8,19 +8,20 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from rtl.spec.errors import BadInput, DoesNotFit
-from rtl.spec.graph import Graph, Port, Reshape, Tensor
+from rtl.spec.graph import Graph, Port, Tensor
 
 from .batch import graph_inputs, infer_shapes, normalize_batch, with_batch
 from .canonical import canonical, is_quantized
+from .constants import scheme
 from .draft import Draft
 from .host_layout import HostLayout, without_transposes
 from .loader import Source, load
-from .lowering import scheme
-from .operators import supported
+from .movements import MOVES
+from .operators import reason_of, supported
+from .passes import finish
 from .sources.refused import REFUSED
 from .values import Constant, Input, Obstacle, Quantized, Real, Result, Shape, Tail, Unknown, Value, tensor_shape
 
-MOVES = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "MaxPool", "Dropout"}
 QUANTIZATION = {"QuantizeLinear", "DequantizeLinear"}
 
 
@@ -81,7 +82,7 @@ class _Import:
         self.layout = layout
         self.model = model = layout.model
         self.shapes = infer_shapes(model)
-        self.draft = Draft()
+        self.draft = Draft([(entry.domain, entry.version) for entry in model.opset_import])
         self.verdicts = [Verdict(name, "Transpose", "host") for name in layout.nodes]
         self.values: dict[str, Value] = {
             tensor.name: Constant(numpy_helper.to_array(tensor)) for tensor in model.graph.initializer
@@ -105,7 +106,7 @@ class _Import:
             return None, self.verdicts
         name = self.model.graph.name or "model"
         graph = Graph(name, inputs, tuple(outputs), self.draft.tensors, tuple(self.draft.nodes))
-        return fold_input_reshape(graph), self.verdicts
+        return finish(graph), self.verdicts
 
     def _guard(self, name: str, what: str, work: object) -> None:
         try:
@@ -129,11 +130,11 @@ class _Import:
         self.values[value.name] = Unknown(shape)
         plain = tensor_shape(shape)
         if kind == TensorProto.FLOAT:
-            self.values[value.name] = Input(value.name, shape)
+            self.values[value.name] = Input(value.name, shape, shape)
         elif kind in (TensorProto.INT8, TensorProto.UINT8):
             scale, zero_point, unsigned = self._scheme_of_input(value.name)
             tensor = Tensor(value.name, plain, scale, zero_point, unsigned)
-            self.values[value.name] = Quantized(self.draft.take_input(Input(value.name, shape), tensor), shape)
+            self.values[value.name] = Quantized(self.draft.take_input(Input(value.name, shape, shape), tensor), shape)
         else:
             raise Obstacle(f"input of {helper.tensor_dtype_to_string(kind)}", "inputs are float32, int8 or uint8")
 
@@ -145,20 +146,21 @@ class _Import:
                 if node.op_type == "DequantizeLinear":
                     zero = self.values.get(node.input[2]) if len(node.input) > 2 else None
                     return scheme(self.values.get(node.input[1], Unknown(None)), zero)
-                if node.op_type in MOVES:
+                if node.op_type in MOVES | {"MaxPool"}:
                     names.update(node.output)
         raise Obstacle("no DequantizeLinear behind this integer input", "quantize the whole model")
 
     def _node(self, node: onnx.NodeProto, name: str) -> None:
-        self.draft.at(name, tuple(node.input), tuple(node.output))
         operands = [self.values.get(source, Unknown(None)) if source else None for source in node.input]
+        self.draft.at(name, node, operands)
         unknown = [operand for operand in operands if isinstance(operand, Unknown)]
         shape = self.shapes.get(node.output[0])
+        value: Value | tuple[Value, ...]
         try:
             if node.op_type == "QuantizeLinear" and isinstance(operands[0], Unknown):
                 value = self._guess(operands[0], operands, shape)
             elif unknown and node.op_type in supported():
-                value = Unknown(shape)
+                value = self._unknown(node)
             else:
                 value = self._apply(node, operands)
             where = "core"
@@ -170,31 +172,36 @@ class _Import:
                 self.verdicts.append(Verdict(name, node.op_type, where))
         except Obstacle as obstacle:
             self._refuse(name, node.op_type, obstacle.reason, obstacle.remedy, obstacle.node)
-            value = Unknown(shape)
+            value = self._unknown(node)
         except BadInput as error:
             self._refuse(name, node.op_type, str(error), "quantize the model again")
-            value = Unknown(shape)
-        self.values[node.output[0]] = value
+            value = self._unknown(node)
+        results = value if isinstance(value, tuple) else (value,)
+        self.values.update(zip(node.output, results, strict=False))
 
-    def _apply(self, node: onnx.NodeProto, operands: list[Value | None]) -> Value:
+    def _unknown(self, node: onnx.NodeProto) -> tuple[Value, ...]:
+        return tuple(Unknown(self.shapes.get(name)) for name in node.output)
+
+    def _apply(self, node: onnx.NodeProto, operands: list[Value | None]) -> Value | tuple[Value, ...]:
         function = supported().get(node.op_type) if node.domain in ("", "ai.onnx", "com.microsoft") else None
         if function is None:
             domain = f" of {node.domain}" if node.domain else ""
             if node.op_type in REFUSED:
                 raise Obstacle(*REFUSED[node.op_type])
-            raise Obstacle(
-                f"operator{domain} is not supported", "replace it by supported operators (see the README's table)"
-            )
+            reason = reason_of(node.op_type) if not domain else f"operator{domain} is not supported"
+            raise Obstacle(reason, "replace it by supported operators (see the README's table)")
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         parameters = inspect.signature(function).parameters
         open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         for attribute in attributes:
             if attribute not in parameters and not open_ended:
                 raise Obstacle(f"attribute {attribute} is not supported", "export the model without it")
-        for output in node.output[1:]:
+        result: Value | tuple[Value, ...] = function(self.draft, *operands, **attributes)  # type: ignore[assignment]
+        count = len(result) if isinstance(result, tuple) else 1
+        for output in node.output[count:]:
             if output and output in self.used:
                 raise Obstacle(f"its output '{output}' is used", "only the first output is supported")
-        return function(self.draft, *operands, **attributes)
+        return result
 
     def _guess(self, value: Unknown, operands: list[Value | None], shape: Shape | None) -> Value:
         if shape is None or shape[:1] != (1,):
@@ -215,8 +222,8 @@ class _Import:
     def _output_port(self, output: onnx.ValueInfoProto) -> Port:
         value = self.values.get(output.name, Unknown(None))
         if isinstance(value, Result) and value.source is not None:
-            self.draft.at(output.name, (output.name,), (output.name,))
-            value = self.draft.settle(value)
+            self.draft.at(output.name, helper.make_node("Identity", [output.name], [output.name]), (value,))
+            value = self.draft.seen(value)
         steps: tuple[tuple[str, int], ...] = ()
         quantization, integers = None, False
         shape = value.shape if isinstance(value, Tail | Real | Quantized) else None
@@ -226,11 +233,10 @@ class _Import:
             return Port(output.name, "", (), "")
         if not isinstance(value, Real | Quantized) or shape is None:
             raise Obstacle("the output is not quantized", "quantize the whole model (`fpga-accel quantize` does)")
-        if value.order is not None:
-            raise Obstacle("moves the data of an output", "remove it and transpose on the host", value.moved_by)
+        inside = value.tensor if value.order is None else self.draft.settle(value).tensor
         dtype, integers = "float32", integers or isinstance(value, Quantized)
         if integers:
-            unsigned = quantization[2] if quantization is not None else value.tensor.unsigned
+            unsigned = quantization[2] if quantization is not None else inside.unsigned
             dtype = "uint8" if unsigned else "int8"
         elif any(operator == "ArgMax" for operator, _ in steps):
             dtype = "int64"
@@ -239,24 +245,7 @@ class _Import:
         outside = tuple(shape[axis] for axis in moved) if moved else shape
         scale, zero_point = quantization[:2] if quantization is not None else (None, 0)
         name = self.layout.names.get(output.name, output.name)
-        tensor = value.tensor.name
-        return Port(name, tensor, (-1, *outside[1:]), dtype, integers, steps, scale, zero_point, perm)
-
-
-def fold_input_reshape(graph: Graph) -> Graph:
-    """Return the graph with a Reshape directly behind an input left to the host, which gives the same bytes."""
-    for port in graph.inputs:
-        readers = [node for node in graph.nodes if port.tensor in node.inputs]
-        shown = any(output.tensor == port.tensor for output in graph.outputs)
-        if len(readers) == 1 and isinstance(readers[0], Reshape) and not shown:
-            node = readers[0]
-            graph = replace(
-                graph,
-                inputs=tuple(replace(p, tensor=node.output) if p is port else p for p in graph.inputs),
-                tensors={name: tensor for name, tensor in graph.tensors.items() if name != port.tensor},
-                nodes=tuple(other for other in graph.nodes if other is not node),
-            )
-    return graph
+        return Port(name, inside.name, (-1, *outside[1:]), dtype, integers, steps, scale, zero_point, perm)
 
 
 def _name(source: Source) -> str:

@@ -6,25 +6,26 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper, shape_inference
+from onnx import TensorProto, helper, numpy_helper
 
-from rtl.spec.elementwise import add_scale
+from rtl.spec.elementwise import exact_scale
 from rtl.spec.errors import BadInput
+from rtl.spec.number import quantize as to_int8
 
-from .batch import graph_inputs
+from .batch import graph_inputs, infer
 from .calibrate import Feed, Progress, ranges, silent
 from .canonical import canonical, is_quantized
 from .loader import Source, load
+from .movements import CLAMPS
+from .regions import inner_tensors, whole_constants
 from .scheme import Scheme, activation_scheme, quantize_weight
+from .sharing import EXACT, biased_products, joined_tensors, keeps_scale
 from .simplify import simplify
 
 METHODS = ("minmax", "percentile")
 METADATA_KEY = "fpga_accel.quantize"
-SAME_SCALE = {"MaxPool", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout"}
-"""Operators that only move or choose bytes: input and output share scale and zero point."""
-CLAMPS = {"Relu", "Clip"}
 TAILS = {"Softmax", "LogSoftmax", "ArgMax"}
-WEIGHTED = {"Conv", "Gemm", "MatMul"}
+WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 
 
 def quantize(
@@ -84,21 +85,22 @@ def prepare(source: Source) -> onnx.ModelProto:
 def activations(model: onnx.ModelProto) -> list[str]:
     """Return the float tensors that get a scale and zero point, inputs first, then in the order of the nodes.
 
-    Not among them: results that only a Relu or Clip reads, which becomes part of the operator before it, and what a
-    Softmax, LogSoftmax or ArgMax at the very end computes on the host.
+    Not among them: results that only a Relu or Clip reads, which becomes part of the operator before it; tensors within
+    a region of elementwise operators, which becomes one table; products that only the Add of their bias reads; and what
+    a Softmax, LogSoftmax or ArgMax at the very end computes on the host.
     """
     graph = model.graph
     types = _element_types(model)
     outputs = {value.name for value in graph.output}
     consumers = _consumers(model)
-    tail = tail_tensors(model)
+    apart = tail_tensors(model) | inner_tensors(model) | set(biased_products(model))
     names = [value.name for value in graph_inputs(model)]
     for node in graph.node:
-        name = node.output[0]
-        readers = consumers.get(name, [])
-        fused = len(readers) == 1 and readers[0].op_type in CLAMPS and name not in outputs
-        if types.get(name) == TensorProto.FLOAT and not fused and name not in tail:
-            names.append(name)
+        for name in node.output:
+            readers = consumers.get(name, [])
+            fused = len(readers) == 1 and readers[0].op_type in CLAMPS and name not in outputs
+            if types.get(name) == TensorProto.FLOAT and not fused and name not in apart:
+                names.append(name)
     return names
 
 
@@ -118,24 +120,29 @@ def tail_tensors(model: onnx.ModelProto) -> set[str]:
 
 
 def schemes(model: onnx.ModelProto, observed: Mapping[str, tuple[float, float]]) -> dict[str, Scheme]:
-    """Return the scheme of each activation; where ONNX only moves bytes it is the input's.
+    """Return the scheme of each activation, and of constants with a number for each element.
 
-    The scale of an Add is the next larger one for which the core's integers reproduce all 65,536 pairs.
+    Where ONNX only moves bytes it is the input's; the inputs of a Concat get that of its output where nobody else reads
+    them. The scale of Add, Sub and Mul is the next larger one for which the core's integers reproduce all 65,536 pairs.
     """
     producers = {output: node for node in model.graph.node for output in node.output}
-    result: dict[str, Scheme] = {}
+    result = {name: activation_scheme(array.min(), array.max()) for name, array in whole_constants(model).items()}
     for name, (low, high) in observed.items():
         node = producers.get(name)
         while node is not None and node.op_type in CLAMPS and node.input[0] not in observed:
             node = producers.get(node.input[0])
         own = activation_scheme(low, high)
-        if node is not None and node.op_type in SAME_SCALE and node.input[0] in result:
+        if node is not None and keeps_scale(model, node) and node.input[0] in result:
             own = result[node.input[0]]
-        elif node is not None and node.op_type == "Add" and all(operand in result for operand in node.input):
+        elif node is not None and node.op_type in EXACT and all(operand in result for operand in node.input):
             a, b = (result[operand] for operand in node.input)
-            scale = add_scale(a.scale, a.zero_point, b.scale, b.zero_point, own.scale, own.zero_point)
+            pair = a.scale, a.zero_point, b.scale, b.zero_point
+            scale = exact_scale(EXACT[node.op_type], *pair, own.scale, own.zero_point)
             own = Scheme(scale, own.zero_point)
         result[name] = own
+    for name, joined in joined_tensors(model).items():
+        if name in result and joined in result:
+            result[name] = result[joined]
     return result
 
 
@@ -144,6 +151,7 @@ def insert_qdq(
 ) -> onnx.ModelProto:
     """Return the simplified float model with QuantizeLinear and DequantizeLinear around every operator."""
     scheme = schemes(model, observed)
+    products = biased_products(model)
     result = onnx.ModelProto()
     result.CopyFrom(model)
     writer = _Writer(result, scheme)
@@ -162,14 +170,18 @@ def insert_qdq(
             if name in renamed:
                 node.input[index] = renamed[name]
         if node.op_type in WEIGHTED and sources[0] in scheme:
-            writer.weights(node, scheme[sources[0]])
+            writer.weights(node, scheme[sources[0]], products.get(node.output[0]))
+        for index, name in enumerate(sources):
+            if name in scheme and name in writer.arrays:
+                node.input[index] = writer.tensor(name)
+            elif (node.output[0], name) in writer.biases:
+                node.input[index] = writer.biases[node.output[0], name]
         graph.node.append(node)
-        name = node.output[0]
-        if name in scheme:
-            if name in outputs:
-                graph.node[-1].output[0] = f"{name}_real"
+        for index, name in enumerate(node.output):
+            if name in scheme and name in outputs:
+                graph.node[-1].output[index] = f"{name}_real"
                 writer.quantize(f"{name}_real", name, name)
-            else:
+            elif name in scheme:
                 renamed[name] = writer.quantize(name, name, f"{name}_dequantized")
     writer.drop_unused()
     entry = result.metadata_props.add()
@@ -187,6 +199,8 @@ class _Writer:
         self.scheme = scheme
         self.arrays = {tensor.name: tensor for tensor in model.graph.initializer}
         self.added: set[str] = set()
+        self.biases: dict[tuple[str, str], str] = {}
+        """Of an Add by its output and the bias that it reads: the quantized bias."""
 
     def constant(self, name: str, array: NDArray[np.generic]) -> str:
         unique, count = name, 1
@@ -211,16 +225,18 @@ class _Writer:
         )
         return target
 
-    def dequantized(self, name: str, array: NDArray[np.generic], scale: NDArray[np.float32], axis: int) -> str:
+    def dequantized(
+        self, name: str, array: NDArray[np.generic], scale: NDArray[np.float32], axis: int, zero_point: int = 0
+    ) -> str:
         """Append the DequantizeLinear of a constant; return the name of its result."""
         quantized = self.constant(f"{name}_quantized", array)
         scale_name = self.constant(f"{quantized}_scale", scale)
-        zero_point = self.constant(f"{quantized}_zero_point", np.zeros(scale.shape, array.dtype))
+        zero_name = self.constant(f"{quantized}_zero_point", np.full(scale.shape, zero_point, array.dtype))
         target = quantized.replace("_quantized", "_dequantized")
         self.graph.node.append(
             helper.make_node(
                 "DequantizeLinear",
-                [quantized, scale_name, zero_point],
+                [quantized, scale_name, zero_name],
                 [target],
                 f"{quantized}_DequantizeLinear",
                 axis=axis,
@@ -228,8 +244,17 @@ class _Writer:
         )
         return target
 
-    def weights(self, node: onnx.NodeProto, given: Scheme) -> None:
-        """Quantize the constant weight and bias of a Conv, Gemm or MatMul; alpha and beta of Gemm go into them."""
+    def tensor(self, name: str) -> str:
+        """Quantize a constant that has a number for each element; return the name of the dequantized tensor."""
+        scheme = self.scheme[name]
+        array = to_int8(numpy_helper.to_array(self.arrays[name]), scheme.scale, scheme.zero_point, name=name)
+        return self.dequantized(name, array, np.array(scheme.scale, np.float32), 0, scheme.zero_point)
+
+    def weights(self, node: onnx.NodeProto, given: Scheme, added: tuple[str, str] | None) -> None:
+        """Quantize the constant weight and bias of an operator; alpha and beta of Gemm go into them.
+
+        ``added`` are the result and the bias of an Add behind a MatMul.
+        """
         if node.input[1] not in self.arrays:
             return
         weight = numpy_helper.to_array(self.arrays[node.input[1]]).astype(np.float32)
@@ -237,23 +262,28 @@ class _Writer:
         if has_bias and node.input[2] not in self.arrays:
             return
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-        axis = weight.ndim - 1 if node.op_type == "MatMul" else 0
-        bias = None
+        axis = {"Conv": 0, "ConvTranspose": 1, "MatMul": weight.ndim - 1}.get(node.op_type, 0)
         if node.op_type == "Gemm":
             axis = 0 if attributes.get("transB", 0) else 1
             weight = weight * np.float32(attributes.get("alpha", 1.0))
-        if has_bias:
-            array = numpy_helper.to_array(self.arrays[node.input[2]]).astype(np.float32)
-            bias = np.broadcast_to(array.ravel() * np.float32(attributes.get("beta", 1.0)), weight.shape[axis]).copy()
-        if node.op_type == "Gemm":
             kept = [attribute for attribute in node.attribute if attribute.name not in ("alpha", "beta")]
             del node.attribute[:]
             node.attribute.extend(kept)
+        group = attributes.get("group", 1) if node.op_type == "ConvTranspose" else 1
+        channels = weight.shape[axis] * group
+        bias_name = node.input[2] if has_bias else added[1] if added else None
+        bias = None
+        if bias_name is not None:
+            array = numpy_helper.to_array(self.arrays[bias_name]).astype(np.float32)
+            bias = np.broadcast_to(array.ravel() * np.float32(attributes.get("beta", 1.0)), channels).copy()
         quantized, scale, units = quantize_weight(weight, axis, bias, given.scale)
-        original = list(node.input)
-        node.input[1] = self.dequantized(original[1], quantized, scale, axis)
-        if units is not None:
-            node.input[2] = self.dequantized(original[2], units, np.float32(given.scale) * scale, 0)
+        node.input[1] = self.dequantized(node.input[1], quantized, scale, axis)
+        if units is not None and bias_name is not None:
+            name = self.dequantized(bias_name, units, np.float32(given.scale) * np.tile(scale, group), 0)
+            if has_bias:
+                node.input[2] = name
+            elif added:
+                self.biases[added] = name
 
     def drop_unused(self) -> None:
         used = {name for node in self.graph.node for name in node.input}
@@ -271,6 +301,6 @@ def _consumers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
 
 
 def _element_types(model: onnx.ModelProto) -> dict[str, int]:
-    inferred = shape_inference.infer_shapes(model)
+    inferred = infer(model)
     values = [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
     return {value.name: value.type.tensor_type.elem_type for value in values}

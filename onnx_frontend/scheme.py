@@ -41,11 +41,13 @@ def quantize_weight(
     """Return (int8 weight in -127..127, float32 scale per output channel, int32 bias in units of input_scale * scale).
 
     A channel's scale grows where its bias would not fit below 2**23. A channel of zeros without a bias gets scale 1.
+    There may be several biases for each scale: those of a ConvTranspose's groups, one group behind the other.
     """
     others = tuple(index for index in range(weight.ndim) if index != axis)
     scale = np.abs(weight.astype(np.float64)).max(axis=others) / WEIGHT_MAX
     if bias is not None:
-        scale = np.maximum(scale, np.abs(bias.astype(np.float64)) / (float(input_scale) * BIAS_MAX))
+        largest = np.abs(bias.astype(np.float64)).reshape(-1, len(scale)).max(axis=0)
+        scale = np.maximum(scale, largest / (float(input_scale) * BIAS_MAX))
     scale = np.where(scale == 0, 1.0, np.maximum(scale, SCALE_MIN)).astype(np.float32)
     shape = [1] * weight.ndim
     shape[axis] = -1
@@ -53,5 +55,5 @@ def quantize_weight(
     quantized = np.clip(steps, -WEIGHT_MAX, WEIGHT_MAX).astype(np.int8)
     if bias is None:
         return quantized, scale, None
-    units = (np.float32(input_scale) * scale).astype(np.float64)
+    units = np.tile((np.float32(input_scale) * scale).astype(np.float64), len(bias) // len(scale))
     return quantized, scale, np.rint(bias.astype(np.float64) / units).astype(np.int32)

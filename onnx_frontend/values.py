@@ -1,19 +1,31 @@
 """What a name of a QDQ file stands for while it is imported.
 
 A ``Result`` is an operator's real-valued answer, which becomes a node of the graph only when QuantizeLinear says in
-which scale; by then a Relu or Clip behind it has become its bounds.
+which scale; by then a Relu or Clip behind it has become its bounds. A ``Function`` is the same for what operators
+compute of each element alone. Operators that only move elements of one tensor move nothing at first: they change
+``shape`` and ``order``, and whoever needs the elements in place makes one Move of them all.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from rtl.spec.graph import Node, Tensor
 
 Shape = tuple[int, ...]
 """A shape as ONNX has it, with a batch of 1."""
+
+Order = NDArray[np.int64] | None
+"""Element ``i`` of a value is element ``order[i]`` of its tensor, both counted in the order of their bytes; None: i."""
+
+
+Mover = tuple[str, str]
+"""Name and operator of the ONNX node that last moved a value's elements."""
+
+NOBODY: Mover = ("", "")
 
 
 class Obstacle(Exception):
@@ -38,43 +50,46 @@ class Constant:
 
 @dataclass(frozen=True)
 class Weight:
-    """A dequantized constant: ``scale * (array - zero_point)``, per tensor or along ``axis``."""
+    """A dequantized constant, ``scale * (array - zero_point)``, per tensor or along ``axis``; ``name``: the array's."""
 
     array: NDArray[np.generic]
     scale: NDArray[np.float32]
     zero_point: NDArray[np.generic]
     axis: int
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Input:
-    """A float input of the model."""
+    """A float input of the model; ``given`` is its own shape, ``shape`` and ``order`` are what operators made of it."""
 
     name: str
+    given: Shape
     shape: Shape
+    order: Order = None
+    moved_by: Mover = NOBODY
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """An integer tensor of the graph.
-
-    ``order`` is set when a Transpose, named by ``moved_by``, put the bytes of ``tensor`` into another order.
-    """
+    """An integer tensor of the graph; ``called`` is the name that ONNX gives its elements in this shape and order."""
 
     tensor: Tensor
     shape: Shape
-    order: NDArray[np.int64] | None = None
-    moved_by: str = ""
+    order: Order = None
+    called: str = ""
+    moved_by: Mover = NOBODY
 
 
 @dataclass(frozen=True)
 class Real:
-    """The dequantized numbers of a tensor of the graph. ``order`` as in :class:`Quantized`."""
+    """The dequantized numbers of a tensor of the graph; members as in :class:`Quantized`."""
 
     tensor: Tensor
     shape: Shape
-    order: NDArray[np.int64] | None = None
-    moved_by: str = ""
+    order: Order = None
+    called: str = ""
+    moved_by: Mover = NOBODY
 
 
 @dataclass(frozen=True)
@@ -86,13 +101,15 @@ class Result:
     make : function of (output tensor, low, high)
         Makes the graph's node.
     source : Tensor or None
-        The tensor whose bytes it moves or chooses, and whose scale it therefore keeps (MaxPool, Reshape).
+        The tensor whose bytes it moves or chooses, and whose scale it therefore keeps (MaxPool).
     lower, upper : float
         Bounds from Relu and Clip behind it.
     add_bias : function of Weight or None
         Makes the same result with a bias, where the operator has room for one.
-    bounded : bool
-        Whether the node itself has bounds.
+    order : array or None
+        How the elements lie in the tensor that the node writes.
+    made : tuple of int or None
+        Shape of that tensor as the graph has it, if it is not that of ``shape``.
     """
 
     shape: Shape
@@ -101,7 +118,56 @@ class Result:
     lower: float = -np.inf
     upper: float = np.inf
     add_bias: "Callable[[Weight], Result] | None" = None
-    bounded: bool = True
+    order: Order = None
+    made: tuple[int, ...] | None = None
+    moved_by: Mover = NOBODY
+
+
+@dataclass(frozen=True)
+class Line:
+    """``clamp(x * slope + offset, lower, upper)`` in real numbers; slope, offset: float64 (channels,) or (1,)."""
+
+    slope: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    lower: float = -np.inf
+    upper: float = np.inf
+
+    @property
+    def bounded(self) -> bool:
+        return self.lower > -np.inf or self.upper < np.inf
+
+
+@dataclass(frozen=True)
+class Function:
+    """What ONNX operators compute of each element of ``real`` alone: a table of 256 bytes, perhaps for each channel.
+
+    Members
+    -------
+    steps : tuple of NodeProto
+        The operators in order; they read `ARGUMENT` and ``constants``, and the last gives the result.
+    constants : dict of str to array
+        float32 of shape (), or (channels, 1) where they differ from channel to channel of ``real.tensor``.
+    line : Line or None
+        What it is, if it is a line.
+    """
+
+    real: Real
+    steps: tuple[onnx.NodeProto, ...]
+    constants: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    line: Line | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return self.real.shape
+
+    @property
+    def by_channel(self) -> bool:
+        """Whether each channel has its own function."""
+        return any(array.ndim for array in self.constants.values())
+
+
+ARGUMENT = "x@"
+"""Name of the argument in the steps of a Function; no tensor of ours is called so."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +192,9 @@ class Unknown:
     shape: Shape | None
 
 
-Value = Constant | Weight | Input | Quantized | Real | Result | Tail | Unknown
+Value = Constant | Weight | Input | Quantized | Real | Result | Function | Tail | Unknown
+Moved = Input | Quantized | Real | Result | Function
+"""Values whose elements an operator can move."""
 
 
 def tensor_shape(shape: Shape) -> tuple[int, ...]:

@@ -68,7 +68,66 @@ def window(
                 count += 1
             ends[axis] = max(ends[axis], (count - 1) * step + reach - size - begins[axis])
         output.append(count)
-    if rank == 1:
+    return _flat(kernel, strides, begins, ends, dilations, output)
+
+
+def spread_window(
+    image: Sequence[int],
+    kernel: Sequence[int],
+    *,
+    strides: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    dilations: Sequence[int] | None = None,
+    auto_pad: str | bytes = "NOTSET",
+    output_padding: Sequence[int] | None = None,
+    output_shape: Sequence[int] | None = None,
+) -> Window:
+    """Return the window of a ConvTranspose on ``image``, each attribute as ONNX Runtime understands it.
+
+    An odd padding that ``output_shape`` or ``auto_pad`` asks for is larger behind with SAME_UPPER, else in front.
+
+    Raises
+    ------
+    Obstacle
+        If the image is not one- or two-dimensional, or nothing is left of it.
+    """
+    rank = len(image)
+    if rank not in (1, 2):
+        raise Obstacle(f"{rank} spatial dimensions", "only 1 and 2 are supported")
+    strides, dilations = list(strides or [1] * rank), list(dilations or [1] * rank)
+    begins, ends = list((pads or [0] * 2 * rank)[:rank]), list((pads or [0] * 2 * rank)[rank:])
+    extra = list(output_padding or [0] * rank)
+    mode = auto_pad.decode() if isinstance(auto_pad, bytes) else auto_pad
+    if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
+        raise Obstacle(f"auto_pad {mode}", "export the model with explicit pads")
+    output = []
+    for axis in range(rank):
+        whole = (image[axis] - 1) * strides[axis] + extra[axis] + dilations[axis] * (kernel[axis] - 1) + 1
+        asked = list(output_shape)[-rank:][axis] if output_shape else None
+        if asked is None and mode.startswith("SAME"):
+            asked = min(image[axis] * strides[axis], whole)
+        if mode == "VALID":
+            begins[axis] = ends[axis] = 0
+        if asked is not None:
+            total = max(whole - asked, 0)
+            begins[axis] = total // 2 if mode == "SAME_UPPER" else total - total // 2
+            ends[axis] = total - begins[axis]
+        count = asked if asked is not None else whole - begins[axis] - ends[axis]
+        if count <= 0 or begins[axis] < 0 or ends[axis] < 0:
+            raise Obstacle(f"pads {list(pads or [])} on input {list(image)}", "correct the model")
+        output.append(count)
+    return _flat(kernel, strides, begins, ends, dilations, output)
+
+
+def _flat(
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    begins: Sequence[int],
+    ends: Sequence[int],
+    dilations: Sequence[int],
+    output: Sequence[int],
+) -> Window:
+    if len(kernel) == 1:
         return Window((1, kernel[0]), (1, strides[0]), (0, begins[0], 0, ends[0]), (1, dilations[0]), (1, output[0]))
     return Window(
         (kernel[0], kernel[1]),

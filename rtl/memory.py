@@ -13,11 +13,12 @@ class HostMemory(wiring.Component):
 
     A read address presented in one cycle gives ``o_read`` `LATENCY` cycles later. While ``i_busy`` the addresses,
     data and write mask of the core count, else those of the host, who sees each line as a power of two of 32-bit
-    words and reads them `HOST_LATENCY` cycles after the address.
+    words and reads them `HOST_LATENCY` cycles after the address. A read sees what was there before a write of the same
+    cycle.
     """
 
-    LATENCY = 2
-    HOST_LATENCY = 3
+    LATENCY = 3
+    HOST_LATENCY = 4
 
     def __init__(self, *, columns: int, width: int, depth: int, writable: bool):
         self._columns = columns
@@ -50,28 +51,37 @@ class HostMemory(wiring.Component):
         word = self.i_host_address[: ceil_log2(words)]
         line = self.i_host_address[ceil_log2(words) :]
 
+        # Who has the memory. A register before the cells: they lie all over an FPGA.
+        read_address = Signal(ceil_log2(self._depth), reset_less=True)
+        write_address = Signal.like(read_address)
+        data = [Signal(self._width, name=f"data_{column}", reset_less=True) for column in range(self._columns)]
+        enable = Signal(self._columns)
+        m.d.sync += read_address.eq(Mux(self.i_busy, self.i_read_address, line))
+        m.d.sync += write_address.eq(line)
+        for column, cell in enumerate(data):
+            place = column % cells_per_word * self._width
+            m.d.sync += cell.eq(self.i_host_data[place : place + self._width])
+            m.d.sync += enable[column].eq(~self.i_busy & self.i_host_write & (word == column // cells_per_word))
+        if self._writable:
+            with m.If(self.i_busy):
+                m.d.sync += write_address.eq(self.i_write_address)
+                m.d.sync += enable.eq(self.i_write)
+                for cell, given in zip(data, self.i_write_data, strict=True):
+                    m.d.sync += cell.eq(given)
+
         for column in range(self._columns):
             cells = memory.Memory(shape=self._width, depth=self._depth, init=[])
             m.submodules[f"column_{column}"] = cells
 
             read = cells.read_port()
             m.d.comb += read.en.eq(1)
-            m.d.comb += read.addr.eq(Mux(self.i_busy, self.i_read_address, line))
+            m.d.comb += read.addr.eq(read_address)
             m.d.sync += self.o_read[column].eq(read.data)
 
             write = cells.write_port()
-            place = column % cells_per_word * self._width
-            host_write = self.i_host_write & (word == column // cells_per_word)
-            host_data = self.i_host_data[place : place + self._width]
-            with m.If(self.i_busy):
-                if self._writable:
-                    m.d.comb += write.addr.eq(self.i_write_address)
-                    m.d.comb += write.data.eq(self.i_write_data[column])
-                    m.d.comb += write.en.eq(self.i_write[column])
-            with m.Else():
-                m.d.comb += write.addr.eq(line)
-                m.d.comb += write.data.eq(host_data)
-                m.d.comb += write.en.eq(host_write)
+            m.d.comb += write.addr.eq(write_address)
+            m.d.comb += write.data.eq(data[column])
+            m.d.comb += write.en.eq(enable[column])
 
         chosen = [word]
         for stage in range(self.LATENCY):

@@ -28,6 +28,7 @@ from rtl.spec.graph import (
     Sub,
     Table,
     Tensor,
+    image_shape,
 )
 from rtl.spec.number import LOW, average_multiplier, dequantize, quantize, requantize
 
@@ -156,7 +157,7 @@ def _windows(
 def _conv(node: Conv, tensors: dict[str, Tensor], x: Int8) -> Int8:
     given, result = tensors[node.inputs[0]], tensors[node.output]
     outputs, depth, height, width = node.weight.shape
-    image = x if x.ndim == 4 else x.reshape(len(x), -1, 1, 1)
+    image = x.reshape(len(x), *image_shape(given.shape))
     # float32 products and sums are exact below 2**24, float64 below 2**53.
     largest = np.abs(node.weight.astype(np.int64)).reshape(outputs, -1).sum(axis=1).max() * 255
     exact: type[np.floating[Any]] = np.float32 if largest < 2**24 else np.float64
@@ -190,8 +191,8 @@ def _max_pool(node: MaxPool, tensors: dict[str, Tensor], x: Int8) -> Int8:
 
 def _average_pool(node: AveragePool, tensors: dict[str, Tensor], x: Int8) -> Int8:
     given, result = tensors[node.inputs[0]], tensors[node.output]
-    height, width = _image(result.shape)[1:]
-    image = x.reshape(len(x), *_image(given.shape))
+    height, width = image_shape(result.shape)[1:]
+    image = x.reshape(len(x), *image_shape(given.shape))
     centred = image.astype(np.int32) - given.zero_point
     # As much padding below and on the right as the last windows need, and no more.
     below, right = (
@@ -210,8 +211,8 @@ def _average_pool(node: AveragePool, tensors: dict[str, Tensor], x: Int8) -> Int
 
 def _conv_transpose(node: ConvTranspose, tensors: dict[str, Tensor], x: Int8) -> Int8:
     given, result = tensors[node.inputs[0]], tensors[node.output]
-    channels, height, width = _image(result.shape)
-    image = x.reshape(len(x), *_image(given.shape)).astype(np.int64) - given.zero_point
+    channels, height, width = image_shape(result.shape)
+    image = x.reshape(len(x), *image_shape(given.shape)).astype(np.int64) - given.zero_point
     depth, per_group, *kernel = node.weight.shape
     reach = [
         (length - 1) * stride + step * (size - 1) + 1
@@ -244,14 +245,6 @@ def _mat_mul(node: MatMul, tensors: dict[str, Tensor], a: Int8, b: Int8) -> Int8
     return requantize(acc, node.multiplier, tensors[node.output].zero_point, node.low, node.high)
 
 
-def _image(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return a shape as (channels, height, width)."""
-    if len(shape) == 2:
-        return shape[0], 1, shape[1]
-    channels, height, width = (*shape, 1, 1)[:3]
-    return channels, height, width
-
-
 def _elementwise(function: Callable[..., Int8]) -> Callable[..., Int8]:
     def kernel(node: Add | Sub | Mul, tensors: dict[str, Tensor], a: Int8, b: Int8) -> Int8:
         left, right = (tensors[name] for name in node.inputs)
@@ -282,10 +275,10 @@ def _channel_affine(node: ChannelAffine, tensors: dict[str, Tensor], x: Int8) ->
 
 def _move(node: Move, tensors: dict[str, Tensor], *inputs: Int8) -> Int8:
     result = tensors[node.output]
-    moved = np.full((len(inputs[0]), *_image(result.shape)), node.fill, np.int8)
+    moved = np.full((len(inputs[0]), *image_shape(result.shape)), node.fill, np.int8)
     for piece in node.pieces:
         given = inputs[piece.source]
-        channels = _image(tensors[node.inputs[piece.source]].shape)[0]
+        channels = image_shape(tensors[node.inputs[piece.source]].shape)[0]
         c, y, x = (np.arange(size) for size in piece.size)
         pixel = (piece.from_pixel + y * piece.from_y_step)[:, None] + x * piece.from_x_step
         source = (piece.from_channel + c * piece.from_channel_step).reshape(-1, 1, 1)

@@ -71,7 +71,7 @@ def test_random_instructions(name, lanes):
 
         # Cycles from which an instruction may be taken, parameters read.
         accepted, computed, free, hold, end = 0, 0, 0, 0, 9999
-        written, ends, pixels, channels = {}, {}, [(0, 0)] * 2, [0] * 2
+        written, ends, pixels, channels = {}, {}, [(0, 0)] * Accumulators.READ_LATENCY, [0] * HostMemory.LATENCY
         for cycle in range(end):
             now = program[min(accepted, len(program) - 1)]
             computed += random.random() < 0.02

@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from rtl.spec.elementwise import COEFFICIENT_MAX, add, add_constants, add_scale, rescale, rescale_constants
+from rtl.spec.elementwise import (
+    COEFFICIENT_MAX,
+    add,
+    add_constants,
+    add_scale,
+    exact_scale,
+    mul,
+    mul_constants,
+    rescale,
+    rescale_constants,
+    sub,
+    sub_constants,
+)
 from rtl.spec.number import requantize
 
 BYTES = np.arange(-128, 128)
@@ -29,6 +41,51 @@ def test_constants_reproduce_nearly_every_random_add():
         assert np.abs(acc).max() < 2**24
         exact += differing == 0
     assert exact >= 198
+
+
+def test_constants_reproduce_nearly_every_random_sub():
+    exact = 0
+    for scheme in random_schemes(3, 100):
+        found = sub_constants(*scheme)
+        acc = A * found.p + B * found.q + found.c
+        differing = (requantize(acc, found.multiplier, scheme[5]) != sub(A, B, *scheme)).sum()
+        assert differing == found.differing
+        assert found.p > 0 >= found.q and np.abs(acc).max() < 2**24
+        exact += differing == 0
+    assert exact >= 99
+
+
+def test_constants_reproduce_nearly_every_random_mul():
+    exact = 0
+    rng = np.random.default_rng(4)
+    for scale_a, zero_a, scale_b, zero_b, _, zero_y in random_schemes(4, 100):
+        scale_y = np.float32(scale_a * scale_b * rng.uniform(20, 300))
+        scheme = scale_a, zero_a, scale_b, zero_b, scale_y, zero_y
+        found = mul_constants(*scheme)
+        acc = (A - zero_a) * (B - zero_b) + found.c
+        differing = (requantize(acc, found.multiplier, zero_y) != mul(A, B, *scheme)).sum()
+        assert differing == found.differing and (found.p, found.q) == (1, 0)
+        exact += differing == 0
+    assert exact >= 98
+
+
+@pytest.mark.parametrize("scales", [(1e-20, 1e-20, 1), (1e20, 1e20, 1), (1, 1, 1e-30), (3, 1e-3, 1e6)])
+def test_constants_of_scales_far_apart(scales):
+    """All results are the zero point, or saturate."""
+    a, b, y = (np.float32(scale) for scale in scales)
+    for constants in (add_constants, sub_constants, mul_constants):
+        assert constants(a, 3, b, -7, y, 5).differing == 0
+
+
+@pytest.mark.parametrize("constants", [sub_constants, mul_constants])
+def test_exact_scale_leaves_no_pair(constants):
+    for scale_a, zero_a, scale_b, zero_b, _, zero_y in random_schemes(5, 20):
+        # Twice the scale of the result: ties everywhere.
+        scale_y = np.float32(2 * scale_a * (scale_b if constants is mul_constants else 1))
+        scheme = scale_a, zero_a, scale_b if constants is mul_constants else scale_a, zero_b
+        scale = exact_scale(constants, *scheme, scale_y, zero_y)
+        assert constants(*scheme, scale, zero_y).differing == 0
+        assert scale_y <= scale < scale_y * np.float32(1.001)
 
 
 @pytest.mark.parametrize(

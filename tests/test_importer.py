@@ -9,13 +9,27 @@ from onnx_frontend.check import check
 from onnx_frontend.importer import import_graph
 from onnx_frontend.oracle import qoperator, run_all
 from onnx_frontend.quantize import insert_qdq, quantize
-from onnx_frontend.simplify import simplify
 from rtl.spec.errors import BadInput, DoesNotFit
 from sim import reference
 
+ARRAYS = {
+    "w": np.ones((4, 4, 3, 3), np.float32),
+    "one": np.arange(144, dtype=np.float32).reshape(1, 4, 6, 6),
+    "four": np.ones(4, np.float32),
+    "one_axis": np.array(1),
+    "zero": np.array([0]),
+    "four4": np.array([4]),
+    "roi": np.zeros(0, np.float32),
+    "scales": np.array([1, 1, 2, 2], np.float32),
+    "channels": np.array([1, 2, 3, 4], np.float32).reshape(4, 1, 1),
+    "signs": np.array([1, 2, -3, 4], np.float32).reshape(4, 1, 1),
+    "repeats": np.array([2, 1, 1, 1]),
+    "shape": np.array([3, 4, 6, 6]),
+}
 
-def model(nodes, shape=("n", 4, 6, 6), constants=(), kind=TensorProto.FLOAT, result=TensorProto.FLOAT):
-    arrays = {"w": np.ones((4, 4, 3, 3), np.float32), "one": np.ones((1, 4, 6, 6), np.float32), **dict(constants)}
+
+def model(nodes, shape=("n", 4, 6, 6), constants=(), kind=TensorProto.FLOAT, result=TensorProto.FLOAT, opset=18):
+    arrays = {**ARRAYS, **dict(constants)}
     used = {name for node in nodes for name in node.input}
     graph = helper.make_graph(
         nodes,
@@ -24,7 +38,7 @@ def model(nodes, shape=("n", 4, 6, 6), constants=(), kind=TensorProto.FLOAT, res
         [helper.make_tensor_value_info(nodes[-1].output[0], result, None)],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items() if name in used],
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
     return onnx.shape_inference.infer_shapes(made)
 
 
@@ -33,16 +47,38 @@ def node(operator, inputs, output, name="bad", **attributes):
 
 
 REFUSED = {
-    "unknown operator": ([node("Sigmoid", "x", "y")], "Sigmoid 'bad': operator is not supported; replace it"),
-    "average padded": (
-        [node("AveragePool", "x", "y", kernel_shape=[3, 3], pads=[1, 1, 1, 1])],
-        "AveragePool 'bad': padding with count_include_pad 0; export",
+    "unknown operator": ([node("Hardmax", "x", "y")], "Hardmax 'bad': operator is not supported; replace it"),
+    "norm": (
+        [node("InstanceNormalization", "x four four", "y")],
+        "InstanceNormalization 'bad': it computes a norm over elements, which has no exact integer form; replace",
     ),
-    "average ceil": (
-        [node("AveragePool", "x", "y", kernel_shape=[4, 4], strides=[3, 3], ceil_mode=1)],
-        "AveragePool 'bad': ceil_mode 1",
+    "running sums": ([node("CumSum", "x one_axis", "y")], "CumSum 'bad': it computes sums or products of functions"),
+    "maximum of elements": ([node("Max", "x one", "y")], "Max 'bad': a constant that differs within a channel; quant"),
+    "div": (
+        [node("MaxPool", "x", "m", "m", kernel_shape=[1, 1]), node("Div", "x m", "y")],
+        "Div 'bad': both operands are activations; only a constant operand",
     ),
-    "add constant": ([node("Add", "x one", "y")], "Add 'bad': one operand is a constant; make it the bias"),
+    "linear resize": (
+        [node("Resize", "x roi scales", "y", mode="linear")],
+        "Resize 'bad': mode linear, which blends elements in float32; use mode nearest",
+    ),
+    "pow of channels": (
+        [node("Pow", "x channels", "y")],
+        "Pow 'bad': a function for each channel that is not linear; quantize the tensor before",
+    ),
+    "prelu of both signs": (
+        [node("PRelu", "x signs", "y")],
+        "PRelu 'bad': slopes of both signs; use slopes of one sign",
+    ),
+    "mean of the batch": ([node("ReduceMean", "x", "y")], "ReduceMean 'bad': axes all, among them the batch; reduce"),
+    "concat batch": ([node("Concat", "x x", "y", axis=0)], "Concat 'bad': axis 0 is the batch; use another axis"),
+    "slice batch": ([node("Slice", "x zero four4", "y")], "Slice 'bad': axis 0 is the batch"),
+    "tile batch": ([node("Tile", "x repeats", "y")], "Tile 'bad': from .* moves the batch; keep the batch first"),
+    "expand batch": ([node("Expand", "x shape", "y")], "Expand 'bad': from .* moves the batch"),
+    "broken node": (
+        [node("DepthToSpace", "x", "y", blocksize=3)],
+        "DepthToSpace 'bad': ONNX Runtime cannot compute it",
+    ),
     "transpose batch": ([node("Transpose", "x", "y", perm=[1, 0, 2, 3])], "Transpose 'bad': perm .* moves the batch"),
     "softmax inside": (
         [node("Softmax", "x", "s", "s", axis=1), node("Conv", "s w", "y")],
@@ -65,10 +101,10 @@ def test_refusals_name_node_operator_reason_and_remedy(case):
 
 def test_all_obstacles_come_in_one_message():
     nodes = [
-        node("Sigmoid", "x", "a", "first"),
+        node("Hardmax", "x", "a", "first"),
         node("Conv", "a w", "b", "fine"),
-        node("Tanh", "b", "c", "second"),
-        node("AveragePool", "c", "y", "third", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("LpNormalization", "b", "c", "second"),
+        node("Resize", "c roi scales", "y", "third", mode="linear"),
     ]
     report = check(model(nodes))
     assert [row.name for row in report.refused] == ["first", "second", "third"]
@@ -187,9 +223,9 @@ def test_the_qoperator_file_gives_the_same_tensors(digits_qdq, digits_test, tmp_
 def test_the_oracle_refuses_what_has_no_integer_kernel(digits):
     with pytest.raises(BadInput, match="not quantized"):
         qoperator(digits)
-    nodes = [node("AveragePool", "x", "y", kernel_shape=[3, 3], pads=[1, 1, 1, 1])]
-    qdq = insert_qdq(simplify(model(nodes)), {"x": (-1, 1), "y": (-1, 1)}, {})
-    with pytest.raises(DoesNotFit, match="AveragePool 'bad': padding"):
+    nodes = [node("ReduceMean", "x", "y", axes=[0])]
+    qdq = insert_qdq(model(nodes, opset=13), {"x": (-1, 1), "y": (-1, 1)}, {})
+    with pytest.raises(DoesNotFit, match="ReduceMean 'bad': it reduces the batch"):
         qoperator(qdq)
 
 

@@ -1,66 +1,15 @@
-"""Every operator: random small models, quantized by us and by ONNX Runtime; oracle = reference on every tensor."""
-
-import warnings
+"""Operators with weights or windows: small models quantized by us and by ONNX Runtime; oracle = reference."""
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from nets import VARIANTS, Net, assert_equal_on_every_tensor, quantized_by_onnx_runtime, quantized_variant
 
 from onnx_frontend.calibrate import session
 from onnx_frontend.importer import import_graph
 from onnx_frontend.operators import operators_markdown, supported
-from onnx_frontend.oracle import run_all
 from onnx_frontend.quantize import quantize
-from rtl.spec.graph import Add, AveragePool, Conv, MaxPool, Rescale, Reshape
+from rtl.spec.graph import Add, AveragePool, Conv, MaxPool, Table
 from sim import reference
-
-IMAGE = (5, 9, 7)
-
-
-class Net:
-    """Builds a float model, one operator after the other."""
-
-    def __init__(self, shape=IMAGE, seed=0):
-        self.rng = np.random.default_rng(seed)
-        self.shape = shape
-        self.nodes = []
-        self.constants = []
-        self.last = "x"
-
-    def constant(self, array, dtype=np.float32):
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(array, dtype), name))
-        return name
-
-    def random(self, *shape, size=0.3):
-        return self.constant(self.rng.normal(0, size, shape))
-
-    def op(self, operator, *inputs, given=None, **attributes):
-        name = f"t{len(self.nodes)}"
-        first = self.last if given is None else given
-        self.nodes.append(helper.make_node(operator, [first, *inputs], [name], f"n{len(self.nodes)}", **attributes))
-        self.last = name
-        return name
-
-    def conv(self, out, depth, *kernel, bias=True, **attributes):
-        inputs = [self.random(out, depth, *kernel)] + ([self.random(out, size=1)] if bias else [])
-        return self.op("Conv", *inputs, **attributes)
-
-    def model(self, opset=18):
-        kind = TensorProto.INT64 if self.nodes[-1].op_type == "ArgMax" else TensorProto.FLOAT
-        graph = helper.make_graph(
-            self.nodes,
-            "net",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *self.shape])],
-            [helper.make_tensor_value_info(self.last, kind, None)],
-            self.constants,
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
-        return onnx.shape_inference.infer_shapes(model)
-
-    def data(self, count=6):
-        return {"x": self.rng.normal(0.3, 1, (count, *self.shape)).astype(np.float32)}
 
 
 def residual(net, before, after):
@@ -143,7 +92,27 @@ def tail(net, operator, **attributes):
     net.op(operator, **attributes)
 
 
+def along_last_axis(net, *shape):
+    net.conv(4, 5, 3, 3)
+    net.op("Reshape", net.constant([0, *shape], np.int64))
+    net.op("MatMul", net.random(shape[-1], 6))
+    net.op("Add", net.random(6))
+    net.op("Relu")
+    net.op("MatMul", net.random(6, 3))
+
+
+def attention(net, *shape):
+    left = net.conv(4, 5, 3, 3, bias=False)
+    left = net.op("Reshape", net.constant([0, *shape], np.int64))
+    right = net.op("Transpose", perm=[*range(len(shape) - 1), len(shape), len(shape) - 1])
+    net.op("MatMul", right, given=left)
+
+
 CASES = {
+    "matmul rank 3": lambda n: along_last_axis(n, 7, 20),
+    "matmul rank 4": lambda n: along_last_axis(n, 2, 7, 10),
+    "matmul of activations": lambda n: attention(n, 7, 20),
+    "matmul of activations batched": lambda n: attention(n, 2, 7, 10),
     "conv": lambda n: n.conv(4, 5, 3, 3),
     "conv padded": lambda n: n.conv(4, 5, 3, 3, pads=[1, 2, 0, 1]),
     "conv strided": lambda n: n.conv(7, 5, 3, 2, strides=[2, 3]),
@@ -156,6 +125,23 @@ CASES = {
     "conv same upper": lambda n: n.conv(3, 5, 4, 3, auto_pad="SAME_UPPER", strides=[2, 2]),
     "conv same lower": lambda n: n.conv(3, 5, 4, 3, auto_pad="SAME_LOWER", strides=[2, 2]),
     "conv valid": lambda n: n.conv(3, 5, 4, 3, auto_pad="VALID"),
+    "convtranspose": lambda n: n.spread(4, 3, 3),
+    "convtranspose strided": lambda n: n.spread(4, 2, 2, strides=[2, 2]),
+    "convtranspose padded": lambda n: n.spread(3, 4, 3, strides=[2, 3], pads=[1, 0, 2, 1]),
+    "convtranspose output padding": lambda n: n.spread(
+        3, 3, 3, strides=[2, 3], pads=[1, 1, 1, 1], output_padding=[1, 2]
+    ),
+    "convtranspose dilated": lambda n: n.spread(3, 3, 2, strides=[3, 1], dilations=[2, 3], pads=[2, 1, 1, 0]),
+    "convtranspose output shape": lambda n: n.spread(3, 3, 3, strides=[2, 2], output_shape=[18, 13]),
+    "convtranspose output shape upper": lambda n: n.spread(
+        3, 3, 3, strides=[2, 2], output_shape=[18, 14], auto_pad="SAME_UPPER"
+    ),
+    "convtranspose same upper": lambda n: n.spread(3, 4, 3, strides=[2, 2], auto_pad="SAME_UPPER"),
+    "convtranspose same lower": lambda n: n.spread(3, 4, 3, strides=[2, 2], auto_pad="SAME_LOWER"),
+    "convtranspose valid": lambda n: n.spread(3, 4, 3, strides=[2, 2], auto_pad="VALID"),
+    "convtranspose depthwise": lambda n: n.spread(1, 3, 3, group=5, strides=[2, 2]),
+    "convtranspose groups": lambda n: (n.conv(4, 5, 1, 1), n.spread(3, 3, 3, group=2), n.op("Relu")),
+    "convtranspose without bias": lambda n: n.spread(4, 3, 3, bias=False),
     "conv relu": lambda n: (n.conv(4, 5, 3, 3), n.op("Relu")),
     "clip relu6": lambda n: clip(n, 0, 6),
     "clip": lambda n: clip(n, -0.7, 1.1),
@@ -172,6 +158,30 @@ CASES = {
     "averagepool": lambda n: n.op("AveragePool", kernel_shape=[2, 3], strides=[2, 2]),
     "averagepool padded": lambda n: n.op("AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1),
     "averagepool relu": lambda n: (n.op("AveragePool", kernel_shape=[3, 3]), n.op("Relu")),
+    "averagepool counts inside": lambda n: n.op("AveragePool", kernel_shape=[3, 3], pads=[1, 2, 0, 1]),
+    "averagepool ceil": lambda n: n.op("AveragePool", kernel_shape=[4, 3], strides=[3, 3], ceil_mode=1),
+    "averagepool ceil padded": lambda n: n.op(
+        "AveragePool", kernel_shape=[3, 3], strides=[3, 2], pads=[1, 1, 1, 1], ceil_mode=1, count_include_pad=1
+    ),
+    "averagepool ceil inside": lambda n: n.op(
+        "AveragePool", kernel_shape=[3, 3], strides=[3, 2], pads=[1, 1, 1, 1], ceil_mode=1
+    ),
+    "averagepool same": lambda n: n.op("AveragePool", kernel_shape=[4, 3], strides=[2, 2], auto_pad="SAME_UPPER"),
+    "averagepool same lower": lambda n: n.op(
+        "AveragePool", kernel_shape=[4, 3], strides=[2, 2], auto_pad="SAME_LOWER", count_include_pad=1
+    ),
+    "averagepool dilated": lambda n: n.op("AveragePool", kernel_shape=[3, 2], dilations=[2, 3], pads=[1, 1, 2, 0]),
+    "globalmaxpool": lambda n: n.op("GlobalMaxPool"),
+    "reduce mean": lambda n: n.op("ReduceMean", n.constant([2, 3], np.int64)),
+    "reduce mean rows": lambda n: n.op("ReduceMean", n.constant([2], np.int64), keepdims=0),
+    "reduce sum columns": lambda n: n.op("ReduceSum", n.constant([-1], np.int64)),
+    "reduce mean channels": lambda n: n.op("ReduceMean", n.constant([1], np.int64)),
+    "reduce sum all": lambda n: n.op("ReduceSum", n.constant([1, 2, 3], np.int64), keepdims=0),
+    "reduce sum channels rows": lambda n: (n.op("ReduceSum", n.constant([1, 2], np.int64)), n.op("Relu")),
+    "reduce max": lambda n: n.op("ReduceMax", n.constant([2, 3], np.int64), keepdims=0),
+    "reduce max channels": lambda n: n.op("ReduceMax", n.constant([1], np.int64)),
+    "reduce max channels columns": lambda n: n.op("ReduceMax", n.constant([1, 3], np.int64), keepdims=0),
+    "reduce nothing": lambda n: (n.op("ReduceSum", n.constant([], np.int64), noop_with_empty_axes=1), n.op("Relu")),
     "globalaveragepool": lambda n: n.op("GlobalAveragePool"),
     "add": lambda n: residual(n, False, False),
     "add relu": lambda n: residual(n, False, True),
@@ -187,59 +197,13 @@ CASES = {
 }
 
 
-def to_uint8(model):
-    """The same model with uint8 activations."""
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    constants = {tensor.name: tensor for tensor in result.graph.initializer}
-    for node in result.graph.node:
-        if node.op_type == "QuantizeLinear":
-            zero = constants[node.input[2]]
-            if zero.data_type == TensorProto.INT8:
-                array = (numpy_helper.to_array(zero).astype(np.int16) + 128).astype(np.uint8)
-                zero.CopyFrom(numpy_helper.from_array(array, zero.name))
-    return result
-
-
-def random_zero_points(model, seed):
-    """The same model with other zero points, so that no bound of a clamp is where int8 ends."""
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    rng = np.random.default_rng(seed)
-    constants = {tensor.name: tensor for tensor in result.graph.initializer}
-    for node in result.graph.node:
-        if node.op_type == "QuantizeLinear":
-            array = np.array(rng.integers(-90, 90), np.int8)
-            constants[node.input[2]].CopyFrom(numpy_helper.from_array(array, node.input[2]))
-    return result
-
-
-def assert_equal_on_every_tensor(model, feed):
-    graph = import_graph(model)
-    expected = run_all(model, feed)
-    got = reference.run(graph, feed)
-    compared = 0
-    for name, array in got.items():
-        if name in expected:
-            assert np.array_equal(array.reshape(-1), expected[name].reshape(-1)), name
-            compared += 1
-    assert all(port.tensor in expected for port in graph.outputs)
-    assert compared >= len(got) - sum(isinstance(node, Reshape | Rescale) for node in graph.nodes)
-    return graph
-
-
-@pytest.mark.parametrize("variant", ["int8", "uint8", "zero points"])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", CASES)
 def test_oracle_is_reference(name, variant):
-    net = Net(seed=len(name))
+    net = Net(seed=len(name), opset=19 if name == "averagepool dilated" else 18)
     CASES[name](net)
     feed = net.data()
-    model = quantize(net.model(), feed, method="percentile" if variant == "zero points" else "minmax", percentile=99)
-    if variant == "uint8":
-        model = to_uint8(model)
-    elif variant == "zero points":
-        model = random_zero_points(model, len(name))
-    assert_equal_on_every_tensor(model, feed)
+    assert_equal_on_every_tensor(quantized_variant(net, feed, variant), feed)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -274,12 +238,12 @@ def test_the_host_computes_the_tail(operator, attributes):
 
 KINDS = {
     "conv relu": [Conv],
-    "relu alone": [Rescale],
+    "relu alone": [Table],
     "maxpool": [MaxPool],
     "globalaveragepool": [AveragePool],
     "add relu": [Conv, Conv, Add, Conv],
-    "transpose matmul": [Conv, Reshape, Conv],
-    "gemm": [Conv, Reshape, Conv],
+    "transpose matmul": [Conv, Conv],
+    "gemm": [Conv, Conv],
 }
 
 
@@ -301,36 +265,14 @@ def test_gemm_behind_flatten_covers_the_image():
 @pytest.mark.parametrize(
     "name", ["conv", "conv relu", "clip relu6", "add relu", "gemm transB", "gemm", "globalaveragepool", "shared input"]
 )
-@pytest.mark.parametrize("activation, weight", [("QInt8", "QInt8"), ("QUInt8", "QInt8")])
+@pytest.mark.parametrize("activation", ["QInt8", "QUInt8"])
 @pytest.mark.parametrize("per_channel", [False, True])
-def test_models_that_onnx_runtime_quantized(tmp_path, name, activation, weight, per_channel):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
-    class Reader(CalibrationDataReader):
-        def __init__(self, feed):
-            self.left = iter([{"x": feed["x"][index : index + 1]} for index in range(len(feed["x"]))])
-
-        def get_next(self):
-            return next(self.left, None)
-
+def test_models_that_onnx_runtime_quantized(tmp_path, name, activation, per_channel):
     net = Net(seed=len(name))
     CASES[name](net)
     feed = net.data()
-    onnx.save(net.model(), tmp_path / "float.onnx")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        quantize_static(
-            tmp_path / "float.onnx",
-            tmp_path / "qdq.onnx",
-            Reader(feed),
-            quant_format=QuantFormat.QDQ,
-            activation_type=QuantType[activation],
-            weight_type=QuantType[weight],
-            per_channel=per_channel,
-        )
-    assert_equal_on_every_tensor(onnx.load(tmp_path / "qdq.onnx"), feed)
+    model = quantized_by_onnx_runtime(net, feed, tmp_path, activation, per_channel=per_channel)
+    assert_equal_on_every_tensor(model, feed)
 
 
 def test_the_table_of_operators_is_the_functions():

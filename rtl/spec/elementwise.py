@@ -1,11 +1,15 @@
-"""Add and Rescale: their float32 definitions, and integer constants with which the core computes the same bytes.
+"""Add, Sub, Mul and Rescale: their float32 definitions, and integer constants with which the core computes the same.
 
 The definitions are what an ONNX file in QDQ form says: dequantize, operate, quantize. The core has no floats; it
-computes ``requantize(a * p + b * q + c, multiplier, zero_point)``. There are only 65,536 pairs of int8, so equality
-is not argued but counted.
+computes ``requantize(a * p + b * q + c, multiplier, zero_point)``, for Mul with the product of both in place of ``a``.
+There are only 65,536 pairs of int8, so equality is not argued but counted. The searches are deterministic, and
+remember their results.
 """
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +24,10 @@ NEAR_TIE = 2.0**-12
 SAMPLE = 128
 """Near ties on which candidates are compared; the best are then compared on all elements."""
 NUDGES = 64
+SMALLEST = np.float32(2.0**-40)
+LARGEST = np.float32(2.0**23)
+"""Bounds of the multipliers tried. Beyond, every result is the zero point or saturates, as it is with the bound."""
+REMEMBERED = 4096
 
 BYTES = np.arange(LOW, HIGH + 1, dtype=np.int64)
 
@@ -28,7 +36,8 @@ BYTES = np.arange(LOW, HIGH + 1, dtype=np.int64)
 class AddConstants:
     """Constants of ``requantize(a * p + b * q + c, multiplier, zy)``; a Rescale has ``q == 0``.
 
-    ``p`` and ``q`` are signed 16-bit integers and ``abs(a * p + b * q + c) < 2**24`` for all int8 ``a`` and ``b``.
+    For a Mul ``(a - za) * (b - zb)`` stands for ``a``, with ``p == 1`` and ``q == 0``. ``p`` and ``q`` are signed
+    16-bit integers, and the sum is below 2**24 for all int8 ``a`` and ``b``.
     ``differing`` counts the pairs (of 65,536; of 256 for a Rescale) where the result is not the float32 definition's.
     """
 
@@ -86,7 +95,8 @@ def mul(
     high: int = HIGH,
 ) -> NDArray[np.int8]:
     """Return the int8 product of two int8 arrays: dequantize, multiply, quantize, each rounded to float32."""
-    product = dequantize(a, scale_a, zero_a) * dequantize(b, scale_b, zero_b)
+    with np.errstate(over="ignore"):
+        product = dequantize(a, scale_a, zero_a) * dequantize(b, scale_b, zero_b)
     return quantize(product, scale_y, zero_y, low, high)
 
 
@@ -126,7 +136,8 @@ def _search(
     critical = np.flatnonzero(reachable & (distance < NEAR_TIE))
     critical = critical[:: max(1, -(-critical.size // SAMPLE))]
     a_near, b_near, expected_near = a[critical], b[critical], expected[critical]
-    slope = np.where(p >= q, alpha / np.maximum(p, 1), beta / np.maximum(q, 1)).astype(np.float32)
+    slope = np.where(p >= q, alpha / np.maximum(p, 1), beta / np.maximum(q, 1))
+    slope = np.clip(slope, SMALLEST, LARGEST).astype(np.float32)
     best: AddConstants | None = None
 
     # Nearest multipliers first; an offset of c moves all results by less than a step, and is tried last.
@@ -136,10 +147,7 @@ def _search(
     )
     for ulps, offset in trials:
         multiplier = (slope.view(np.int32) + np.int32(ulps)).view(np.float32)
-        sound = (multiplier >= 2.0**-40) & (multiplier < 2.0**24)
-        if not sound.any():
-            continue
-        ps, qs, ms = p[sound, None], q[sound, None], multiplier[sound, None]
+        ps, qs, ms = p[:, None], q[:, None], multiplier[:, None]
         cs = offset - ps * zero_a - qs * zero_b
         wrong = (requantize(a_near * ps + b_near * qs + cs, ms, zero_y) != expected_near).sum(axis=1)
         for index in np.argsort(wrong, kind="stable")[:2]:
@@ -151,45 +159,95 @@ def _search(
                 best = AddConstants(pi, qi, ci, mi, differing)
         if best is not None and best.differing == 0:
             return best
-    if best is None:
-        return AddConstants(0, 0, 0, np.float32(1), len(expected))
+    assert best is not None
     return best
 
 
+PAIRS = tuple(grid.ravel() for grid in np.meshgrid(BYTES, BYTES, indexing="ij"))
+
+
+@lru_cache(REMEMBERED)
 def add_constants(
     scale_a: np.float32, zero_a: int, scale_b: np.float32, zero_b: int, scale_y: np.float32, zero_y: int
 ) -> AddConstants:
-    """Return integer constants for :func:`add`, compared with it on all 65,536 pairs. Deterministic.
+    """Return integer constants for :func:`add`, compared with it on all 65,536 pairs.
 
     Candidates are the best rational approximations p / q of the ratio of the two input scales, multipliers a few
     units in the last place around ``scale_a / (p * scale_y)``, and offsets of c by one. Pairs are left where
     float32 itself breaks ties irregularly, for example at equal input scales that are exactly half the output's.
     """
-    a, b = (grid.ravel() for grid in np.meshgrid(BYTES, BYTES, indexing="ij"))
+    a, b = PAIRS
     expected = add(a, b, scale_a, zero_a, scale_b, zero_b, scale_y, zero_y)
     alpha, beta = float(scale_a) / float(scale_y), float(scale_b) / float(scale_y)
     p, q = _ratios(alpha, beta)
     return _search(expected, a, b, alpha, beta, zero_a, zero_b, zero_y, p, q)
 
 
+@lru_cache(REMEMBERED)
+def sub_constants(
+    scale_a: np.float32, zero_a: int, scale_b: np.float32, zero_b: int, scale_y: np.float32, zero_y: int
+) -> AddConstants:
+    """Return integer constants for :func:`sub`, with a negative ``q``: as :func:`add_constants`."""
+    a, b = PAIRS
+    expected = sub(a, b, scale_a, zero_a, scale_b, zero_b, scale_y, zero_y)
+    alpha, beta = float(scale_a) / float(scale_y), float(scale_b) / float(scale_y)
+    p, q = _ratios(alpha, beta)
+    found = _search(expected, a, -b, alpha, beta, zero_a, -zero_b, zero_y, p, q)
+    return dataclasses.replace(found, q=-found.q)
+
+
+@lru_cache(REMEMBERED)
+def mul_constants(
+    scale_a: np.float32, zero_a: int, scale_b: np.float32, zero_b: int, scale_y: np.float32, zero_y: int
+) -> AddConstants:
+    """Return integer constants for :func:`mul`, compared with it on all 65,536 pairs.
+
+    Candidates are multipliers a few units in the last place around ``scale_a * scale_b / scale_y``, and offsets of c by
+    one. Pairs are left where float32 rounds equal products of two pairs to different sides of a tie.
+    """
+    a, b = PAIRS
+    expected = mul(a, b, scale_a, zero_a, scale_b, zero_b, scale_y, zero_y)
+    product = (a - zero_a) * (b - zero_b)
+    gain = float(scale_a) * float(scale_b) / float(scale_y)
+    one, none = np.ones(1, np.int64), np.zeros(1, np.int64)
+    return _search(expected, product, np.zeros_like(product), gain, 0.0, 0, 0, zero_y, one, none)
+
+
+@lru_cache(REMEMBERED)
 def rescale_constants(scale_x: np.float32, zero_x: int, scale_y: np.float32, zero_y: int) -> AddConstants:
-    """Return integer constants for :func:`rescale`, compared with it on all 256 values. Deterministic."""
+    """Return integer constants for :func:`rescale`, compared with it on all 256 values."""
     expected = rescale(BYTES, scale_x, zero_x, scale_y, zero_y)
     p = np.arange(1, RATIOS + 1, dtype=np.int64)
     q, b = np.zeros_like(p), np.zeros_like(BYTES)
     return _search(expected, BYTES, b, float(scale_x) / float(scale_y), 0.0, zero_x, 0, zero_y, p, q)
 
 
-def add_scale(
-    scale_a: np.float32, zero_a: int, scale_b: np.float32, zero_b: int, scale_y: np.float32, zero_y: int
-) -> np.float32:
-    """Return the scale nearest above ``scale_y`` with which :func:`add_constants` leaves no pair differing.
+Constants = Callable[[np.float32, int, np.float32, int, np.float32, int], AddConstants]
 
-    Scales grow in steps of 2**-16 of themselves, so that the range never shrinks. If none of 64 suffices, ``scale_y``
-    is returned as it is.
+
+def exact_scale(
+    constants: Constants,
+    scale_a: np.float32,
+    zero_a: int,
+    scale_b: np.float32,
+    zero_b: int,
+    scale_y: np.float32,
+    zero_y: int,
+) -> np.float32:
+    """Return the scale nearest above ``scale_y`` with which ``constants`` leaves no pair differing.
+
+    ``constants`` is :func:`add_constants`, :func:`sub_constants` or :func:`mul_constants`. Scales grow in steps of
+    2**-16 of themselves, so that the range never shrinks. If none of 64 suffices, ``scale_y`` is returned as it is.
     """
     for step in range(NUDGES):
         scale = np.float32(scale_y * np.float32(1 + step * 2.0**-16))
-        if add_constants(scale_a, zero_a, scale_b, zero_b, scale, zero_y).differing == 0:
+        if constants(scale_a, zero_a, scale_b, zero_b, scale, zero_y).differing == 0:
             return scale
     return scale_y
+
+
+def add_scale(
+    scale_a: np.float32, zero_a: int, scale_b: np.float32, zero_b: int, scale_y: np.float32, zero_y: int
+) -> np.float32:
+    """Return the :func:`exact_scale` of an Add."""
+    return exact_scale(add_constants, scale_a, zero_a, scale_b, zero_b, scale_y, zero_y)

@@ -26,6 +26,14 @@ class Tensor:
     unsigned: bool = False
 
 
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return a tensor's shape as the core sees it, (channels, height, width); two dimensions are channels and width."""
+    if len(shape) == 2:
+        return shape[0], 1, shape[1]
+    channels, height, width = (*shape, 1, 1)[:3]
+    return channels, height, width
+
+
 @dataclass(frozen=True)
 class Node:
     """One operation; ``name`` is the ONNX node's, inputs and output are names of tensors of the graph."""

@@ -11,7 +11,7 @@ from typing import Any
 from . import isa
 from .config import Config
 
-MEMORY = 2
+MEMORY = 3
 ACCUMULATE = 2 + 2
 """Cycles between two first beats of steps, for the accumulators' read, add and write."""
 DRAIN_LATENCY = 17
@@ -30,7 +30,7 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return pairs + 8 if vector else config.rows + pairs + 8
+    return pairs + MEMORY + 6 if vector else config.rows + pairs + MEMORY + 6
 
 
 @dataclass(frozen=True)
