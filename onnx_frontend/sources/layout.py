@@ -22,8 +22,9 @@ Read = tuple[ir.Value, Order]
 
 
 def cancel_transposes(model: ir.Model) -> ir.Model:
-    """Push the Transposes of a graph forward; values have shapes."""
-    if any(node.op_type == "Transpose" for node in model.graph):
+    """Push the Transposes of a graph forward; values have shapes. Graphs within graphs are none of its business."""
+    operators = {node.op_type for node in model.graph}
+    if "Transpose" in operators and not operators & {"If", "Loop", "Scan"}:
         _Walk(model.graph).run()
     return model
 
