@@ -18,7 +18,7 @@ from onnxscript.rewriter.rules.fusion import _layer_norm
 from .edit import numbers, scalar
 
 SWISH_OPSET = 24
-"""The first opset with Swish; a model without it stays in a lower one."""
+"""The opset with Swish, and the last one that can be had of every file; a model without it stays in a lower one."""
 
 
 def single_operators(model: ir.Model) -> ir.Model:
@@ -26,7 +26,7 @@ def single_operators(model: ir.Model) -> ir.Model:
     names = {output.name: node.name for node in model.graph for output in node.outputs}
     result: ir.Model = model
     for needed, rules in FAMILIES:
-        if any(node.op_type in needed for node in result.graph):
+        if any(node.op_type in needed for node in result.graph) and result.graph.opset_imports[""] <= SWISH_OPSET:
             result = rewriter.rewrite(result, rules)
     for node in result.graph:
         node.name = names.get(node.outputs[0].name) or node.name or node.outputs[0].name
@@ -73,10 +73,10 @@ def _one_float(value: ir.Value) -> bool:
     return array is not None and array.size == 1 and array.dtype == np.float32
 
 
-def _as_scalar(op: Any, value: ir.Value) -> Any:
-    array = numbers(value)
+def _as_scalar(op: Any, x: ir.Value, bound: ir.Value) -> Any:
+    array = numbers(bound)
     assert array is not None
-    return op.initializer(ir.tensor(array.reshape(())), name=f"{value.name}_bound")
+    return op.initializer(ir.tensor(array.reshape(())), name=f"{x.name}_bound_{bound.name}")
 
 
 def _rule(target: Any, replacement: Any, check: Any = None) -> Any:
@@ -98,23 +98,27 @@ FAMILIES: tuple[tuple[set[str], Any], ...] = (
     ),
     _family(
         {"Sigmoid"},
-        _rule(lambda op, x: x * op.Sigmoid(x), lambda op, x, **_: op.Swish(x, alpha=1.0)),
+        _rule(
+            lambda op, x: x * op.Sigmoid(x),
+            lambda op, x, **_: op.Swish(x, alpha=1.0),
+            lambda context, x, **_: x.dtype == ir.DataType.FLOAT,
+        ),
         _rule(
             lambda op, x, factor: x * op.Sigmoid(x * factor),
             lambda op, x, factor, **_: op.Swish(x, alpha=scalar(factor)),
-            lambda context, x, factor, **_: scalar(factor) is not None,
+            lambda context, x, factor, **_: x.dtype == ir.DataType.FLOAT and scalar(factor) is not None,
         ),
     ),
     _family(
         {"Min", "Max"},
         _rule(
             lambda op, x, bound: op.Min(x, bound),
-            lambda op, x, bound, **_: op.Clip(x, None, _as_scalar(op, bound)),
+            lambda op, x, bound, **_: op.Clip(x, None, _as_scalar(op, x, bound)),
             lambda context, x, bound, **_: _one_float(bound),
         ),
         _rule(
             lambda op, x, bound: op.Max(x, bound),
-            lambda op, x, bound, **_: op.Clip(x, _as_scalar(op, bound), None),
+            lambda op, x, bound, **_: op.Clip(x, _as_scalar(op, x, bound), None),
             lambda context, x, bound, **_: _one_float(bound),
         ),
     ),
