@@ -6,9 +6,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from quantized import assert_oracle_is_reference, skip_if_unsupported
 
+from fpga_accel import Session
 from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical
+from onnx_frontend.compile import compile_graph
 from onnx_frontend.quantize import quantize
+from rtl.spec.config import core
 from sim import reference
 
 FIRST, LAST = [0, 3, 1, 2], [0, 2, 3, 1]
@@ -223,3 +226,18 @@ def test_integer_inputs_and_outputs_are_transposed_by_the_host(dtype):
     assert imported.outputs[0].shape == (-1, 7, 5, 4)
     assert np.array_equal(imported.outputs[0].inward(got), got.transpose(FIRST))
     assert (got != session(model).run(None, feed)[0]).mean() < 0.01
+
+
+def test_a_compiled_program_takes_channels_last_arrays(tmp_path):
+    net = ChannelsLast(5)
+    residual(net)
+    feed = net.data()
+    quantized = quantize(net.model(), feed)
+    graph, tensors = assert_oracle_is_reference(quantized, feed)
+    program = compile_graph(graph, core("8x8"))
+    program.save(tmp_path / "net.fpga")
+    with Session(tmp_path / "net.fpga", device="program") as opened:
+        assert opened.get_inputs()[0].shape == ("batch", *SHAPE)
+        assert opened.get_outputs()[0].shape == ("batch", 9, 7, 6)
+        (got,) = opened.run(None, feed)
+    assert np.array_equal(got, reference.outputs(graph, tensors)[graph.outputs[0].name])

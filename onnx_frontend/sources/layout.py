@@ -22,8 +22,9 @@ Read = tuple[ir.Value, Order]
 
 
 def cancel_transposes(model: ir.Model) -> ir.Model:
-    """Push the Transposes of a graph forward; values have shapes."""
-    if any(node.op_type == "Transpose" for node in model.graph):
+    """Push the Transposes of a graph forward; values have shapes. Graphs within graphs are none of its business."""
+    operators = {node.op_type for node in model.graph}
+    if "Transpose" in operators and not operators & {"If", "Loop", "Scan"}:
         _Walk(model.graph).run()
     return model
 
@@ -47,6 +48,7 @@ class _Walk:
         self.given: set[ir.Node] = set()
         self.names: dict[ir.Value, str] = {}
         self.moved_by = ""
+        self.spent: set[str] = set()
         self.shapes: dict[ir.Value, tuple[int, ...]] = {}
         for value in [*graph.inputs, *graph.initializers.values(), *(v for node in graph for v in node.outputs)]:
             if value.shape is not None:
@@ -181,12 +183,20 @@ class _Walk:
         if self._plain(value):
             return stored
         if (stored, order) not in self.written:
-            name, called = self.names.get(value, ""), str(value.name)
-            moved = self.edit.node("Transpose", [stored], f"{called}_ordered", name, perm=order)
+            called = str(value.name)
+            moved = self.edit.node("Transpose", [stored], f"{called}_ordered", self._name(value), perm=order)
             if value is not stored:
                 value.name, moved.name = moved.name, called
             self.written[stored, order] = moved
         return self.written[stored, order]
+
+    def _name(self, value: ir.Value) -> str:
+        """Return the name of the Transpose that moved a value, once."""
+        name = self.names.get(value, "")
+        if not name or name in self.spent:
+            return ""
+        self.spent.add(name)
+        return name
 
     def _choose_inputs(self, first: ir.Node) -> None:
         """Transpose an input of the model at once, if all that read it want it in the same order."""
@@ -201,6 +211,7 @@ class _Walk:
                 name, order = next(iter(orders.items()))
                 assert order is not None
                 moved = self.edit.node("Transpose", [value], f"{value.name}_ordered", name, perm=order)
+                self.spent.add(name)
                 self.reads[value] = (moved, inverse(order))
 
     def _outputs(self) -> None:
@@ -218,7 +229,7 @@ class _Walk:
             elif self._plain(value):
                 result = self.edit.node("Identity", [stored], name)
             else:
-                result = self.edit.node("Transpose", [stored], name, self.names.get(value, ""), perm=order)
+                result = self.edit.node("Transpose", [stored], name, self._name(value), perm=order)
             result.name, result.shape, result.type = name, value.shape, value.type
             self.graph.outputs[index] = result
 
