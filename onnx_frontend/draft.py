@@ -8,10 +8,11 @@ import onnx
 from numpy.typing import NDArray
 
 from rtl.spec.graph import Constant as ConstantNode
-from rtl.spec.graph import Move, Node, Rescale, Reshape, Tensor, image_shape
+from rtl.spec.graph import Move, Node, Reshape, Tensor, image_shape
 from rtl.spec.number import HIGH, LOW, quantize
 
 from .pieces import pieces
+from .rescale import rescale_node
 from .values import (
     Constant,
     Input,
@@ -107,7 +108,7 @@ class Draft:
             name = _free(f"{output.name}_before_rescale", self.tensors)
             kept = Tensor(name, output.shape, source.scale, source.zero_point)
             self.append(result.make(kept, LOW, HIGH), kept)
-            return self.append(Rescale(f"{self.node}_rescale", (kept.name,), output.name, low, high), output)
+            return self.append(rescale_node(f"{self.node}_rescale", kept, output, low, high), output)
         return self.append(result.make(output, low, high), output)
 
     def keep(self, result: Result) -> Quantized:
@@ -127,7 +128,7 @@ class Draft:
                 _free(f"{source.name}_rescaled", self.tensors), source.shape, output.scale, output.zero_point
             )
             name = _free(f"{self.node}_rescale", self._node_names)
-            self._scaled[key] = self.append(Rescale(name, (source.name,), scaled.name, low, high), scaled)
+            self._scaled[key] = self.append(rescale_node(name, source, scaled, low, high), scaled)
         return self._scaled[key]
 
     def take_input(self, given: Input, output: Tensor) -> Tensor:
@@ -166,6 +167,15 @@ class Draft:
         self._node_names.add(node.name)
         self.tensors[output.name] = output
         return output
+
+    def called(self, value: Real | Quantized) -> Tensor:
+        """Return the tensor of an output: its elements in order, under the name that ONNX gives them."""
+        real = self.seen(value)
+        if real.order is None and real.tensor.name != real.called and real.called not in self.tensors | {"": 0}:
+            output = replace(real.tensor, name=real.called)
+            node = _free(f"{real.called}_output", self._node_names)
+            return self.append(Reshape(node, (real.tensor.name,), output.name), output)
+        return real.tensor if real.order is None else self.settle(real).tensor
 
     def free_tensor(self, name: str) -> str:
         """Return ``name``, or with a number if it is taken."""

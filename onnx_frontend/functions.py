@@ -18,8 +18,9 @@ from rtl.spec.number import HIGH, LOW, quantize
 from .answers import evaluate
 from .constants import numbers
 from .draft import Draft
+from .rescale import table_node
 from .values import ARGUMENT, Constant, Function, Line, Obstacle, Real, Result, Value, Weight
-from .views import axis_first, is_permutation
+from .views import axis_first, is_whole
 
 IDENTITY = Line(np.ones(1), np.zeros(1))
 LINES = {"Add", "Sub", "Mul", "Div", "Neg"}
@@ -97,9 +98,9 @@ def spread(array: NDArray[np.generic], real: Real) -> NDArray[np.generic] | None
     if (full == full[0]).all():
         return np.asarray(full[0])
     channels = image_shape(real.tensor.shape)[0]
+    if not is_whole(real):
+        return None
     if real.order is not None:
-        if not is_permutation(real.order, full.size):
-            return None
         placed = np.empty_like(full)
         placed[real.order] = full
         full = placed
@@ -128,14 +129,15 @@ def result_of(draft: Draft, value: Function) -> Result:
 
     def make(output: Tensor, low: int, high: int) -> Node:
         table = np.clip(tabulate(value, source, output, draft.opsets), low, high)
-        if not value.by_channel:
-            return spec.Table(name, (source.name,), output.name, table[0])
-        assert line is not None
+        clamp = None
+        if line is not None:
+            ends = [int(quantize(end, output.scale, output.zero_point)) for end in (line.lower, line.upper)]
+            clamp = min(max(ends[0], low), high), min(max(ends[1], low), high)
+        if not value.by_channel or line is None or clamp is None:
+            return table_node(name, source, output, table[0], clamp)
         channels = image_shape(source.shape)[0]
-        ends = (int(quantize(end, output.scale, output.zero_point)) for end in (line.lower, line.upper))
-        lower, upper = (min(max(end, low), high) for end in ends)
         slope, offset = (np.broadcast_to(numbers, (channels,)).copy() for numbers in (line.slope, line.offset))
-        return spec.ChannelAffine(name, (source.name,), output.name, table, slope, offset, lower, upper)
+        return spec.ChannelAffine(name, (source.name,), output.name, table, slope, offset, *clamp)
 
     return Result(value.shape, make, order=value.real.order, made=source.shape, moved_by=value.real.moved_by)
 

@@ -233,7 +233,7 @@ class _Import:
             return Port(output.name, "", (), "")
         if not isinstance(value, Real | Quantized) or shape is None:
             raise Obstacle("the output is not quantized", "quantize the whole model (`fpga-accel quantize` does)")
-        inside = value.tensor if value.order is None else self.draft.settle(value).tensor
+        inside = self.draft.called(value)
         dtype, integers = "float32", integers or isinstance(value, Quantized)
         if integers:
             unsigned = quantization[2] if quantization is not None else inside.unsigned

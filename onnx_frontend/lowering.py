@@ -13,8 +13,9 @@ from rtl.spec.number import average_multiplier, split_multiplier
 from .constants import bias_of, weight_of
 from .draft import Draft
 from .functions import argument, clamped, function
+from .rescale import rescale_node
 from .values import Function, Obstacle, Quantized, Real, Result, Shape, Tail, Value, Weight, tensor_shape
-from .views import axis_first, is_permutation
+from .views import axis_first, is_whole
 from .windows import Window
 
 BIAS_SCALE_TOLERANCE = 1e-4
@@ -23,7 +24,7 @@ BIAS_SCALE_TOLERANCE = 1e-4
 
 def accumulated(
     source: Tensor,
-    weight: NDArray[np.int8],
+    weight: NDArray[np.int8 | np.int16],
     scale: NDArray[np.float32],
     bias: Value | None,
     shape: Shape,
@@ -73,7 +74,7 @@ def accumulated(
 def convolution(
     draft: Draft,
     source: Tensor,
-    weight: NDArray[np.int8],
+    weight: NDArray[np.int8 | np.int16],
     scale: NDArray[np.float32],
     bias: Value | None,
     shape: Shape,
@@ -121,7 +122,7 @@ def dense(draft: Draft, a: Value, b: Value, c: Value | None, *, axis: int) -> Re
         raise Obstacle(f"weight for {matrix.shape[1]} features on {features}", "correct the model")
     if len(real.shape) > 2:
         return _along_last_axis(draft, real, matrix, scale, c)
-    if real.order is not None and not is_permutation(real.order, features):
+    if not is_whole(real):
         real = draft.settle(real)
     if real.order is not None:
         placed = np.empty_like(matrix)
@@ -132,7 +133,7 @@ def dense(draft: Draft, a: Value, b: Value, c: Value | None, *, axis: int) -> Re
 
 
 def _along_last_axis(
-    draft: Draft, real: Real, matrix: NDArray[np.int8], scale: NDArray[np.float32], bias: Value | None
+    draft: Draft, real: Real, matrix: NDArray[np.int8 | np.int16], scale: NDArray[np.float32], bias: Value | None
 ) -> Result:
     """The last axis becomes the channels, and stays so until somebody needs it elsewhere."""
     tensor, _ = axis_first(draft, real, -1)
@@ -211,7 +212,7 @@ def rescaled(name: str, real: Real) -> Result:
     """Return the same numbers, for another scale."""
 
     def make(output: Tensor, low: int, high: int) -> Node:
-        return spec.Rescale(name, (real.tensor.name,), output.name, low, high)
+        return rescale_node(name, real.tensor, output, low, high)
 
     return Result(real.shape, make, order=real.order, made=real.tensor.shape, moved_by=real.moved_by)
 

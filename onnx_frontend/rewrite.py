@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rtl.spec.errors import DoesNotFit
 
-from .batch import graph_inputs, infer_shapes, with_batch
+from .batch import graph_inputs, with_batch
+from .calibrate import session
 
 METADATA_KEY = "fpga_accel.oracle"
 MICROSOFT = "com.microsoft"
@@ -57,7 +58,7 @@ class Rewrite:
         for node in model.graph.node:
             if node.op_type == "Constant":
                 self.arrays[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-        self.shapes = infer_shapes(with_batch(model, 1))
+        self.shapes = _shapes(model)
         self.producers = {output: node for node in model.graph.node for output in node.output}
         self.consumers: dict[str, list[onnx.NodeProto]] = {}
         for node in model.graph.node:
@@ -77,6 +78,8 @@ class Rewrite:
                 self.kernels[node.op_type](self, node)
             elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
                 self._signed(node)
+            elif node.op_type == "Pad" and self._is_unsigned(node.input[0]):
+                self._signed_pad(node)
             else:
                 self.nodes.append(node)
         self._outputs(outputs)
@@ -131,6 +134,28 @@ class Rewrite:
             copy.input.append(self.constant(f"{node.output[0]}_int8_zero_point", zero))
             for attribute in [entry for entry in copy.attribute if entry.name == "output_dtype"]:
                 copy.attribute.remove(attribute)
+        self.nodes.append(copy)
+
+    def _is_unsigned(self, name: str) -> bool:
+        """Say whether a tensor is one of uint8 that operators only move."""
+        origin = self.producers.get(name)
+        while origin is not None and origin.op_type in THROUGH:
+            name = origin.input[0]
+            origin = self.producers.get(name)
+        if origin is None:
+            kinds = {value.name: value.type.tensor_type.elem_type for value in self.model.graph.input}
+            return kinds.get(name.removesuffix("_int8")) == TensorProto.UINT8
+        if origin.op_type != "QuantizeLinear":
+            return False
+        return len(origin.input) < 3 or self.arrays[origin.input[2]].dtype == np.uint8
+
+    def _signed_pad(self, node: onnx.NodeProto) -> None:
+        """Keep a Pad of a uint8 tensor; what it is filled with, 0 if nothing is said, becomes int8 as well."""
+        fill = self.arrays[node.input[2]] if len(node.input) > 2 and node.input[2] else np.zeros((), np.uint8)
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        del copy.input[2:]
+        copy.input.extend([self.constant(f"{node.output[0]}_fill", as_int8(fill)), *node.input[3:]])
         self.nodes.append(copy)
 
     def _inputs(self) -> None:
@@ -236,3 +261,16 @@ class Rewrite:
         return DoesNotFit(
             f"{node.op_type} '{node.name or node.output[0]}': {reason}; `fpga-accel check` lists what can be done"
         )
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that ONNX Runtime gives the results of nodes for a batch of 1."""
+    fixed = with_batch(model, 1)
+    names = [name for node in fixed.graph.node for name in node.output if name]
+    del fixed.graph.output[:]
+    fixed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    feed = {}
+    for value in graph_inputs(fixed):
+        kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        feed[value.name] = np.zeros([dim.dim_value for dim in value.type.tensor_type.shape.dim], kind)
+    return {name: array.shape for name, array in zip(names, session(fixed).run(names, feed), strict=True)}

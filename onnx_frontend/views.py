@@ -169,9 +169,12 @@ def axis_first(draft: Draft, real: Real, axis: int) -> tuple[Tensor, NDArray[np.
     return draft.settle(moving).tensor, back.ravel()
 
 
-def is_permutation(order: NDArray[np.int64], size: int) -> bool:
-    """Say whether every one of ``size`` elements is in ``order`` exactly once."""
-    return order.size == size and bool((np.bincount(order, minlength=size) == 1).all())
+def is_whole(real: Real) -> bool:
+    """Say whether every element of the value's tensor is in it exactly once."""
+    size = prod(real.tensor.shape)
+    if real.order is None:
+        return True
+    return real.order.size == size and bool((np.bincount(real.order, minlength=size) == 1).all())
 
 
 def _plain(order: Order, size: int) -> Order:

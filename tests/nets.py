@@ -16,7 +16,7 @@ from rtl.spec.graph import Constant, Rescale, Reshape
 from sim import reference
 
 IMAGE = (5, 9, 7)
-OURS = re.compile(r"_(unmoved|moved|rescaled|before_rescale|joined|positive|negative)(_\d+)?$")
+OURS = re.compile(r"_(unmoved|moved|rescaled|before_rescale|joined|positive|negative|falling)(_\d+)?$")
 """Endings of tensors that ONNX does not have."""
 
 
@@ -35,6 +35,15 @@ class Net:
         name = f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(array, dtype), name))
         return name
+
+    def named(self, **arrays):
+        """Add constants under names of their own."""
+        self.constants.extend(numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items())
+
+    def rename(self, new):
+        """Give the last result another name."""
+        self.nodes[-1].output[:] = [new]
+        self.last = new
 
     def random(self, *shape, size=0.3):
         return self.constant(self.rng.normal(0, size, shape))

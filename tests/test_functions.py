@@ -7,7 +7,7 @@ from nets import VARIANTS, Net, assert_equal_on_every_tensor, quantized_by_onnx_
 from onnx_frontend.importer import import_graph
 from onnx_frontend.quantize import quantize
 from onnx_frontend.sharing import EXACT
-from rtl.spec.graph import Add, ChannelAffine, Constant, Conv, Move, Mul, Table
+from rtl.spec.graph import Add, ChannelAffine, Constant, Conv, Move, Mul, Rescale, Table
 
 MICROSOFT = {"domain": "com.microsoft"}
 UNARY = {
@@ -57,7 +57,8 @@ def test_unary_operators_are_tables(name):
     alone = Net(seed=1, opset=net.opset)
     alone.op(name.split()[0], **attributes)
     for variant in ("uint8", "zero points"):
-        assert [type(node) for node in compare(alone, variant).nodes] == [Table]
+        kind = Rescale if name == "Relu" else Table
+        assert [type(node) for node in compare(alone, variant).nodes] == [kind]
 
 
 @pytest.mark.parametrize("operator", ["Sqrt", "Log"])
@@ -145,8 +146,12 @@ CHANNELS = {
     "from the left": (lambda n: n.op("Sub", "x", given=n.random(5, 1, 1, size=1)), [ChannelAffine]),
     "of columns": (lambda n: n.op("Mul", n.random(7, size=1)), [Move, ChannelAffine, Move]),
     "batch norm": (batch_norm, None),
-    "prelu": (prelu, [Conv, Table, ChannelAffine, Add]),
-    "prelu falling": (lambda n: prelu(n, -1), [Conv, Table, ChannelAffine, Add]),
+    "prelu": (prelu, [Conv, Rescale, ChannelAffine, Add]),
+    "prelu falling": (lambda n: prelu(n, -1), [Conv, Rescale, ChannelAffine, Add]),
+    "prelu of both signs": (
+        lambda n: n.op("PRelu", n.constant([[[0.3]], [[-0.2]], [[0]], [[1.5]], [[-1]]])),
+        [Rescale, ChannelAffine, ChannelAffine, Add, Add],
+    ),
     "prelu of one": (lambda n: n.op("PRelu", n.constant(0.3)), [Table]),
     "prelu of ones": (lambda n: n.op("PRelu", n.constant(np.full((5, 1, 1), 0.3))), [Table]),
 }

@@ -22,7 +22,6 @@ ARRAYS = {
     "roi": np.zeros(0, np.float32),
     "scales": np.array([1, 1, 2, 2], np.float32),
     "channels": np.array([1, 2, 3, 4], np.float32).reshape(4, 1, 1),
-    "signs": np.array([1, 2, -3, 4], np.float32).reshape(4, 1, 1),
     "repeats": np.array([2, 1, 1, 1]),
     "shape": np.array([3, 4, 6, 6]),
 }
@@ -65,10 +64,6 @@ REFUSED = {
     "pow of channels": (
         [node("Pow", "x channels", "y")],
         "Pow 'bad': a function for each channel that is not linear; quantize the tensor before",
-    ),
-    "prelu of both signs": (
-        [node("PRelu", "x signs", "y")],
-        "PRelu 'bad': slopes of both signs; use slopes of one sign",
     ),
     "mean of the batch": ([node("ReduceMean", "x", "y")], "ReduceMean 'bad': axes all, among them the batch; reduce"),
     "concat batch": ([node("Concat", "x x", "y", axis=0)], "Concat 'bad': axis 0 is the batch; use another axis"),

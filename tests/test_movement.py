@@ -181,6 +181,35 @@ def test_a_reshape_that_keeps_the_image_is_free():
     assert [type(node) for node in import_graph(quantize(net.model(), net.data())).nodes][:1] == [AveragePool]
 
 
+INTEGERS = {
+    "transpose": [("Transpose", [], {"perm": [0, 1, 3, 2]})],
+    "concat": [("Concat", ["q"], {"axis": 3}), ("Slice", ["one", "six", "two"], {})],
+    "pad": [("Pad", ["pads", "z"], {})],
+    "pad with 0": [("Pad", ["pads"], {})],
+    "gather": [("Gather", ["order"], {"axis": 1}), ("MaxPool", [], {"kernel_shape": [2, 2]})],
+    "reshape": [("Reshape", ["shape"], {}), ("Transpose", [], {"perm": [0, 2, 1, 3]})],
+}
+
+
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("name", INTEGERS)
+def test_moves_of_integers(name, unsigned):
+    net = Net((4, 8, 7), seed=1)
+    zero = np.array(140, np.uint8) if unsigned else np.array(12, np.int8)
+    weight = net.rng.integers(-127, 128, (5, 8 if name == "reshape" else 4, 3, 3)).astype(np.int8)
+    net.named(s=np.float32(0.03), t=np.float32(0.9), z=zero, w=weight, u=np.float32(0.02), v=np.int8(0))
+    net.named(one=[1], six=[6], two=[2], pads=[0, 0, 1, 1, 0, 0, 1, 1], order=[3, 2, 1, 0], shape=[0, 4, 8, 7])
+    net.op("QuantizeLinear", "s", "z")
+    net.rename("q")
+    for operator, inputs, attributes in INTEGERS[name]:
+        net.op(operator, *inputs, **attributes)
+    real = net.op("DequantizeLinear", "s", "z")
+    net.op("Conv", net.op("DequantizeLinear", "u", "v", given="w"), given=real)
+    net.op("QuantizeLinear", "t", "z")
+    net.op("DequantizeLinear", "t", "z")
+    assert_equal_on_every_tensor(net.model(), net.data())
+
+
 @pytest.mark.parametrize("activation", ["QInt8", "QUInt8"])
 @pytest.mark.parametrize(
     "name", ["concat", "split", "pad", "pad value", "transpose rows", "reshape", "pad before conv", "depth to space"]

@@ -28,7 +28,7 @@ def test_digits(name, digits_qdq, digits_test, tmp_path):
     with np.load(digits_test) as arrays:
         images = arrays["image"][:64]
     log = run_on_rtl(import_graph(digits_qdq), images, core(name), tmp_path)
-    assert "64 images, 11 tensors" in log.read_text()
+    assert "64 images, 10 tensors" in log.read_text()
 
 
 @pytest.mark.parametrize("name", ["8x8", "16x16"])

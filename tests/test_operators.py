@@ -8,7 +8,7 @@ from onnx_frontend.calibrate import session
 from onnx_frontend.importer import import_graph
 from onnx_frontend.operators import operators_markdown, supported
 from onnx_frontend.quantize import quantize
-from rtl.spec.graph import Add, AveragePool, Conv, MaxPool, Table
+from rtl.spec.graph import Add, AveragePool, Conv, MaxPool, Rescale
 from sim import reference
 
 
@@ -206,6 +206,24 @@ def test_oracle_is_reference(name, variant):
     assert_equal_on_every_tensor(quantized_variant(net, feed, variant), feed)
 
 
+@pytest.mark.parametrize(
+    "opset, build",
+    [
+        (13, lambda n: n.op("ReduceMean", axes=[2, 3])),
+        (13, lambda n: n.op("ReduceMax", axes=[-1], keepdims=0)),
+        (13, lambda n: n.op("ReduceSum", n.constant([1], np.int64), keepdims=0)),
+        (22, CASES["averagepool ceil padded"]),
+        (22, CASES["averagepool ceil inside"]),
+        (22, CASES["convtranspose output shape"]),
+    ],
+)
+def test_other_opsets(opset, build):
+    net = Net(seed=opset, opset=opset)
+    build(net)
+    feed = net.data()
+    assert_equal_on_every_tensor(quantize(net.model(), feed), feed)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_one_dimensional_models(seed):
     net = Net((5, 24), seed)
@@ -238,7 +256,7 @@ def test_the_host_computes_the_tail(operator, attributes):
 
 KINDS = {
     "conv relu": [Conv],
-    "relu alone": [Table],
+    "relu alone": [Rescale],
     "maxpool": [MaxPool],
     "globalaveragepool": [AveragePool],
     "add relu": [Conv, Conv, Add, Conv],

@@ -28,6 +28,7 @@ from onnx_frontend.values import ARGUMENT, Constant, Function, Line, Obstacle, Q
 from onnx_frontend.views import expanded, shape_of
 from rtl.spec import graph as spec
 from rtl.spec.graph import Node, Tensor
+from rtl.spec.number import HIGH, LOW
 
 
 def Add(draft: Draft, a: Value, b: Value) -> Value:
@@ -190,29 +191,34 @@ def _extreme(draft: Draft, inputs: tuple[Value, ...], *, upper: bool) -> Value:
 
 
 def _two_sided(draft: Draft, real: Real, slopes: NDArray[np.float32]) -> Result:
-    """Return PRelu with a slope for each channel: positive part and negative part, added; one of the two is 0.
+    """Return PRelu with a slope for each channel: the positive part and the negative one, added; one of the two is 0.
 
-    Both parts are in the scale of the result, so the sum is that of integers.
+    All parts are in the scale of the result, so the sum is that of integers. Falling slopes are a part of their own, as
+    they clamp on the other side.
     """
-    falling = bool((slopes < 0).any())
-    if falling and (slopes > 0).any():
-        raise Obstacle("slopes of both signs", "use slopes of one sign")
-    name, ends = draft.node, (0.0, np.inf) if falling else (-np.inf, 0.0)
+    name = draft.node
     above = helper.make_node("Relu", [ARGUMENT], ["above@"], f"{name}_positive")
-    below = helper.make_node("Min", [ARGUMENT, "zero@"], ["below@"])
-    steep = helper.make_node("PRelu", ["below@", "slope@"], ["steep@"], f"{name}_negative")
-    line = Line(slopes.astype(np.float64).ravel(), np.zeros(1), *ends)
-    constants = {"zero@": np.zeros((), np.float32), "slope@": slopes}
-    sides = {
-        "positive": result_of(draft, Function(real, (above,), {}, clamped(IDENTITY, 0.0, np.inf))),
-        "negative": result_of(draft, Function(real, (below, steep), constants, line)),
-    }
+    sides = {"positive": Function(real, (above,), {}, clamped(IDENTITY, 0.0, np.inf))}
+    for which, chosen, ends in (("negative", slopes >= 0, (-np.inf, 0.0)), ("falling", slopes < 0, (0.0, np.inf))):
+        if not chosen.any():
+            continue
+        below = helper.make_node("Min", [ARGUMENT, "zero@"], ["below@"])
+        steep = helper.make_node("PRelu", ["below@", "slope@"], ["steep@"], f"{name}_{which}")
+        own = np.where(chosen, slopes, np.float32(0))
+        constants = {"zero@": np.zeros((), np.float32), "slope@": own}
+        line = Line(own.astype(np.float64).ravel(), np.zeros(1), *ends)
+        sides[which] = Function(real, (below, steep), constants, line)
 
     def make(output: Tensor, low: int, high: int) -> Node:
-        parts = (
-            draft.compute(side, replace(output, name=draft.free_tensor(f"{output.name}_{which}")))
+        first, *parts, last = (
+            draft.compute(
+                result_of(draft, side), replace(output, name=draft.free_tensor(f"{output.name}_{which}"))
+            ).name
             for which, side in sides.items()
         )
-        return spec.Add(name, tuple(part.name for part in parts), output.name, low, high)
+        for part in parts:
+            total = replace(output, name=draft.free_tensor(f"{output.name}_positive"))
+            first = draft.append(spec.Add(f"{name}_sum", (first, part), total.name, LOW, HIGH), total).name
+        return spec.Add(name, (first, last), output.name, low, high)
 
     return Result(real.shape, make, order=real.order, made=real.tensor.shape, moved_by=real.moved_by)
