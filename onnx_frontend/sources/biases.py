@@ -49,7 +49,10 @@ def _units(node: ir.Node) -> NDArray[np.float32] | None:
     if x_scale.dtype != np.float32 or w_scale.dtype != np.float32:
         return None
     units: NDArray[np.float32] = x_scale.reshape(()).astype(np.float32) * w_scale.astype(np.float32)
-    return units.reshape(() if units.size == 1 else (-1,))
+    if units.size == 1:
+        return units.reshape(())
+    groups = node.attributes.get_int("group", 1) if node.op_type == "ConvTranspose" else 1
+    return np.tile(units.reshape(-1), groups)
 
 
 def _quantize(edit: Edit, reader: ir.Node, index: int, units: NDArray[np.float32]) -> None:
@@ -88,6 +91,8 @@ def _numbers(bias: ir.Value | None, units: NDArray[np.float32]) -> NDArray[np.ge
         return None
     whole, scale, zero = numbers(producer.inputs[0]), numbers(producer.inputs[1]), numbers(operand(producer, 2))
     if whole is None or scale is None or scale.dtype != np.float32 or scale.size not in (1, whole.size):
+        return None
+    if min(scale.size, units.size) > 1 and scale.size != units.size:
         return None
     same = np.abs(scale.astype(np.float64).reshape(-1) / units.astype(np.float64).reshape(-1) - 1) <= TOLERANCE
     offset = np.int64(0) if zero is None else zero.astype(np.int64).reshape(-1)
