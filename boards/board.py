@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from amaranth.build import Platform
-from amaranth.hdl import ClockDomain, Elaboratable
+from amaranth.hdl import ClockDomain, Elaboratable, Module
 
+from rtl.multiplier import Multiplier
 from rtl.spec.config import Config
 
 
@@ -19,6 +21,8 @@ class Family:
         Programs that make a bitstream, in this order: synthesis, place and route, packing.
     options : function of a Config and a Part
         Returns overrides of the platform's build templates, as Amaranth documents them.
+    multiplier : function of a Config, a Part and a Multiplier, or None
+        Makes a `rtl.multiplier.Multiplier` of the family's cells; None where synthesis does it well.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     """
@@ -26,6 +30,7 @@ class Family:
     name: str
     tools: tuple[str, ...]
     options: Callable[[Config, "Part"], dict[str, str]]
+    multiplier: Callable[[Config, "Part", Multiplier], Module] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
 
 
@@ -96,6 +101,13 @@ class Board:
     leds: tuple[int, ...]
     config: Config
     notes: str
+
+    def new_platform(self, config: Config) -> Platform:
+        """Return the platform, with the hooks of the family that a core of this size asks for."""
+        platform = self.platform()
+        if self.part.family.multiplier:
+            platform.get_multiplier = partial(self.part.family.multiplier, config, self.part)
+        return platform
 
     @property
     def divisor(self) -> int:

@@ -10,7 +10,7 @@ from amaranth.lib.cdc import ResetSynchronizer
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ecp5_place
+from . import ecp5_multiplier
 from .board import Board, Family, Part
 
 
@@ -18,7 +18,6 @@ def _options(config: Config, part: Part) -> dict[str, str]:
     return {
         # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs.
         "script_after_read": "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*",
-        "script_after_synth": ecp5_place.script(config, part),
         # router1 rips up a full array for the better part of an hour.
         "nextpnr_opts": "--router router2",
         "ecppack_opts": "--compress",
@@ -29,6 +28,7 @@ ECP5 = Family(
     name="ecp5",
     tools=("yosys", "nextpnr-ecp5", "ecppack"),
     options=_options,
+    multiplier=ecp5_multiplier.multiplier,
     # DP16KD, words x bits; the widest only with one read and one write port.
     block_ram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 )

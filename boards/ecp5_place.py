@@ -1,7 +1,5 @@
 """Where the multipliers of the array go on an ECP5."""
 
-from collections.abc import Iterator
-
 from rtl.spec.config import Config
 
 from .board import Part
@@ -21,26 +19,18 @@ def sites(device: str) -> list[list[str]]:
     ]
 
 
-def script(config: Config, part: Part) -> str:
-    """Return Yosys commands that fix the array's multipliers, or a comment if there is no room or no map.
+def site(config: Config, part: Part, cell: tuple[int, int]) -> str | None:
+    """Return where the multiplier of a cell, (row, column pair), goes; None if there is no room or no map.
 
     nextpnr alone scatters them when nearly all of a part are in use: it does not see the columns. Here the sums
     of a column pair run along one row of the part, and the pairs that share it are interleaved, so that both sums and
     activations have short ways.
     """
-    rows = sites(part.device)
-    pairs_per_row = max((len(row) // config.rows for row in rows), default=0)
-    if pairs_per_row * len(rows) < config.pairs:
-        return "# multipliers are not placed"
-    commands = []
-    for name, site in _assigned(config, rows, pairs_per_row):
-        commands.append(f'setattr -set BEL "{site}" top/*.array.{name}.* t:MULT18X18D %i')
-    return "\n".join(commands)
-
-
-def _assigned(config: Config, rows: list[list[str]], pairs_per_row: int) -> Iterator[tuple[str, str]]:
-    for pair in range(config.pairs):
-        line, place = divmod(pair, pairs_per_row)
-        shared = min(pairs_per_row, config.pairs - line * pairs_per_row)
-        for row in range(config.rows):
-            yield f"pe_{row}_{pair}", rows[line][row * shared + place]
+    lines = sites(part.device)
+    pairs_per_line = max((len(line) // config.rows for line in lines), default=0)
+    if pairs_per_line * len(lines) < config.pairs:
+        return None
+    row, pair = cell
+    line, place = divmod(pair, pairs_per_line)
+    shared = min(pairs_per_line, config.pairs - line * pairs_per_line)
+    return lines[line][row * shared + place]

@@ -34,6 +34,7 @@ def need(config: Config, part: Part) -> Need:
         + 2 * config.banks * block_rams(config.acc_words, 32)
         + isa.words(isa.Channel) * block_rams(config.channel_words, 32)
         + 3 * block_rams(config.program_words, 32)
+        + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
         + block_rams(PROFILE_MARKS, 32)
         + _LINK_BLOCK_RAMS,
     )

@@ -49,14 +49,14 @@ class BoardTop(Elaboratable):  # type: ignore[misc]
 
 def prepare(board: Board, config: Config, top: Elaboratable) -> BuildPlan:
     """Return the files and commands of a build of ``top``, a whole FPGA with a core of ``config``; nothing is run."""
-    return board.platform().prepare(top, "top", **board.part.family.options(config, board.part))
+    return board.new_platform(config).prepare(top, "top", **board.part.family.options(config, board.part))
 
 
-def to_verilog(top: Elaboratable, board: Board | None) -> str:
+def to_verilog(board: Board | None, config: Config, top: Elaboratable) -> str:
     """Return the Verilog of ``top``: a whole FPGA, or a component with ports if ``board`` is None."""
     if board is None:
         text: str = verilog.convert(top, name="top", emit_src=False, strip_internal_attrs=True)
         return text
-    plan = board.platform().prepare(top, "top", emit_src=False, debug_verilog=True)
+    plan = board.new_platform(config).prepare(top, "top", emit_src=False, debug_verilog=True)
     text = plan.files["top.debug.v"]
     return text

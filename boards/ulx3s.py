@@ -28,6 +28,7 @@ ULX3S_85F = Board(
         acc_words=512,
         channel_words=2048,
         program_words=2048,
+        tables=16,
     ),
     notes="The link is the micro-USB socket US1 (FT231X), whose fastest rate is 3 Mbaud.",
 )

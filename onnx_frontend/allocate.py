@@ -1,43 +1,38 @@
 """Memory plan: a place in activation memory for every tensor, reusing what is no longer needed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 from rtl.spec.layout import Placement
 
-from .tile import Operation
+from .plan import Plan
 
 
-def allocate(
-    operations: Sequence[Operation],
-    inputs: Mapping[str, tuple[int, int, int]],
-    outputs: Sequence[str],
-    config: Config,
-    *,
-    keep_tensors: bool,
-) -> dict[str, Placement]:
+def allocate(plan: Plan, inputs: Sequence[str], outputs: Sequence[str], *, keep_tensors: bool) -> dict[str, Placement]:
     """Place all tensors, first fit in the order in which they appear.
 
-    ``inputs`` gives the shapes of the graph's inputs; ``outputs`` live to the end, as do all tensors if
-    ``keep_tensors``.
+    ``inputs`` are there from the start, ``outputs`` live to the end, as do all tensors of the graph if
+    ``keep_tensors``. Constants have their memory alone.
 
     Raises
     ------
     DoesNotFit
         If the activation memory is too small; the message names the layer and the bytes needed.
     """
-    end = len(operations)
-    last_use = {name: end if keep_tensors or name in outputs else -1 for name in inputs}
-    for index, operation in enumerate(operations):
-        for source in operation.sources:
-            last_use[source] = max(last_use[source], index)
-        last_use[operation.output] = end if keep_tensors or operation.output in outputs else index
+    config, end = plan.config, len(plan.operations)
+    last_use = dict.fromkeys((*inputs, *plan.constants), -1)
+    for index, operation in enumerate(plan.operations):
+        for name in (operation.output, *operation.sources):
+            last_use[name] = index
+    for name in last_use:
+        if (keep_tensors and name in plan.tensors) or name in outputs or name in plan.constants:
+            last_use[name] = end
 
     placed: dict[str, Placement] = {}
     live: dict[str, Placement] = {}
 
-    def place(name: str, shape: tuple[int, int, int], user: str) -> None:
+    def place(name: str, user: str) -> None:
+        shape = plan.shapes[name]
         size = Placement(0, shape).lines(config)
         base = 0
         for other in sorted(live.values(), key=lambda placement: placement.base):
@@ -53,10 +48,13 @@ def allocate(
             )
         placed[name] = live[name] = Placement(base, shape)
 
-    for name, shape in inputs.items():
-        place(name, shape, f"input '{name}'")
-    for index, operation in enumerate(operations):
-        place(operation.output, operation.out_shape, f"{operation.operator} '{operation.name}'")
+    for name in plan.constants:
+        place(name, f"constant '{name}'")
+    for name in inputs:
+        place(name, f"input '{name}'")
+    for index, operation in enumerate(plan.operations):
+        if operation.output not in live:
+            place(operation.output, str(plan.layers[operation.layer]))
         for name in [name for name in live if last_use[name] <= index]:
             del live[name]
     return placed

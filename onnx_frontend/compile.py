@@ -6,38 +6,40 @@ from rtl.spec import isa, timing
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 from rtl.spec.graph import Graph
-from rtl.spec.layout import Placement
 from rtl.spec.program import Layer, Program
 
 from .allocate import allocate
 from .emit import Code, assemble, emit
-from .tile import aliases, image_shape, operations
+from .fuse import fuse_tables
+from .tile import tile
 
 
 def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -> Program:
     """Compile a quantized graph for a core.
 
-    With ``keep_tensors`` no memory is reused, so that every tensor can be read after a run; the instructions are the
-    same but for addresses.
+    With ``keep_tensors`` every tensor of the graph can be read after a run: no memory is reused, and a Table stays a
+    layer of its own.
 
     Raises
     ------
     DoesNotFit
         If the model exceeds a memory of the core; the message names the memory and both sizes.
     """
-    steps = operations(graph, config)
-    same = aliases(graph)
-    inputs = {port.tensor: image_shape(graph.tensors[port.tensor].shape) for port in graph.inputs}
-    outputs = [same.get(port.tensor, port.tensor) for port in graph.outputs]
-    places = allocate(steps, inputs, outputs, config, keep_tensors=keep_tensors)
+    plan = tile(graph, config)
+    inputs = [port.tensor for port in graph.inputs]
+    outputs = [plan.stored[port.tensor] for port in graph.outputs]
+    if not keep_tensors:
+        fuse_tables(plan, {*inputs, *outputs, *plan.constants})
+    places = allocate(plan, inputs, outputs, keep_tensors=keep_tensors)
 
     code = Code()
-    for operation in steps:
-        emit(operation, places, config, code)
+    for operation, after in zip(plan.operations, [*plan.operations[1:], None], strict=True):
+        emit(operation, str(plan.layers[operation.layer]), places, config, code)
+        code.drain[-1][1]["mark"] = int(after is None or after.layer != operation.layer)
 
-    load = assemble(graph.name, isa.Load, code.load)
-    compute = assemble(graph.name, isa.Compute, code.compute)
-    drain = assemble(graph.name, isa.Drain, code.drain)
+    load = assemble(isa.Load, code.load)
+    compute = assemble(isa.Compute, code.compute)
+    drain = assemble(isa.Drain, code.drain)
     for what, needed, available, unit in (
         ("weights", code.weight_lines * config.banks, config.weight_words * config.banks, "bytes"),
         ("channel parameters", code.channel_count, config.channel_words, "channels"),
@@ -60,13 +62,12 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
     )
     cycles = np.diff([0, *timeline.marks])
     layers = tuple(
-        Layer(name=step.name, operator=step.operator, macs=step.macs, cycles=int(count))
-        for step, count in zip(steps, cycles, strict=True)
+        Layer(name=layer.name, operator=layer.operator, macs=layer.macs, cycles=int(count))
+        for layer, count in zip(plan.layers, cycles, strict=True)
     )
-    kept = {name: places[name] for name in ({*inputs, *places} if keep_tensors else outputs)}
-    shared = {name: places[source] for name, source in same.items() if source in kept}
-    placements: dict[str, Placement] = places | shared
+    kept = {*inputs, *plan.stored.values()} if keep_tensors else set(outputs)
     weights = np.concatenate(code.weights) if code.weights else np.zeros((0, config.banks), np.int8)
+    tables = np.stack(plan.tables) if plan.tables else np.zeros((0, isa.TABLE_BYTES), np.int8)
     return Program(
         config=config,
         graph=graph,
@@ -75,9 +76,10 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
         drain=drain,
         weights=np.ascontiguousarray(weights).view(np.uint8),
         channels=np.concatenate(code.channels),
-        placements=placements,
-        kept=(*kept, *shared),
+        tables=np.ascontiguousarray(tables).view(np.uint8),
+        placements={name: places[stored] for name, stored in plan.stored.items()},
+        kept=tuple(name for name, stored in plan.stored.items() if stored in kept),
         layers=layers,
         cycles=timeline.total,
-        notes=tuple(note for step in steps for note in step.notes),
+        notes=tuple(plan.notes),
     )

@@ -1,206 +1,235 @@
 """Operations with addresses to the three programs: chunks of pixels, weight tiles, tokens."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtl.spec import isa
+from rtl.spec import isa, number
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 from rtl.spec.layout import Placement
 
-from .tile import Operation, channel_words
+from .hazards import Chunk, Lines, reads, writes
+from .operation import Frame, Operation, Pass, Unit, Walk
+from .tile_window import shifted
+
+MOST_PIXELS = 1024
+LAST_PLACE = 2047
+"""Largest coordinate of a place in an image that an instruction can count to."""
+
+Instruction = tuple[str, dict[str, int]]
+"""The layer, for messages, and the fields."""
 
 
 @dataclass
 class Code:
-    """The programs under construction, as lists of field values, with the memories they refer to."""
+    """The programs under construction, as lists of field values, with the memories they refer to.
 
-    load: list[dict[str, int]] = field(default_factory=list)
-    compute: list[dict[str, int]] = field(default_factory=list)
-    drain: list[dict[str, int]] = field(default_factory=list)
+    ``written`` tells for each tensor which lines of it are there after how many DRAIN instructions, in order.
+    """
+
+    load: list[Instruction] = field(default_factory=list)
+    compute: list[Instruction] = field(default_factory=list)
+    drain: list[Instruction] = field(default_factory=list)
     weights: list[NDArray[np.int8]] = field(default_factory=list)
     weight_lines: int = 0
+    weight_addresses: dict[bytes, int] = field(default_factory=dict)
     channels: list[NDArray[np.uint32]] = field(default_factory=list)
     channel_count: int = 0
-    written: dict[str, int] = field(default_factory=dict)
-    """DRAIN instructions after which each tensor is complete."""
+    channel_addresses: dict[bytes, int] = field(default_factory=dict)
+    written: dict[str, list[tuple[int, Lines]]] = field(default_factory=dict)
 
     def add_weights(self, lines: NDArray[np.int8]) -> int:
-        """Append weight lines and return the address of the first."""
-        address = self.weight_lines
-        self.weights.append(lines)
-        self.weight_lines += len(lines)
-        return address
+        """Return the address of the first of these weight lines; equal ones are stored once."""
+        key = lines.tobytes()
+        if key not in self.weight_addresses:
+            self.weight_addresses[key] = self.weight_lines
+            self.weights.append(lines)
+            self.weight_lines += len(lines)
+        return self.weight_addresses[key]
+
+    def add_channels(self, words: NDArray[np.uint32]) -> int:
+        """Return the number of the first of these channels; equal ones are stored once."""
+        key = words.tobytes()
+        if key not in self.channel_addresses:
+            self.channel_addresses[key] = self.channel_count
+            self.channels.append(words)
+            self.channel_count += len(words) // isa.words(isa.Channel)
+        return self.channel_addresses[key]
+
+    def ready(self, tensor: str, lines: Lines) -> int:
+        """Return after how many DRAIN instructions these lines of a tensor are there."""
+        return next((count for count, each in reversed(self.written.get(tensor, [])) if each.meets(lines)), 0)
 
 
-def chunks(height: int, width: int, limit: int) -> Iterator[tuple[int, int, int, int]]:
-    """Cut an image into pieces of at most ``limit`` pixels, contiguous in memory: (y, x, rows, columns)."""
+def chunks(height: int, width: int, limit: int) -> Iterator[Chunk]:
+    """Cut a grid into pieces of at most ``limit`` pixels."""
     if width > limit:
         for y in range(height):
             for x in range(0, width, limit):
-                yield y, x, 1, min(limit, width - x)
+                yield Chunk(y, x, 1, min(limit, width - x))
         return
     rows = limit // width
     for y in range(0, height, rows):
-        yield y, 0, min(rows, height - y), width
+        yield Chunk(y, 0, min(rows, height - y), width)
 
 
-def matmul_tiles(weights: NDArray[np.int8], config: Config) -> NDArray[np.int8]:
-    """Return the weight lines for one tile of output channels: (blocks * taps * rows, banks).
-
-    ``weights``: (out <= columns, in, taps_y, taps_x).
-    """
-    out, channels, taps_y, taps_x = weights.shape
-    blocks = -(-channels // config.rows)
-    padded = np.zeros((config.banks, blocks * config.rows, taps_y, taps_x), np.int8)
-    padded[:out, :channels] = weights
-    lines = padded.reshape(config.banks, blocks, config.rows, taps_y, taps_x).transpose(1, 3, 4, 2, 0)
-    return np.ascontiguousarray(lines.reshape(-1, config.banks))
-
-
-def emit(operation: Operation, places: dict[str, Placement], config: Config, code: Code) -> None:
+def emit(operation: Operation, layer: str, places: Mapping[str, Placement], config: Config, code: Code) -> None:
     """Append one operation to the programs.
 
-    Each chunk of pixels and tile of output channels is one COMPUTE and one DRAIN instruction on alternating accumulator
-    halves. A COMPUTE waits for the DRAIN that last used its half and for those that wrote its input; a DRAIN waits
-    for its COMPUTE, and thereby for every earlier reader of the lines it overwrites.
+    Each chunk of pixels and unit of channels is one COMPUTE for each pass and one DRAIN instruction, on alternating
+    accumulator halves. A COMPUTE waits for the DRAIN that last used its half and for those that wrote lines it reads; a
+    DRAIN waits for its COMPUTE, and thereby for every earlier reader of the lines it overwrites.
 
     Raises
     ------
     DoesNotFit
-        If a size of the layer exceeds a field of the instructions.
+        If a size of the layer exceeds the instructions.
     """
-    channel = code.channel_count
-    parameters = channel_words(operation, config)
-    code.channels.append(parameters)
-    code.channel_count += len(parameters) // isa.words(isa.Channel)
+    loads = [[_loads(each, config, code) for each in unit.passes] for unit in operation.units]
+    channels = [code.add_channels(channel_words(unit, layer, config)) for unit in operation.units]
+    shapes = {name: place.shape for name, place in places.items()}
+    written: list[tuple[int, Lines]] = []
 
-    _, height, width = operation.in_shape
-    out_channels, out_height, out_width = operation.out_shape
-    source = places[operation.sources[0]].base
-    output = places[operation.output].base
-    plane = out_height * out_width
-    second = places[operation.sources[-1]].base - source
-    ready = max(code.written.get(name, 0) for name in operation.sources)
-    lanes_per_word = config.rows // config.lanes
+    for chunk in chunks(*operation.grid, min(config.acc_words, MOST_PIXELS)):
+        for unit, unit_loads, channel in zip(operation.units, loads, channels, strict=True):
+            half, free = len(code.drain) % 2, max(0, len(code.drain) - 1)
+            for each, pass_loads in zip(unit.passes, unit_loads, strict=True):
+                code.load.extend((layer, dict(load)) for load in pass_loads)
+                fields = {
+                    "wait": max(free, *(code.ready(name, lines) for name, lines in reads(each, chunk, shapes))),
+                    "last": 0,
+                    "op": int(each.op),
+                    "clear": int(each is unit.passes[0]),
+                    "half": half,
+                    "pixels_y": chunk.rows - 1,
+                    "pixels_x": chunk.columns - 1,
+                }
+                code.compute.append((layer, fields | _walk(each, chunk, layer, places)))
+            fields = {"wait": len(code.compute), "last": 0, "mark": 0, "half": half, "channel": channel}
+            code.drain.append((layer, fields | _target(operation, unit, chunk, places[operation.output], config)))
+            written.append((len(code.drain), writes(operation, unit, chunk, config)))
+    code.written.setdefault(operation.output, []).extend(written)
 
-    def window(y: int, x: int, rows: int, columns: int) -> dict[str, int]:
-        top = operation.origin[0] + y * operation.strides[0]
-        left = operation.origin[1] + x * operation.strides[1]
-        elementwise = len(operation.sources) > 1
-        return {
-            "pad": operation.pad,
-            "base": (source + top * width + left) % (1 << 16),
-            "taps_y": operation.kernel[0] - 1,
-            "taps_x": operation.kernel[1] - 1,
-            "pixels_y": rows - 1,
-            "pixels_x": columns - 1,
-            "tap_y_stride": (second if elementwise else operation.dilations[0] * width) % (1 << 16),
-            "tap_x_stride": operation.dilations[1],
-            "pixel_y_stride": operation.strides[0] * width,
-            "pixel_x_stride": operation.strides[1],
-            "y": top,
-            "x": left,
-            "tap_y": 0 if elementwise else operation.dilations[0],
-            "tap_x": operation.dilations[1],
-            "pixel_y": operation.strides[0],
-            "pixel_x": operation.strides[1],
-            "height": height - 1,
-            "width": width - 1,
-            "factor_a": operation.factors[0],
-            "factor_b": operation.factors[1],
-        }
 
-    def compute(half: int, clear: bool, wait: int, **fields: int) -> None:
-        code.compute.append(
-            {"wait": wait, "last": 0, "op": int(operation.op), "clear": int(clear), "half": half} | fields
+def _target(operation: Operation, unit: Unit, chunk: Chunk, place: Placement, config: Config) -> dict[str, int]:
+    """Return the fields of a DRAIN that say what it writes, and where."""
+    plane = place.shape[1] * place.shape[2]
+    word, first = divmod(unit.first, config.rows)
+    return {
+        "pixels": chunk.rows * chunk.columns - 1,
+        "groups": -(-unit.count // config.lanes) - 1,
+        "first": first // config.lanes,
+        "base": place.base + word * plane + operation.target.at(chunk.y, chunk.x),
+        "stride": plane,
+        "columns": chunk.columns - 1,
+        "pixel_stride": operation.target.pixel,
+        "row_stride": operation.target.row,
+        "zero_point": operation.zero_point,
+        "low": operation.low,
+        "high": operation.high,
+        "table": operation.table,
+    }
+
+
+def _loads(each: Pass, config: Config, code: Code) -> list[dict[str, int]]:
+    """Return the LOAD instructions of a pass, one for each run of its tiles in weight memory."""
+    vector = int(each.op is isa.Op.DEPTHWISE)
+    size = 1 if vector else config.rows
+    runs: list[dict[str, int]] = []
+    for lines in each.lines:
+        address = code.add_weights(lines)
+        tiles = len(lines) // size
+        if runs and address == runs[-1]["address"] + (runs[-1]["tiles"] + 1) * size:
+            runs[-1]["tiles"] += tiles
+        else:
+            runs.append({"last": 0, "vector": vector, "tiles": tiles - 1, "address": address})
+    return runs
+
+
+def _walk(each: Pass, chunk: Chunk, layer: str, places: Mapping[str, Placement]) -> dict[str, int]:
+    """Return the fields of a COMPUTE that say which words it reads, for a chunk of pixels."""
+    walk = shifted(each.walk, chunk.y, chunk.x)
+    base = places[walk.tensor].base
+    taps, strides = walk.taps, walk.tap_strides
+    factor = 0
+    if each.other is not None and each.op is isa.Op.PRODUCT:
+        factor = places[each.other].base + each.other_start + chunk.y
+    elif each.other is not None:
+        strides = (places[each.other].base - base, 0)
+    return {
+        "base": (base + walk.pixels.start) % (1 << 16),
+        "blocks": walk.blocks - 1,
+        "block_stride": walk.block_stride % (1 << 16),
+        "taps_y": taps[0] - 1,
+        "taps_x": taps[1] - 1,
+        "tap_y_stride": strides[0] % (1 << 16),
+        "tap_x_stride": strides[1] % (1 << 16),
+        "pixel_y_stride": walk.pixels.row % (1 << 16),
+        "pixel_x_stride": walk.pixels.pixel % (1 << 16),
+        "factor_a": each.factors[0],
+        "factor_b": each.factors[1],
+        "factor": factor,
+        **_places(walk, each.pad, chunk, layer),
+    }
+
+
+def _places(walk: Walk, pad: int, chunk: Chunk, layer: str) -> dict[str, int]:
+    """Return the fields that say which words are outside of the image."""
+    frame = walk.frame or Frame((0, 0), (0, 0), (0, 0), (1, 1), pad)
+    y = _axis(frame, 0, chunk.rows, walk.taps[0], layer)
+    x = _axis(frame, 1, chunk.columns, walk.taps[1], layer)
+    return {
+        "pad": frame.pad,
+        **dict(zip(("y", "pixel_y", "tap_y", "height"), y, strict=True)),
+        **dict(zip(("x", "pixel_x", "tap_x", "width"), x, strict=True)),
+    }
+
+
+def _axis(frame: Frame, axis: int, pixels: int, taps: int, layer: str) -> tuple[int, int, int, int]:
+    """Return along one axis the first place, the steps of pixels and taps, and the last place inside.
+
+    Only places near the border matter, so an image can be larger than the places an instruction counts.
+    """
+    first, last = frame.origin[axis], frame.size[axis] - 1
+    end = first + (pixels - 1) * frame.pixel[axis] + (taps - 1) * frame.tap[axis]
+    if first >= 0 and end <= last:
+        return 0, 0, 0, 0
+    if end < 0 or first > last:
+        return -1, 0, 0, 0
+    beyond = max(0, first)
+    first, last, end = first - beyond, last - beyond, end - beyond
+    if first < -LAST_PLACE or end > LAST_PLACE:
+        raise DoesNotFit(
+            f"{layer}: a window over {frame.size[axis]} pixels reaches {end - first + 1} pixels in one instruction, "
+            f"expected at most {LAST_PLACE}; use smaller strides or a smaller image"
         )
-
-    def drain(half: int, offset: int, first_channel: int, count: int, pixels: int) -> None:
-        lane_group = first_channel // config.lanes
-        word, first = divmod(lane_group, lanes_per_word)
-        shared = operation.weights is None
-        code.drain.append(
-            {
-                "wait": len(code.compute),
-                "last": 0,
-                "mark": 0,
-                "half": half,
-                "pixels": pixels - 1,
-                "groups": -(-count // config.lanes) - 1,
-                "first": first,
-                "base": output + word * plane + offset,
-                "stride": plane,
-                "channel": channel + (0 if shared else first_channel),
-                "zero_point": operation.zero_point,
-                "low": operation.low,
-                "high": operation.high,
-            }
-        )
-
-    def free_half() -> tuple[int, int]:
-        """Return the half to use next and the DRAIN count after which it is free."""
-        return len(code.drain) % 2, max(0, len(code.drain) - 1)
-
-    def each_chunk(work: Callable[[dict[str, int], int, int], None]) -> None:
-        for y, x, rows, columns in chunks(out_height, out_width, config.acc_words):
-            work(window(y, x, rows, columns), y * out_width + x, rows * columns)
-
-    if operation.op is isa.Op.MATMUL:
-        assert operation.weights is not None
-        tiles = []
-        for first in range(0, out_channels, config.columns):
-            weights = operation.weights[first : first + config.columns]
-            # The array multiplies by -127..127; what is left of -128 is added in a second pass.
-            bounded = np.maximum(weights, -127)
-            parts = [bounded] if (bounded == weights).all() else [bounded, weights - bounded]
-            addresses = [code.add_weights(matmul_tiles(part, config)) for part in parts]
-            tiles.append((first, len(weights), addresses))
-        blocks = -(-operation.in_shape[0] // config.rows)
-        steps = blocks * operation.kernel[0] * operation.kernel[1]
-
-        def matmul(fields: dict[str, int], offset: int, pixels: int) -> None:
-            for first, count, addresses in tiles:
-                half, free = free_half()
-                for number, address in enumerate(addresses):
-                    code.load.append({"last": 0, "vector": 0, "tiles": steps - 1, "address": address})
-                    loops = {"blocks": blocks - 1, "block_stride": height * width}
-                    compute(half, number == 0, max(free, ready), **fields, **loops)
-                drain(half, offset, first, count, pixels)
-
-        each_chunk(matmul)
-    else:
-        steps = operation.kernel[0] * operation.kernel[1]
-        block_addresses = []
-        if operation.weights is not None:
-            for first in range(0, out_channels, config.rows):
-                lines = np.zeros((steps, config.banks), np.int8)
-                weights = operation.weights[first : first + config.rows].reshape(-1, steps)
-                lines[:, : len(weights)] = weights.T
-                block_addresses.append(code.add_weights(lines))
-
-        def lanes(fields: dict[str, int], offset: int, pixels: int) -> None:
-            for block, first in enumerate(range(0, out_channels, config.rows)):
-                half, free = free_half()
-                if block_addresses:
-                    address = block_addresses[block]
-                    code.load.append({"last": 0, "vector": 1, "tiles": steps - 1, "address": address})
-                base = (fields["base"] + block * height * width) % (1 << 16)
-                loops = {"blocks": 0, "block_stride": 0, "base": base}
-                compute(half, True, max(free, ready), **(fields | loops))
-                drain(half, offset, first, min(config.rows, out_channels - first), pixels)
-
-        each_chunk(lanes)
-
-    code.drain[-1]["mark"] = 1
-    code.written[operation.output] = len(code.drain)
+    return first, frame.pixel[axis], frame.tap[axis], min(last, LAST_PLACE)
 
 
-def assemble(operation: str, layout: type, instructions: list[dict[str, int]]) -> NDArray[np.uint32]:
-    """Return a program as words, its last instruction marked.
+def channel_words(unit: Unit, layer: str, config: Config) -> NDArray[np.uint32]:
+    """Return the channel parameters of a unit, padded to whole groups of lanes.
+
+    Raises
+    ------
+    DoesNotFit
+        If a bias does not fit in 32 bits.
+    """
+    if np.abs(unit.bias).max(initial=0) >= 1 << 31:
+        raise DoesNotFit(f"{layer}: the bias with the zero point exceeds 32 bits")
+    mantissa, shift = number.split_multiplier(unit.multiplier)
+    words = [
+        isa.to_words(isa.Channel, bias=int(b), mantissa=int(m), shift=int(s))
+        for b, m, s in zip(unit.bias, mantissa, shift, strict=True)
+    ]
+    size = config.banks if len(words) == 1 else -(-len(words) // config.lanes) * config.lanes
+    return np.concatenate([*words, *[words[-1]] * (size - len(words))])
+
+
+def assemble(layout: type, instructions: list[Instruction]) -> NDArray[np.uint32]:
+    """Return a program as words, its last instruction marked. A LOAD program may be empty: then it brings a word.
 
     Raises
     ------
@@ -208,13 +237,12 @@ def assemble(operation: str, layout: type, instructions: list[dict[str, int]]) -
         If a value exceeds its field.
     """
     if not instructions:
-        instructions = [dict.fromkeys(isa.from_words(layout, np.zeros(isa.words(layout), np.uint32)), 0)]
-        if layout is isa.Load:
-            instructions[0]["vector"] = 1
-    instructions[-1]["last"] = 1
-    try:
-        return np.concatenate([isa.to_words(layout, **instruction) for instruction in instructions])
-    except ValueError as error:
-        raise DoesNotFit(
-            f"{operation}: {error}; this size is beyond the instruction set, use a smaller model"
-        ) from None
+        instructions = [("", {"last": 1, "vector": 1, "tiles": 0, "address": 0})]
+    instructions[-1][1]["last"] = 1
+    words = []
+    for layer, fields in instructions:
+        try:
+            words.append(isa.to_words(layout, **fields))
+        except ValueError as error:
+            raise DoesNotFit(f"{layer}: {error}; this size is beyond the instruction set") from None
+    return np.concatenate(words)

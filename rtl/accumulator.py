@@ -1,8 +1,9 @@
 """The accumulators: one bank of int32 a column, in two halves."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from .beat import Beat
 from .spec.config import Config
@@ -16,13 +17,13 @@ class Accumulators(wiring.Component):
     before it. Beats on the same pixel must be `DISTANCE` cycles apart. ``retire`` ends an instruction whose last
     beat is in the memory of the last bank from the next cycle on, `latency` cycles after the beat.
 
-    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of all banks; ``o`` follows `READ_LATENCY` cycles
-    later. The two units never work on the same half at a time: their tokens see to that.
+    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of ``lanes`` banks, from ``i_group * lanes`` on; ``o``
+    follows `read_latency` cycles later. What it asks for moves from pair to pair, and so does the answer. The two
+    units never work on the same half at a time: their tokens see to that.
     """
 
     LEAD = 2
     DISTANCE = 4
-    READ_LATENCY = 2
 
     def __init__(self, config: Config):
         self._config = config
@@ -34,9 +35,15 @@ class Accumulators(wiring.Component):
                 "retire": Out(1),
                 "i_half": In(1),
                 "i_pixel": In(10),
-                "o": Out(ACCUM).array(config.banks),
+                "i_group": In(ceil_log2(config.banks)),
+                "o": Out(ACCUM).array(config.lanes),
             }
         )
+
+    @staticmethod
+    def read_latency(config: Config) -> int:
+        """Cycles from a pixel asked for to its accumulators: memory, register, and the way along the pairs."""
+        return 2 + (config.banks + 1) // 2
 
     @staticmethod
     def latency(config: Config) -> int:
@@ -52,26 +59,33 @@ class Accumulators(wiring.Component):
             m.d.sync += register.eq(signal)
             return register
 
-        half_read = later("half_read", self.i_half)
-        half_read = later("half_out", half_read)
-
-        beat = self.i_beat
-        for bank, out in enumerate(self.o):
-            if bank and bank % 2 == 0:
-                beat = later(f"beat_{bank}", beat)
+        beat, half, pixel, group = self.i_beat, self.i_half, self.i_pixel, self.i_group
+        collected = [Const(0, ACCUM)] * config.lanes
+        for bank in range(config.banks):
+            if bank % 2 == 0:
+                if bank:
+                    beat = later(f"beat_{bank}", beat)
+                    half, pixel = later(f"half_{bank}", half), later(f"pixel_{bank}", pixel)
+                    group = later(f"group_{bank}", group)
+                half_read = later(f"half_read_{bank}", later(f"half_asked_{bank}", half))
+                group_read = later(f"group_read_{bank}", later(f"group_asked_{bank}", group))
+                passed, collected = collected, []
+                for lane, value in enumerate(passed):
+                    collected.append(Signal(ACCUM, name=f"collected_{bank}_{lane}", reset_less=True))
+                    m.d.sync += collected[lane].eq(value)
             reading = later(f"reading_{bank}", beat)
             adding = later(f"adding_{bank}", reading)
             writing = later(f"writing_{bank}", adding)
 
             outputs = []
-            for half in range(2):
+            for side in range(2):
                 cells = memory.Memory(shape=ACCUM, depth=config.acc_words, init=[])
-                m.submodules[f"bank_{bank}_half_{half}"] = cells
+                m.submodules[f"bank_{bank}_half_{side}"] = cells
                 read = cells.read_port()
-                mine = beat.valid & (beat.half == half)
+                mine = beat.valid & (beat.half == side)
                 m.d.comb += read.en.eq(1)
-                m.d.comb += read.addr.eq(Mux(mine, beat.pixel, self.i_pixel))
-                data = Signal(ACCUM, name=f"data_{bank}_{half}", reset_less=True)
+                m.d.comb += read.addr.eq(Mux(mine, beat.pixel, pixel))
+                data = Signal(ACCUM, name=f"data_{bank}_{side}", reset_less=True)
                 m.d.sync += data.eq(read.data)
                 outputs.append((cells, data))
 
@@ -88,13 +102,16 @@ class Accumulators(wiring.Component):
             with m.Else():
                 m.d.sync += new.eq(old + value)
 
-            for half, (cells, _) in enumerate(outputs):
+            for side, (cells, _) in enumerate(outputs):
                 write = cells.write_port()
                 m.d.comb += write.addr.eq(writing.pixel)
                 m.d.comb += write.data.eq(new)
-                m.d.comb += write.en.eq(writing.valid & (writing.half == half))
-            m.d.comb += out.eq(Mux(half_read, outputs[1][1], outputs[0][1]))
+                m.d.comb += write.en.eq(writing.valid & (writing.half == side))
+            with m.If(group_read == bank // config.lanes):
+                m.d.sync += collected[bank % config.lanes].eq(Mux(half_read, outputs[1][1], outputs[0][1]))
 
+        for out, value in zip(self.o, collected, strict=True):
+            m.d.comb += out.eq(value)
         m.d.comb += self.retire.eq(writing.valid & writing.last)
 
         return m

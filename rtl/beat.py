@@ -11,6 +11,8 @@ class Beat(data.Struct):
     ``first`` begins a step (new weights or factor); ``clear`` overwrites the accumulator; ``last`` ends an
     instruction. ``outside`` makes every channel read as ``pad``. With ``vector`` the word goes through the vector
     lanes: ``own`` takes the weight of each lane, else ``factor``; ``maximum`` keeps the maximum instead of the sum.
+    With ``product`` a beat that is ``first`` is not ``valid``: its word, plus ``factor``, becomes the factor of the
+    lanes; the words of the others are multiplied less ``pad``.
     """
 
     valid: 1
@@ -24,4 +26,5 @@ class Beat(data.Struct):
     vector: 1
     own: 1
     maximum: 1
+    product: 1
     factor: FACTOR

@@ -3,6 +3,7 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from .accumulator import Accumulators
 from .beat import Beat
@@ -16,8 +17,9 @@ from .vector import VectorLanes
 class Compute(wiring.Component):
     """Array and vector lanes side by side in front of the accumulators.
 
-    ``i_act`` and ``i_weight`` come `HostMemory.LATENCY` cycles after ``i_beat``, ``i_load`` and ``i_vector_load``, as
-    the memories deliver them. A beat retires its instruction `latency` cycles after it came.
+    ``i_act[0]`` and ``i_weight[0]`` come `HostMemory.LATENCY` cycles after ``i_beat``, ``i_load`` and
+    ``i_vector_load``, and each pair of the others one cycle after the pair before it, as the memories deliver them. A
+    beat retires its instruction `latency` cycles after it came. Accumulators are read as `Accumulators` says.
     """
 
     def __init__(self, config: Config):
@@ -32,7 +34,8 @@ class Compute(wiring.Component):
                 "retire": Out(1),
                 "i_half": In(1),
                 "i_pixel": In(10),
-                "o": Out(ACCUM).array(config.banks),
+                "i_group": In(ceil_log2(config.banks)),
+                "o": Out(ACCUM).array(config.lanes),
             }
         )
 
@@ -79,8 +82,11 @@ class Compute(wiring.Component):
         vector_load = stages("vector_load", self.i_vector_load, self.operand_delay())[-1]
 
         act = [Signal(ACT, name=f"act_{row}", reset_less=True) for row in range(config.rows)]
-        for padded, word in zip(act, self.i_act, strict=True):
-            m.d.sync += padded.eq(Mux(arrived.outside, arrived.pad, word))
+        outside, pad = arrived.outside, arrived.pad
+        for row, (padded, word) in enumerate(zip(act, self.i_act, strict=True)):
+            if row and row % 2 == 0:
+                outside, pad = stages(f"outside_{row}", outside, 1)[-1], stages(f"pad_{row}", pad, 1)[-1]
+            m.d.sync += padded.eq(Mux(outside, pad, word))
         weight = [Signal(WEIGHT, name=f"weight_{bank}", reset_less=True) for bank in range(config.banks)]
         for register, word in zip(weight, self.i_weight, strict=True):
             m.d.sync += register.eq(word)
@@ -112,6 +118,7 @@ class Compute(wiring.Component):
         m.d.comb += self.retire.eq(accumulators.retire)
         m.d.comb += accumulators.i_half.eq(self.i_half)
         m.d.comb += accumulators.i_pixel.eq(self.i_pixel)
+        m.d.comb += accumulators.i_group.eq(self.i_group)
         for out, value in zip(self.o, accumulators.o, strict=True):
             m.d.comb += out.eq(value)
 

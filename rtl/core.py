@@ -1,6 +1,6 @@
 """The inference core: memories, three units, registers, behind one bus."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from .memory import HostMemory
 from .sequencer import Sequencer
 from .spec import isa
 from .spec.config import Config
-from .spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
+from .spec.registers import ADDRESS_BITS, MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
 
 
 class Core(wiring.Component):
@@ -22,8 +22,6 @@ class Core(wiring.Component):
     waits until STATUS is 0. Memories answer only while the core is idle; accesses in between are lost, reads give
     undefined data. A run begins with the cycle after the write; CYCLES counts from there to the end of the last unit.
     """
-
-    READ_LATENCY = 1 + HostMemory.HOST_LATENCY + 1
 
     def __init__(self, config: Config, *, clock_hz: int, build_identity: int):
         self._config = config
@@ -36,13 +34,28 @@ class Core(wiring.Component):
         config = self._config
 
         # Units and memories.
-        m.submodules.act = act = HostMemory(columns=config.rows, width=8, depth=config.act_words, writable=True)
-        m.submodules.weight = weight = HostMemory(
-            columns=(config.banks + 3) // 4, width=32, depth=config.weight_words, writable=False
-        )
-        m.submodules.channel = channel = HostMemory(
-            columns=isa.words(isa.Channel), width=32, depth=config.channel_words, writable=False
-        )
+        lanes = config.lanes
+        memories = {
+            Region.ACT: dict(columns=config.rows, width=8, depth=config.act_words, hop=2, group=lanes),
+            Region.WEIGHT: dict(columns=config.banks, width=8, depth=config.weight_words, hop=2),
+            Region.CHANNEL: dict(
+                columns=lanes * isa.words(isa.Channel),
+                width=32,
+                depth=config.channel_words // lanes,
+                hop=lanes * isa.words(isa.Channel),
+            ),
+        }
+        read_latency = max(HostMemory.host_latency(sizes["columns"], sizes["hop"]) for sizes in memories.values())
+        act, weight, channel = (HostMemory(**sizes) for sizes in memories.values())
+        m.submodules.act = act
+        m.submodules.weight = weight
+        m.submodules.channel = channel
+        tables = []
+        for lane in range(lanes):
+            m.submodules[f"table_{lane}"] = table = HostMemory(
+                columns=1, width=32, depth=config.tables * isa.TABLE_BYTES // 4, hop=1
+            )
+            tables.append(table)
         m.submodules.loader = loader = Loader(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.compute = compute = Compute(config)
@@ -54,7 +67,7 @@ class Core(wiring.Component):
             ("compute", isa.Compute, sequencer),
             ("drain", isa.Drain, drain),
         ):
-            programs[name] = program = HostMemory(columns=1, width=32, depth=config.program_words, writable=False)
+            programs[name] = program = HostMemory(columns=1, width=32, depth=config.program_words, hop=1)
             fetches[name] = fetch = Fetch(config, layout)
             m.submodules[f"{name}_program"] = program
             m.submodules[f"{name}_fetch"] = fetch
@@ -70,20 +83,26 @@ class Core(wiring.Component):
         m.d.comb += compute.i_beat.eq(sequencer.o_beat)
         m.d.comb += compute.i_load.eq(loader.o_load)
         m.d.comb += compute.i_vector_load.eq(loader.o_vector_load)
-        weights = Cat(weight.o_read)
-        for bank, byte in enumerate(compute.i_weight):
-            m.d.comb += byte.eq(weights[8 * bank : 8 * bank + 8])
+        for byte, read in zip(compute.i_weight, weight.o_read, strict=True):
+            m.d.comb += byte.eq(read)
         for word, read in zip(compute.i_act, act.o_read, strict=True):
             m.d.comb += word.eq(read)
 
         # DRAIN.
         m.d.comb += compute.i_half.eq(drain.o_half)
         m.d.comb += compute.i_pixel.eq(drain.o_pixel)
+        m.d.comb += compute.i_group.eq(drain.o_group)
         for acc, value in zip(drain.i_acc, compute.o, strict=True):
             m.d.comb += acc.eq(value)
         m.d.comb += channel.i_read_address.eq(drain.o_channel_address)
-        m.d.comb += drain.i_channel.eq(Cat(channel.o_read))
+        for lane, parameters in enumerate(drain.i_channel):
+            first = lane * isa.words(isa.Channel)
+            m.d.comb += parameters.eq(Cat(channel.o_read[first + word] for word in range(isa.words(isa.Channel))))
+        for table, address, word in zip(tables, drain.o_table_address, drain.i_table, strict=True):
+            m.d.comb += table.i_read_address.eq(address)
+            m.d.comb += word.eq(table.o_read[0])
         m.d.comb += act.i_write_address.eq(drain.o_address)
+        m.d.comb += act.i_write_group.eq(drain.o_place)
         m.d.comb += act.i_write.eq(drain.o_write)
         for cell, value in zip(act.i_write_data, drain.o_data, strict=True):
             m.d.comb += cell.eq(value)
@@ -133,7 +152,7 @@ class Core(wiring.Component):
         m.d.sync += write.eq(self.bus.w_en)
         region = address[REGION_SHIFT:]
         offset = address[:REGION_SHIFT]
-        answers = [Const(0, 32)] * 8
+        answers = [Const(0, 32)] * (1 << ADDRESS_BITS - REGION_SHIFT)
         for place, owned in (
             (Region.ACT, act),
             (Region.WEIGHT, weight),
@@ -141,6 +160,7 @@ class Core(wiring.Component):
             (Region.LOAD, programs["load"]),
             (Region.COMPUTE, programs["compute"]),
             (Region.DRAIN, programs["drain"]),
+            *((Region.TABLE, table) for table in tables),
         ):
             m.d.comb += owned.i_busy.eq(self.busy)
             m.d.comb += owned.i_host_address.eq(offset)
@@ -167,6 +187,7 @@ class Core(wiring.Component):
             Register.ACC_WORDS: config.acc_words,
             Register.CHANNEL_WORDS: config.channel_words,
             Register.PROGRAM_WORDS: config.program_words,
+            Register.TABLES: config.tables,
             Register.CLOCK_HZ: self._clock_hz,
             Register.RUN: run,
             Register.STATUS: self.busy,
@@ -188,9 +209,10 @@ class Core(wiring.Component):
             m.d.sync += run.eq(written)
             m.d.sync += self.busy.eq(1)
 
-        arriving = Signal(self.READ_LATENCY)
+        # One register before the memories, one behind them.
+        arriving = Signal(1 + read_latency + 1)
         m.d.sync += arriving.eq(Cat(self.bus.r_en, arriving))
         m.d.comb += self.bus.r_valid.eq(arriving[-1])
-        m.d.sync += self.bus.r_data.eq(Array(answers)[Mux(region < 8, region, 0)])
+        m.d.sync += self.bus.r_data.eq(Array(answers)[region])
 
         return m

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .multiplier import Multiplier
 from .spec.config import Config
 from .spec.formats import ACT, WEIGHT, column_sum
 
@@ -17,12 +18,13 @@ class PEPair(wiring.Component):
     Activations and ``swap`` move right, one cycle a pair. Weights move down one row a cycle and ``load`` down one row
     every two cycles, so that of the words of a tile, entered at the top in a row, row ``n`` keeps the n-th. ``swap``
     comes with an activation and makes the kept weights the ones in use, from that activation on. Sums appear `LATENCY`
-    cycles after the activation. There is no flow control.
+    cycles after the activation. There is no flow control. ``cell``: row and column pair, for the platform's placement.
     """
 
-    LATENCY = 4
+    LATENCY = 5
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, *, cell: tuple[int, int]):
+        self._cell = cell
         total = column_sum(config.rows)
         super().__init__(
             {
@@ -57,18 +59,19 @@ class PEPair(wiring.Component):
             m.d.sync += kept.eq((self.i_weight[1] << 10) + self.i_weight[0])
             m.d.sync += kept_high.eq(self.i_weight[1][:5])
 
-        act = Signal(ACT, reset_less=True)
         weights = Signal(signed(18), reset_less=True)
         high = Signal(5, reset_less=True)
-        m.d.sync += act.eq(self.i_act)
         with m.If(self.i_swap):
             m.d.sync += weights.eq(kept)
             m.d.sync += high.eq(kept_high)
 
-        product = Signal(signed(26), reset_less=True)
-        overlap = Signal(5, reset_less=True)
-        m.d.sync += product.eq(weights * act)
-        m.d.sync += overlap.eq(high * act[:5])
+        m.submodules.multiplier = multiplier = Multiplier(ACT, signed(18), signed(26), cell=self._cell)
+        m.d.comb += multiplier.a.eq(self.o_act)
+        m.d.comb += multiplier.b.eq(weights)
+        product = multiplier.o
+        early_overlap, overlap = Signal(5, reset_less=True), Signal(5, reset_less=True)
+        m.d.sync += early_overlap.eq(high * self.o_act[:5])
+        m.d.sync += overlap.eq(early_overlap)
 
         low_product = Signal(signed(15), reset_less=True)
         high_product = Signal(signed(16), reset_less=True)

@@ -29,15 +29,13 @@ class Requantizer(wiring.Component):
     bits, the result is rounded to an integer, each half to even (design: ``docs/number-semantics.md``). One accumulator
     a cycle; the output appears `LATENCY` cycles later; no flow control.
 
-    ``i_channel``, ``i_zero_point``, ``i_low`` and ``i_high`` are taken when ``i_first`` comes with an accumulator, for
-    it and all that follow. They must stand still for `LATENCY` cycles from then on: each stage takes them as the first
-    accumulator comes by.
+    ``i_channel`` comes with each accumulator; ``i_zero_point``, ``i_low`` and ``i_high`` come `CLAMP` cycles later.
     """
 
     LATENCY = 14
+    CLAMP = 12
 
     i_acc: In(ACCUM)
-    i_first: In(1)
     i_channel: In(Channel)
     i_zero_point: In(ACT)
     i_low: In(ACT)
@@ -46,19 +44,6 @@ class Requantizer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-
-        first = [self.i_first]
-        for stage in range(self.LATENCY - 1):
-            later = Signal(name=f"first_{stage}")
-            m.d.sync += later.eq(first[-1])
-            first.append(later)
-
-        def taken(name, source, stage):
-            """Return ``source`` as seen by the accumulator that is in the registers of ``stage``."""
-            kept = Signal(source.shape(), name=name, reset_less=True)
-            with m.If(first[stage]):
-                m.d.sync += kept.eq(source)
-            return kept
 
         def piped(name, signal, stages):
             for stage in range(stages):
@@ -70,7 +55,7 @@ class Requantizer(wiring.Component):
         # Stages 0 and 1: add the bias.
         acc = piped("acc", self.i_acc, 1)
         total = Signal(ACCUM, reset_less=True)
-        m.d.sync += total.eq(acc + taken("bias", self.i_channel.bias, 0))
+        m.d.sync += total.eq(acc + piped("bias", self.i_channel.bias, 1))
 
         # Stage 2: sign and magnitude.
         negative = Signal(reset_less=True)
@@ -97,7 +82,7 @@ class Requantizer(wiring.Component):
         m.d.sync += carried.eq(exponent - rounded[MANTISSA])
 
         # Stages 7 and 8: the product with the mantissa, from four half products.
-        mantissa = taken("mantissa", self.i_channel.mantissa, 6)
+        mantissa = piped("mantissa", self.i_channel.mantissa, 7)
         halves = []
         for name, a, b in (("ll", 0, 0), ("lh", 0, HALF), ("hl", HALF, 0), ("hh", HALF, HALF)):
             half = Signal(2 * HALF, name=f"product_{name}", reset_less=True)
@@ -117,7 +102,7 @@ class Requantizer(wiring.Component):
             m.d.sync += scaled.eq(product[23:47] + (product[22] & (product[:22].any() | product[23])))
 
         # Stages 9 and 10: by how much to shift right beyond 16 places (256 and more saturate), and the significand.
-        shift = taken("shift", self.i_channel.shift, 8)
+        shift = piped("shift", self.i_channel.shift, 9)
         places = Signal(signed(9), reset_less=True)
         m.d.sync += places.eq(shift + piped("carried", carried, 2) - (31 + 16))
         distance = Signal(signed(9), reset_less=True)
@@ -149,9 +134,9 @@ class Requantizer(wiring.Component):
         m.d.sync += result.eq(Mux(piped("negative", negative, 9), -bounded, bounded))
 
         # Stage 13: zero point and clamp.
-        zero_point = taken("zero_point", self.i_zero_point, 12)
-        low = taken("low", self.i_low, 12)
-        high = taken("high", self.i_high, 12)
+        zero_point = piped("zero_point", self.i_zero_point, 1)
+        low = piped("low", self.i_low, 1)
+        high = piped("high", self.i_high, 1)
         moved = Signal(signed(11))
         m.d.comb += moved.eq(result + zero_point)
         with m.If(moved < low):

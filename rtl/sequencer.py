@@ -16,9 +16,10 @@ class Sequencer(wiring.Component):
 
     An instruction is taken when ``i_drained`` has reached its ``wait`` and, if it changes between array and vector
     lanes, nothing is under way any more (``i_retired`` tells); its first beat comes two cycles later at the
-    earliest. The first beat of a step waits for a weight tile (``tile_ready``; ``take`` uses it up) where the
-    operation needs one, and for `Accumulators.DISTANCE` cycles since the first beat of the step before. ``o_beat``
-    and ``o_address`` are registered.
+    earliest. The first pixel of a step waits for a weight tile (``tile_ready``; ``take`` uses it up) where the
+    operation needs one, and for `Accumulators.DISTANCE` cycles since the first pixel of the step before. A PRODUCT
+    spends one more beat, which waits for nothing, before each row of pixels. ``o_beat`` and ``o_address`` are
+    registered.
     """
 
     def __init__(self, config: Config):
@@ -46,6 +47,7 @@ class Sequencer(wiring.Component):
 
         # Take an instruction.
         vector = Signal()
+        product = Signal()
         accepted = Signal(isa.TOKENS)
         wanted = self.i.payload
         m.d.comb += self.i.ready.eq(
@@ -60,6 +62,7 @@ class Sequencer(wiring.Component):
         with m.If(begin):
             m.d.sync += now.eq(wanted)
             m.d.sync += vector.eq(wanted.op != isa.Op.MATMUL)
+            m.d.sync += product.eq(wanted.op == isa.Op.PRODUCT)
             m.d.sync += accepted.eq(accepted + 1)
 
         # The step after the present one: loops over blocks, tap rows and taps.
@@ -133,16 +136,28 @@ class Sequencer(wiring.Component):
                 m.d.sync += y.eq(y + now.pixel_y)
         m.d.comb += advance.eq(load)
 
+        # The factors of a PRODUCT: a word before each row.
+        capture = Signal()
+        factor_address = Signal(isa.ADDRESS)
+        with m.If(begin):
+            m.d.sync += factor_address.eq(wanted.factor)
+        with m.Elif(running & capture):
+            m.d.sync += factor_address.eq(factor_address + 1)
+        with m.If(setup | (emit & (pixel_x == now.pixels_x))):
+            m.d.sync += capture.eq(product)
+        with m.Elif(running):
+            m.d.sync += capture.eq(0)
+
         with m.If(setup):
             m.d.sync += running.eq(1)
         with m.Elif(emit & last_pixel & last_step):
             m.d.sync += running.eq(0)
 
-        # The first beat of a step waits for its weights, and for the accumulators.
+        # The first pixel of a step waits for its weights, and for the accumulators.
         needs_tile = Signal()
         gap = Signal(range(Accumulators.DISTANCE))
         m.d.comb += needs_tile.eq((now.op == isa.Op.MATMUL) | (now.op == isa.Op.DEPTHWISE))
-        m.d.comb += emit.eq(running & (~at_first | ((self.tile_ready | ~needs_tile) & (gap == 0))))
+        m.d.comb += emit.eq(running & ~capture & (~at_first | ((self.tile_ready | ~needs_tile) & (gap == 0))))
         m.d.comb += self.take.eq(emit & at_first & needs_tile)
         with m.If(emit & at_first):
             m.d.sync += gap.eq(Accumulators.DISTANCE - 1)
@@ -151,19 +166,20 @@ class Sequencer(wiring.Component):
 
         # The beat.
         beat = self.o_beat
-        m.d.sync += self.o_address.eq(address)
+        m.d.sync += self.o_address.eq(Mux(capture, factor_address, address))
         m.d.sync += beat.valid.eq(emit)
-        m.d.sync += beat.first.eq(emit & at_first)
+        m.d.sync += beat.first.eq(Mux(product, running & capture, emit & at_first))
         m.d.sync += beat.last.eq(last_step & last_pixel)
         m.d.sync += beat.clear.eq(now.clear & first_step)
         m.d.sync += beat.half.eq(now.half)
         m.d.sync += beat.pixel.eq(pixel)
-        m.d.sync += beat.outside.eq((y < 0) | (y > now.height) | (x < 0) | (x > now.width))
+        m.d.sync += beat.outside.eq(~product & ((y < 0) | (y > now.height) | (x < 0) | (x > now.width)))
         m.d.sync += beat.pad.eq(now.pad)
         m.d.sync += beat.vector.eq(now.op != isa.Op.MATMUL)
         m.d.sync += beat.own.eq(now.op == isa.Op.DEPTHWISE)
         m.d.sync += beat.maximum.eq(now.op == isa.Op.MAXIMUM)
-        m.d.sync += beat.factor.eq(Mux(first_step, now.factor_a, now.factor_b))
+        m.d.sync += beat.product.eq(product)
+        m.d.sync += beat.factor.eq(Mux(first_step | product, now.factor_a, now.factor_b))
 
         last_seen = Signal()
         with m.If(begin):

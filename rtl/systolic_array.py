@@ -12,12 +12,11 @@ from .spec.formats import ACT, WEIGHT, column_sum
 class SystolicArray(wiring.Component):
     """``o_sum[c] = sum(i_act[r] * weight[r][c] for r)``, one vector of ``rows`` activations a cycle.
 
-    The activations of a vector enter together; here row ``n`` is delayed by ``n`` cycles. ``o_sum[c]`` appears
-    `latency` plus ``c // 2`` cycles after its activations. ``i_swap`` comes with the first vector of a tile.
-    ``i_weight`` and ``i_load`` enter the first column pair; each pair sees them one cycle after the pair on its left,
-    so ``i_weight`` is one whole row of a tile. ``i_load`` marks the first of ``rows`` consecutive rows of a tile. A
-    tile may be swapped in ``rows`` cycles after its ``i_load``, and the next ``i_load`` may come one cycle after
-    that swap.
+    Activations and weights enter as memories in a chain deliver them: ``i_act[n]`` and ``i_weight[n]`` come ``n // 2``
+    cycles after those of row and column 0. ``o_sum[c]`` appears `latency` plus ``c // 2`` cycles after the activation
+    of row 0. ``i_swap`` comes with the first vector of a tile. ``i_load`` marks the first of ``rows`` consecutive rows
+    of a tile; it comes with ``i_weight[0]``. A tile may be swapped in ``rows`` cycles after its ``i_load``, and the
+    next ``i_load`` may come one cycle after that swap.
     """
 
     def __init__(self, config: Config):
@@ -34,7 +33,7 @@ class SystolicArray(wiring.Component):
 
     @staticmethod
     def latency(config: Config) -> int:
-        """Cycles from a vector of activations to the sum of column 0."""
+        """Cycles from the activation of row 0 to the sum of column 0."""
         return PEPair.LATENCY + config.rows - 1
 
     def elaborate(self, platform):
@@ -48,14 +47,14 @@ class SystolicArray(wiring.Component):
                 signal = later
             return signal
 
-        cells = [[PEPair(config) for _ in range(config.pairs)] for _ in range(config.rows)]
+        cells = [[PEPair(config, cell=(row, pair)) for pair in range(config.pairs)] for row in range(config.rows)]
         for row, line in enumerate(cells):
             for pair, cell in enumerate(line):
                 m.submodules[f"pe_{row}_{pair}"] = cell
 
         swap = self.i_swap
         for row, line in enumerate(cells):
-            act = delayed(f"act_{row}", self.i_act[row], row)
+            act = delayed(f"act_{row}", self.i_act[row], row - row // 2)
             m.d.comb += line[0].i_act.eq(act)
             m.d.comb += line[0].i_swap.eq(swap)
             swap = delayed(f"swap_{row}", swap, 1)
@@ -68,7 +67,7 @@ class SystolicArray(wiring.Component):
             m.d.comb += top.i_load.eq(load)
             load = delayed(f"load_{pair}", load, 1)
         for column, weight in enumerate(self.i_weight):
-            m.d.comb += cells[0][column // 2].i_weight[column % 2].eq(delayed(f"weight_{column}", weight, column // 2))
+            m.d.comb += cells[0][column // 2].i_weight[column % 2].eq(weight)
 
         for upper, lower in zip(cells, cells[1:], strict=False):
             for above, below in zip(upper, lower, strict=True):

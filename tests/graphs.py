@@ -1,98 +1,9 @@
-"""Random quantized graphs, built without ONNX, for tests of the compiler and the core."""
+"""Random quantized graphs for tests of the compiler and the core: together they have every node, at odd sizes."""
 
 import numpy as np
+from graph_builder import Builder
 
 from rtl.spec import graph as g
-
-NO_PADS = (0, 0, 0, 0)
-
-
-class Builder:
-    """Grows a graph node by node; every random choice comes from ``seed``."""
-
-    def __init__(self, shape, seed, name="random"):
-        self.random = np.random.default_rng(seed)
-        self.name = name
-        self.tensors = {}
-        self.nodes = []
-        self.input = self.tensor(shape)
-
-    def tensor(self, shape):
-        name = f"t{len(self.tensors)}"
-        scale = np.float32(2.0 ** self.random.uniform(-7, -4))
-        self.tensors[name] = g.Tensor(name, tuple(shape), scale, int(self.random.integers(-128, 128)))
-        return name
-
-    def window_shape(self, shape, kernel, strides, pads, dilations):
-        height = (shape[1] + pads[0] + pads[2] - dilations[0] * (kernel[0] - 1) - 1) // strides[0] + 1
-        width = (shape[2] + pads[1] + pads[3] - dilations[1] * (kernel[1] - 1) - 1) // strides[1] + 1
-        return height, width
-
-    def conv(
-        self, x, out, kernel=(1, 1), strides=(1, 1), pads=NO_PADS, dilations=(1, 1), group=1, extreme=False, relu=False
-    ):
-        source = self.tensors[x]
-        shape = (*source.shape, 1, 1)[:3]
-        height, width = self.window_shape(shape, kernel, strides, pads, dilations)
-        y = self.tensor((out, height, width))
-        low = -128 if extreme else -127
-        weight = self.random.integers(low, 128, (out, shape[0] // group, *kernel)).astype(np.int8)
-        if extreme:
-            weight[self.random.random(weight.shape) < 0.2] = -128
-        taps = weight[0].size
-        multiplier = (
-            np.float32(1.5 / (73 * 50 * np.sqrt(taps))) * self.random.uniform(0.5, 2, out).astype(np.float32) * 60
-        )
-        bias = self.random.integers(-3000, 3000, out).astype(np.int32)
-        low = self.tensors[y].zero_point if relu else -128
-        self.nodes.append(
-            g.Conv(f"conv_{y}", (x,), y, weight, bias, multiplier, strides, pads, dilations, group, low, 127)
-        )
-        return y
-
-    def max_pool(self, x, kernel, strides, pads=NO_PADS):
-        source = self.tensors[x]
-        shape = (source.shape[0], *self.window_shape(source.shape, kernel, strides, pads, (1, 1)))
-        name = f"t{len(self.tensors)}"
-        self.tensors[name] = g.Tensor(name, shape, source.scale, source.zero_point)
-        self.nodes.append(g.MaxPool(f"max_{name}", (x,), name, kernel, strides, pads, (1, 1), -128, 127))
-        return name
-
-    def average_pool(self, x, kernel, strides, pads=NO_PADS):
-        source = self.tensors[x]
-        y = self.tensor((source.shape[0], *self.window_shape(source.shape, kernel, strides, pads, (1, 1))))
-        self.tensors[y] = g.Tensor(y, self.tensors[y].shape, np.float32(source.scale * 0.7), source.zero_point // 2)
-        self.nodes.append(
-            g.AveragePool(f"average_{y}", (x,), y, kernel, strides, pads, (1, 1), "padded", -128, 127)
-        )
-        return y
-
-    def add(self, a, b):
-        y = self.tensor(self.tensors[a].shape)
-        self.nodes.append(g.Add(f"add_{y}", (a, b), y, -128, 127))
-        return y
-
-    def flatten(self, x):
-        source = self.tensors[x]
-        name = f"t{len(self.tensors)}"
-        self.tensors[name] = g.Tensor(name, (int(np.prod(source.shape)),), source.scale, source.zero_point)
-        self.nodes.append(g.Reshape(f"flatten_{name}", (x,), name))
-        return name
-
-    def gemm(self, x, features, kernel=(1, 1)):
-        source = self.tensors[x]
-        taps = source.shape[0] * kernel[0] * kernel[1]
-        y = self.tensor((features,))
-        weight = self.random.integers(-127, 128, (features, source.shape[0], *kernel)).astype(np.int8)
-        multiplier = self.random.uniform(0.5, 2, features).astype(np.float32) * np.float32(0.02 / np.sqrt(taps))
-        bias = self.random.integers(-3000, 3000, features).astype(np.int32)
-        self.nodes.append(g.Conv(f"gemm_{y}", (x,), y, weight, bias, multiplier, (1, 1), NO_PADS, (1, 1), 1, -128, 127))
-        return y
-
-    def graph(self, *outputs):
-        ports = tuple(g.Port(f"out_{name}", name, (-1, *self.tensors[name].shape), "float32") for name in outputs)
-        inputs = (g.Port("image", self.input, (-1, *self.tensors[self.input].shape), "float32"),)
-        return g.Graph(self.name, inputs, ports, dict(self.tensors), tuple(self.nodes))
 
 
 def digits_like(seed=0, size=8, channels=5):
@@ -118,3 +29,142 @@ def shapes_zoo(seed=0):
     v = b.average_pool(d, (2, 2), (1, 1), pads=(1, 0, 0, 1))
     gemm = b.gemm(m, 7, b.tensors[m].shape[1:])
     return b.graph(gemm, v, b.add(v, v))
+
+
+def weights_zoo(seed=0):
+    """Weights beyond int8, groups that share blocks of channels, a wide tensor, ConvTranspose of every kind."""
+    b = Builder((5, 6, 5), seed, "weights_zoo")
+    x = b.conv(b.input, 6, (3, 3), pads=(1, 1, 1, 1), wide=True)
+    d = b.conv(x, 6, (2, 3), pads=(1, 0, 0, 2), group=6, wide=True)
+    c = b.conv(d, 9, (1, 2), group=3)
+    plain = b.conv_transpose(b.input, 7, (3, 2), strides=(2, 3), pads=(1, 0), grow=(1, 0))
+    dilated = b.conv_transpose(c, 5, (2, 3), strides=(2, 2), dilations=(2, 3), pads=(0, 1), wide=True)
+    groups = b.conv_transpose(x, 8, (3, 3), strides=(3, 2), pads=(2, 1), group=2, grow=(2, 1))
+    alone = b.conv_transpose(d, 6, (2, 2), strides=(1, 3), group=6)
+    return b.graph(c, plain, dilated, groups, alone)
+
+
+def pools_zoo(seed=0):
+    """Windows of different sizes, sums, windows beyond the padding, long axes."""
+    b = Builder((5, 7, 9), seed, "pools_zoo")
+    inside = b.average_pool(b.input, (3, 2), (2, 1), pads=(1, 1, 1, 1), divisor="inside")
+    beyond = b.average_pool(b.input, (3, 3), (2, 2), pads=(1, 0, 0, 1), grow=(1, 1))
+    dilated = b.average_pool(b.input, (2, 3), (1, 2), pads=(1, 2, 1, 2), divisor="inside", dilations=(3, 2))
+    total = b.average_pool(inside, (2, 2), (1, 1), divisor="one")
+    long = b.reshape(b.upsample(b.slice(b.input, (0, 0, 0), (1, 1, 1), (2, 2, 9)), (4, 5)), (2, 1, 360))
+    mean = b.average_pool(long, (1, 360), (1, 1))
+    most = b.max_pool(long, (1, 300), (1, 7), pads=(0, 3, 0, 0))
+    return b.graph(beyond, dilated, total, mean, most)
+
+
+def pointwise_zoo(seed=0):
+    """All operators of single elements, with constants and broadcasts, on odd sizes."""
+    b = Builder((7, 5, 3), seed, "pointwise_zoo")
+    c = b.constant((7, 5, 3))
+    s = b.binary(g.Sub, b.input, c)
+    p = b.binary(g.Mul, s, b.input)
+    q = b.binary(g.Mul, p, p)
+    t = b.table(q)
+    again = b.table(s, b.nodes[-1].table)
+    a = b.channel_affine(b.binary(g.Add, t, again))
+    gate = b.table(b.average_pool(a, (5, 3), (1, 1)))
+    scaled = b.binary(g.Mul, a, b.expand(gate, (5, 3)))
+    vector = b.rescale(b.flatten(scaled))
+    return b.graph(c, scaled, b.gemm(vector, 5), b.table(b.binary(g.Sub, vector, b.flatten(a))))
+
+
+def moves_zoo(seed=0):
+    """Every kind of move: channels at odd places, strides, reversals, fills, neighbours in one group of lanes."""
+    b = Builder((5, 6, 4), seed, "moves_zoo")
+    x = b.conv(b.input, 3)
+    joined = b.concat(b.input, x, b.input)
+    padded = b.pad(joined, ((1, 2), (1, 0), (2, 1)), -7)
+    back = b.slice(padded, (13, 6, 5), (-2, -1, -2), (6, 7, 3))
+    larger = b.upsample(b.input, (2, 3))
+    spread = b.depth_to_space(b.conv(x, 8), 2)
+    crd = b.depth_to_space(b.conv(x, 12), 2, crd=True)
+    gathered = b.space_to_depth(b.input, 2)
+    last = b.transpose(b.input)
+    # Channels of one group of lanes from two places, at pixels that overlap in part, and none at others.
+    mixed = b.move(
+        "Concat",
+        (b.input, x),
+        (7, 6, 4),
+        [
+            (1, (3, 2, 4), (2, 1, 0), (2, 3, 1), 2, -1, 4, 8, 1),
+            (0, (1, 6, 4), (1, 0, 0), (1, 1, 1), 3, 1, 23, -4, -1),
+            (1, (1, 3, 2), (0, 0, 1), (1, 2, 2), 0, 1, 0, 0, 0),
+        ],
+        5,
+    )
+    return b.graph(padded, back, larger, spread, crd, gathered, last, mixed)
+
+
+def reshapes_zoo(seed=0):
+    """Reshapes that move bytes for some of their readers and not for others."""
+    b = Builder((60,), seed, "reshapes_zoo")
+    x = b.conv(b.reshape(b.input, (3, 4, 5)), 6, (3, 3), pads=(1, 1, 1, 1))
+    vector = b.flatten(x)
+    other = b.reshape(b.table(vector), (10, 3, 4))
+    wide = b.reshape(x, (24, 5))
+    affine = b.channel_affine(wide)
+    pooled = b.max_pool(other, (2, 2), (1, 2))
+    return b.graph(
+        vector, affine, pooled, b.gemm(vector, 4), b.gemm(b.channel_affine(b.flatten(pooled)), 3), b.reshape(x, (8, 15))
+    )
+
+
+def scattered(seed=0):
+    """Moves of random blocks to random places, several of them in the same words."""
+    b = Builder((5, 4, 6), seed, "scattered")
+    x = b.conv(b.input, 7)
+    moved = []
+    for _ in range(4):
+        shape = tuple(int(size) for size in b.random.integers(2, 9, 3))
+        taken = np.zeros(shape, np.bool_)
+        pieces = []
+        for _ in range(12):
+            source = int(b.random.integers(0, 2))
+            channels, height, width = b.tensors[(b.input, x)[source]].shape
+            start = [int(b.random.integers(0, size)) for size in shape]
+            step = [int(b.random.integers(1, 4)) for _ in shape]
+            size = [
+                int(b.random.integers(1, min((whole - first - 1) // each + 1, limit) + 1))
+                for whole, first, each, limit in zip(shape, start, step, (channels, height, width), strict=True)
+            ]
+            place = tuple(slice(f, f + (n - 1) * e + 1, e) for f, n, e in zip(start, size, step, strict=True))
+            if taken[place].any():
+                continue
+            taken[place] = True
+            # Forwards from the first, or backwards from the last, or one again and again.
+            turn = [int(b.random.integers(-1, 2)) for _ in shape]
+            first = [n - 1 if way < 0 else 0 for n, way in zip(size, turn, strict=True)]
+            pixel, steps = first[1] * width + first[2], (turn[1] * width, turn[2])
+            pieces.append((source, tuple(size), tuple(start), tuple(step), first[0], turn[0], pixel, *steps))
+        moved.append(b.move("Scatter", (b.input, x), shape, pieces, int(b.random.integers(-128, 128))))
+    return b.graph(*moved)
+
+
+def products_zoo(seed=0):
+    """Products of two activations: matrices, batches of them, tall and wide, and of a tensor with itself."""
+    b = Builder((3, 5, 7), seed, "products_zoo")
+    right = b.slice(b.input, (2, 0, 0), (-1, 1, 1), (3, 5, 7))
+    weights = b.reshape(b.slice(b.input, (0, 0, 0), (1, 1, 1), (3, 2, 7)), (3, 7, 2))
+    tall = b.mat_mul(b.input, weights)
+    wide = b.mat_mul(b.reshape(tall, (3, 2, 5)), right)
+    rows = b.reshape(b.input, (15, 7))
+    matrix = b.mat_mul(rows, b.reshape(right, (7, 15)))
+    return b.graph(wide, matrix, b.mat_mul(matrix, matrix))
+
+
+ZOOS = (
+    digits_like,
+    shapes_zoo,
+    weights_zoo,
+    pools_zoo,
+    pointwise_zoo,
+    moves_zoo,
+    scattered,
+    reshapes_zoo,
+    products_zoo,
+)

@@ -1,5 +1,7 @@
 """The accumulators against an array of integers: every beat of both halves, read out while the other half works."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -46,9 +48,10 @@ class Driver:
         self.ctx.set(self.dut.i_beat, {"last": 1, "clear": 1, "half": int(random.integers(2))})
 
 
-@pytest.mark.parametrize("name", ["4x3", "3x4", "2x1"])
-def test_random_beats(name):
-    config = core(name)
+@pytest.mark.parametrize("name, lanes", [("4x3", 1), ("3x4", 1), ("2x1", 1), ("4x6", 2), ("8x4", 4)])
+def test_random_beats(name, lanes):
+    config = dataclasses.replace(core(name), lanes=lanes)
+    latency = Accumulators.read_latency(config)
     dut = Accumulators(config)
     random = np.random.default_rng(config.rows)
     cells, distances = np.zeros((2, PIXELS, config.banks), np.int64), []
@@ -62,11 +65,11 @@ def test_random_beats(name):
                 pixel = int(random.integers(PIXELS))
                 ctx.set(dut.i_half, 1 - half)
                 ctx.set(dut.i_pixel, pixel)
-                reads.append(list(cells[1 - half, pixel]))
-                if index >= Accumulators.READ_LATENCY:
-                    assert [ctx.get(bank) for bank in dut.o] == reads[index - Accumulators.READ_LATENCY], (
-                        f"cycle {driver.cycle}"
-                    )
+                group = int(random.integers(config.banks // config.lanes))
+                ctx.set(dut.i_group, group)
+                reads.append(list(cells[1 - half, pixel, group * config.lanes : (group + 1) * config.lanes]))
+                if index >= latency:
+                    assert [ctx.get(bank) for bank in dut.o] == reads[index - latency], f"cycle {driver.cycle}"
 
                 free = np.flatnonzero(ages >= Accumulators.DISTANCE)
                 if free.size and random.random() < 0.8:
@@ -109,9 +112,11 @@ def test_distance_is_as_short_as_can_be(distance, total):
                 await driver.tick(random)
         ctx.set(dut.i_half, 1)
         ctx.set(dut.i_pixel, 5)
-        for _ in range(Accumulators.READ_LATENCY):
-            await driver.tick(random)
-        assert [ctx.get(bank) for bank in dut.o] == [total] * 3 + [0]
+        for group, expected in enumerate([total] * 3 + [0]):
+            ctx.set(dut.i_group, group)
+            for _ in range(Accumulators.read_latency(config)):
+                await driver.tick(random)
+            assert ctx.get(dut.o[0]) == expected
 
     sim = Simulator(dut)
     sim.add_clock(1e-6)

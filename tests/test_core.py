@@ -4,6 +4,7 @@ import dataclasses
 
 import graphs
 import numpy as np
+import programs
 import pytest
 from amaranth.sim import Simulator
 
@@ -18,7 +19,7 @@ from sim.interpreter import InterpreterDevice
 def small(name):
     """Return a core whose accumulators are so small that every layer is cut into chunks."""
     return dataclasses.replace(
-        core(name), act_words=2048, weight_words=4096, acc_words=32, channel_words=128, program_words=2048
+        core(name), act_words=2048, weight_words=4096, acc_words=32, channel_words=256, program_words=2048, tables=4
     )
 
 
@@ -31,17 +32,12 @@ def tensors(program, read):
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "build", "seed"),
-    [("4x3", graphs.digits_like, 0), ("4x3", graphs.shapes_zoo, 1), ("3x4", graphs.shapes_zoo, 2)],
-)
-def test_equals_the_interpreter(name, build, seed):
-    config = small(name)
-    graph = build(seed)
-    program = compile_graph(graph, config, keep_tensors=True)
-    source = graph.inputs[0].tensor
+def check_equals_the_interpreter(program, seed):
+    """Run a program for two images on the RTL."""
+    config = program.config
+    source = program.graph.inputs[0].tensor
     random = np.random.default_rng(seed)
-    images = random.integers(-128, 128, (2, *graph.tensors[source].shape)).astype(np.int8)
+    images = random.integers(-128, 128, (2, *program.placements[source].shape)).astype(np.int8)
     writes = [
         (address + index, int(word)) for address, words in program.memory_image() for index, word in enumerate(words)
     ]
@@ -51,7 +47,8 @@ def test_equals_the_interpreter(name, build, seed):
         interpreter.write(address, words)
     expected = []
     for image in images:
-        interpreter.write(program.placements[source].address(config), to_words(image, config))
+        place = program.placements[source]
+        interpreter.write(place.address(config), to_words(image.reshape(place.shape), config))
         interpreter.start()
         expected.append(tensors(program, interpreter.read))
 
@@ -77,11 +74,17 @@ def test_equals_the_interpreter(name, build, seed):
 
         assert (await read(Register.MAGIC, 1))[0] == MAGIC
         assert (await read(Register.CORE_IDENTITY, 1))[0] == config.identity
+        for register in Register:
+            if hasattr(config, register.name.lower()):
+                assert (await read(register, 1))[0] == getattr(config, register.name.lower()), register.name
         for address, word in writes:
             await write(address, word)
+        for address, words in program.memory_image():
+            for index in (0, len(words) - 1):
+                assert (await read(address + index, 1))[0] == words[index], f"address {address + index}"
         for run, (image, wanted) in enumerate(zip(images, expected, strict=True), start=1):
             place = program.placements[source]
-            for index, word in enumerate(to_words(image, config)):
+            for index, word in enumerate(to_words(image.reshape(place.shape), config)):
                 await write(place.address(config) + index, int(word))
             await write(Register.RUN, run)
             await write(Register.RUN, run)
@@ -102,8 +105,30 @@ def test_equals_the_interpreter(name, build, seed):
     sim.run()
 
 
-@pytest.mark.parametrize("build", [graphs.digits_like, graphs.shapes_zoo])
-@pytest.mark.parametrize("name", ["4x3", "3x4", "8x8", "16x16", "8x16"])
+@pytest.mark.parametrize(
+    ("name", "build", "seed"),
+    [
+        ("4x3", graphs.digits_like, 0),
+        ("4x3", graphs.shapes_zoo, 1),
+        ("3x4", graphs.shapes_zoo, 2),
+        ("4x3", graphs.scattered, 3),
+        ("3x4", graphs.pointwise_zoo, 4),
+        ("4x3", graphs.reshapes_zoo, 5),
+    ],
+)
+def test_graphs(name, build, seed):
+    check_equals_the_interpreter(compile_graph(build(seed), small(name), keep_tensors=True), seed)
+
+
+@pytest.mark.parametrize(("name", "seed"), [("4x3", 0), ("3x4", 1), ("4x6", 2), ("2x2", 3)])
+def test_programs(name, seed):
+    """Every operation, stride and table, in instructions as short as they can be."""
+    config = dataclasses.replace(small(name), act_words=128)
+    check_equals_the_interpreter(programs.random_program(config, seed), seed)
+
+
+@pytest.mark.parametrize("build", graphs.ZOOS)
+@pytest.mark.parametrize("name", ["4x3", "8x8", "16x16"])
 def test_tokens_order_everything(name, build):
     """Draining as late and as early as the tokens allow gives the same bytes, with and without reuse of memory."""
     config = small(name)
@@ -117,7 +142,8 @@ def test_tokens_order_everything(name, build):
             device = InterpreterDevice(config, order)
             for address, words in program.memory_image():
                 device.write(address, words)
-            device.write(program.placements[source].address(config), to_words(image, config))
+            place = program.placements[source]
+            device.write(place.address(config), to_words(image.reshape(place.shape), config))
             device.start()
             results.append(tensors(program, device.read))
     for port in graph.outputs:

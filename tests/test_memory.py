@@ -18,21 +18,25 @@ def simulate(dut, bench):
     sim.run()
 
 
-@pytest.mark.parametrize("writable", [True, False])
-@pytest.mark.parametrize("columns, width", [(3, 8), (4, 8), (6, 8), (1, 32), (3, 32), (4, 32)])
-def test_both_sides(columns, width, writable):
-    dut = HostMemory(columns=columns, width=width, depth=DEPTH, writable=writable)
-    random = np.random.default_rng(columns * width + writable)
+@pytest.mark.parametrize(
+    "columns, width, hop, group",
+    [(3, 8, 2, 1), (4, 8, 2, 4), (6, 8, 2, 2), (7, 8, 3, 1), (8, 8, 8, 8), (5, 8, 1, 0), (1, 32, 1, 0), (4, 32, 4, 0)],
+)
+def test_both_sides(columns, width, hop, group):
+    """Columns of later hops are looked at as many cycles later."""
+    dut = HostMemory(columns=columns, width=width, depth=DEPTH, hop=hop, group=group)
+    latency = HostMemory.host_latency(columns, hop)
+    random = np.random.default_rng(columns * width + group)
     words, per_word = words_per_line(columns * width // 8), 32 // width
     cells = np.zeros((DEPTH, columns), np.int64)
-    lines = []
-    hosts = []
+    lines, hosts = [], []
     wrote = {"core": 0, "host": 0}
 
     def seen_by_host(line, word):
-        """Return a 32-bit word of a line, or None where the line has no cells."""
+        """Return a 32-bit word of a line, and which of its bits are those of cells."""
         inside = cells[line, word * per_word : (word + 1) * per_word]
-        return sum(int(cell) << width * index for index, cell in enumerate(inside)) if inside.size else None
+        value = sum(int(cell) << width * index for index, cell in enumerate(inside))
+        return value, (1 << width * len(inside)) - 1
 
     async def bench(ctx):
         busy = 0
@@ -43,33 +47,35 @@ def test_both_sides(columns, width, writable):
             if random.random() < 0.3:
                 write_line = core_line
             word = int(random.integers(words))
-            data = [int(cell) for cell in random.integers(0, 1 << width, columns)]
-            mask = int(random.choice([0, (1 << columns) - 1, random.integers(1 << columns)]))
             host_data, host_write = int(random.integers(1 << 32)), int(random.integers(2))
+            place, core_write = int(random.integers(columns // max(group, 1))), int(random.integers(2))
+            data = [int(cell) for cell in random.integers(0, 1 << width, group)]
             ctx.set(dut.i_busy, busy)
             ctx.set(dut.i_read_address, core_line)
             ctx.set(dut.i_host_address, host_line * words + word)
             ctx.set(dut.i_host_data, host_data)
             ctx.set(dut.i_host_write, host_write)
-            if writable:
+            if group:
                 ctx.set(dut.i_write_address, write_line)
-                ctx.set(dut.i_write, mask)
+                ctx.set(dut.i_write_group, place)
+                ctx.set(dut.i_write, core_write)
                 for port, cell in zip(dut.i_write_data, data, strict=True):
                     ctx.set(port, cell)
 
-            # A read sees what was there before a write of the same cycle.
             lines.append(cells[core_line if busy else host_line].copy())
             hosts.append(None if busy else seen_by_host(host_line, word))
-            if cycle >= dut.LATENCY:
-                assert [ctx.get(cell) for cell in dut.o_read] == list(lines[cycle - dut.LATENCY]), f"cycle {cycle}"
-            if cycle >= dut.HOST_LATENCY and hosts[cycle - dut.HOST_LATENCY] is not None:
-                assert ctx.get(dut.o_host) == hosts[cycle - dut.HOST_LATENCY], f"cycle {cycle}"
+            for column in range(columns):
+                age = HostMemory.LATENCY + column // hop
+                if cycle >= age:
+                    assert ctx.get(dut.o_read[column]) == lines[cycle - age][column], f"cycle {cycle}, {column}"
+            if cycle >= latency and hosts[cycle - latency] is not None:
+                value, mask = hosts[cycle - latency]
+                assert ctx.get(dut.o_host) & mask == value, f"cycle {cycle}"
 
-            if busy and writable:
-                wrote["core"] += mask != 0
-                for column in range(columns):
-                    if mask >> column & 1:
-                        cells[write_line, column] = data[column]
+            if busy and group:
+                wrote["core"] += core_write
+                if core_write:
+                    cells[write_line, place * group : (place + 1) * group] = data
             elif not busy and host_write:
                 wrote["host"] += 1
                 for index, column in enumerate(range(columns)[word * per_word : (word + 1) * per_word]):
@@ -77,19 +83,19 @@ def test_both_sides(columns, width, writable):
             await ctx.tick()
 
     simulate(dut, bench)
-    assert wrote["host"] > 50 and (wrote["core"] > 50) == writable
+    assert wrote["host"] > 50 and (wrote["core"] > 50) == bool(group)
 
 
 @pytest.mark.parametrize("busy", [0, 1])
 def test_the_other_side_cannot_write(busy):
     """A core that writes while idle, and a host that writes while busy, leave no trace."""
-    dut = HostMemory(columns=3, width=8, depth=DEPTH, writable=True)
+    dut = HostMemory(columns=3, width=8, depth=DEPTH, hop=2, group=3)
 
     async def bench(ctx):
         ctx.set(dut.i_busy, busy)
         for line in range(DEPTH):
             ctx.set(dut.i_write_address, line)
-            ctx.set(dut.i_write, 0 if busy else 7)
+            ctx.set(dut.i_write, not busy)
             ctx.set(dut.i_host_address, line)
             ctx.set(dut.i_host_write, busy)
             ctx.set(dut.i_host_data, 0xFFFFFFFF)
@@ -101,7 +107,7 @@ def test_the_other_side_cannot_write(busy):
         for line in range(DEPTH):
             ctx.set(dut.i_read_address, line)
             ctx.set(dut.i_host_address, line)
-            await ctx.tick().repeat(dut.LATENCY)
+            await ctx.tick().repeat(dut.LATENCY + 1)
             assert [ctx.get(cell) for cell in dut.o_read] == [0, 0, 0]
 
     simulate(dut, bench)

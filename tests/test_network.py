@@ -1,23 +1,34 @@
-"""Whole networks on the verilated core against the NumPy reference, in cocotb: every tensor, every layer's cycles."""
+"""Whole networks on the verilated core against the NumPy reference, in cocotb: every tensor, every layer's cycles.
+
+Programs of random instructions, which no graph describes, are compared with the interpreter.
+"""
 
 import graphs
 import numpy as np
 import pytest
+from programs import random_program
 
 from onnx_frontend.compile import compile_graph
 from onnx_frontend.importer import import_graph
 from rtl.core import Core
 from rtl.spec.config import core
+from rtl.spec.layout import from_words, to_words
 from sim import reference
+from sim.interpreter import InterpreterDevice
 from sim.verilog import run_cocotb
 
 
 def run_on_rtl(graph, images, config, folder):
     """Run images, as the graph's only input, on the RTL of a core, and compare every tensor."""
     program = compile_graph(graph, config, keep_tensors=True)
+    return compare(program, reference.run(graph, {graph.inputs[0].name: images}), folder)
+
+
+def compare(program, expected, folder):
+    """Run a program on the RTL of its core, and compare every tensor."""
     program.save(folder / "program.fpga")
-    np.savez(folder / "expected.npz", **reference.run(graph, {graph.inputs[0].name: images}))
-    dut = Core(config, clock_hz=1, build_identity=1)
+    np.savez(folder / "expected.npz", **expected)
+    dut = Core(program.config, clock_hz=1, build_identity=1)
     return run_cocotb(
         dut, "core", "sim.tb_network", env={"NETWORK_CASE": str(folder)}, visible=[("*core.act", "column_*")]
     )
@@ -31,10 +42,30 @@ def test_digits(name, digits_qdq, digits_test, tmp_path):
     assert "64 images, 10 tensors" in log.read_text()
 
 
-@pytest.mark.parametrize("name", ["8x8", "16x16"])
-@pytest.mark.parametrize("build", [graphs.digits_like, graphs.shapes_zoo])
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [("8x8", build) for build in graphs.ZOOS]
+    + [("16x16", build) for build in (graphs.digits_like, graphs.shapes_zoo, graphs.pointwise_zoo, graphs.moves_zoo)],
+)
 def test_random_graphs(name, build, tmp_path):
     graph = build(21)
     source = graph.tensors[graph.inputs[0].tensor]
     images = np.random.default_rng(22).uniform(-4, 4, (4, *source.shape)).astype(np.float32)
     run_on_rtl(graph, images, core(name), tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_programs(seed, tmp_path):
+    config = core("8x8")
+    program = random_program(config, seed, groups=30)
+    place, result = program.placements["before"], program.placements["after"]
+    images = np.random.default_rng(seed).integers(-128, 128, (2, *place.shape)).astype(np.int8)
+    device = InterpreterDevice(config)
+    for address, words in program.memory_image():
+        device.write(address, words)
+    after = []
+    for image in images:
+        device.write(place.address(config), to_words(image, config))
+        device.start()
+        after.append(from_words(device.read(result.address(config), result.words(config)), result.shape, config))
+    compare(program, {"before": images, "after": np.stack(after)}, tmp_path)

@@ -13,7 +13,7 @@ from rtl.spec.config import core
 
 CONFIG = core("4x3")
 CHOICES = {
-    "base block_stride tap_y_stride tap_x_stride pixel_y_stride pixel_x_stride": [0, 1, 18, 65535, 40000, 12345],
+    "base factor block_stride tap_y_stride tap_x_stride pixel_y_stride pixel_x_stride": [0, 1, 18, 65535, 40000, 12345],
     "blocks taps_y taps_x": [0, 0, 1, 2],
     "pixels_y pixels_x": [0, 1, 2, 4],
     "y x pad": [0, -1, -3, 2, 5, -128, 127],
@@ -32,7 +32,10 @@ def instruction(random, **fixed):
 
 
 def beats(now):
-    """Yield (needs a weight tile, address, fields of the beat) of every step and pixel of an instruction."""
+    """Yield (begins a step, address, fields of the beat) of every pixel and captured word of an instruction."""
+    op, captured = now["op"], 0
+    own = {"vector": op != isa.Op.MATMUL, "own": op == isa.Op.DEPTHWISE, "maximum": op == isa.Op.MAXIMUM}
+    own |= {"product": op == isa.Op.PRODUCT, "pad": now["pad"]}
     pixels = (now["pixels_y"] + 1) * (now["pixels_x"] + 1)
     loops = [range(now[loop] + 1) for loop in ("blocks", "taps_y", "taps_x", "pixels_y", "pixels_x")]
     indices = list(itertools.product(*loops))
@@ -41,19 +44,27 @@ def beats(now):
         address += pixel_y * now["pixel_y_stride"] + pixel_x * now["pixel_x_stride"]
         y = now["y"] + tap_y * now["tap_y"] + pixel_y * now["pixel_y"]
         x = now["x"] + tap_x * now["tap_x"] + pixel_x * now["pixel_x"]
-        fields = {"pixel": beat % pixels, "first": beat % pixels == 0, "last": beat == len(indices) - 1}
-        fields |= {"half": now["half"], "clear": now["clear"] and beat < pixels, "pad": now["pad"]}
-        fields |= {"outside": not (0 <= y <= now["height"] and 0 <= x <= now["width"])}
-        fields |= {"factor": now["factor_a"] if beat < pixels else now["factor_b"]}
-        op = now["op"]
-        fields |= {"vector": op != isa.Op.MATMUL, "own": op == isa.Op.DEPTHWISE, "maximum": op == isa.Op.MAXIMUM}
-        yield op in (isa.Op.MATMUL, isa.Op.DEPTHWISE), address % CONFIG.act_words, fields
+        first = beat % pixels == 0
+        if own["product"] and pixel_x == 0:
+            at = (now["factor"] + captured) % CONFIG.act_words
+            yield False, at, own | {"valid": False, "first": True, "factor": now["factor_a"]}
+            captured += 1
+        fields = {"valid": True, "pixel": beat % pixels, "last": beat == len(indices) - 1}
+        fields |= {"half": now["half"], "clear": now["clear"] and beat < pixels}
+        if own["product"]:
+            fields |= {"first": False, "outside": False}
+        else:
+            fields |= {"first": first, "outside": not (0 <= y <= now["height"] and 0 <= x <= now["width"])}
+            fields |= {"factor": now["factor_a"] if beat < pixels else now["factor_b"]}
+        yield first, address % CONFIG.act_words, own | fields
 
 
 def programs(random):
     """Yield lists of instructions, each a run."""
-    yield [instruction(random, op=op, wait=2 * wait) for wait, op in enumerate((0, 0, 1, 2, 0, 3, 0))]
-    yield [instruction(random, op=isa.Op.SCALE, blocks=3, pixels_y=y, pixels_x=x) for y in range(2) for x in range(3)]
+    yield [instruction(random, op=op, wait=2 * wait) for wait, op in enumerate((0, 0, 1, 2, 0, 3, 0, 4, 0))]
+    for op in (isa.Op.SCALE, isa.Op.PRODUCT):
+        yield [instruction(random, op=op, blocks=3, pixels_y=y, pixels_x=x) for y in range(2) for x in range(3)]
+    yield [instruction(random, op=op, pixels_y=0, pixels_x=0) for op in (2, 4, 2, 4, 4, 1, 4, 3)]
     yield [instruction(random, y=-2048, x=2047, pixel_x=255, height=2047, width=2047, pixels_x=4)]
     yield [instruction(random) for _ in range(16)]
 
@@ -72,7 +83,7 @@ def test_equals_nested_loops(eagerness):
         accepted, drained, vector = 0, 0, False
         retire_at, now, address, expected = [], [], None, None
         # Cycles from which a beat may be sent, a step begun; whether a tile is there.
-        emit, step, tile = 0, 0, False
+        emit, step, tile, needs_tile = 0, 0, False, False
         for cycle in range(4000):
             retired = sum(cycle >= at for at in retire_at)
             drained += drained < program[-1]["wait"] and random.random() < 0.02
@@ -86,8 +97,9 @@ def test_equals_nested_loops(eagerness):
 
             # The beat that left in the cycle before.
             got = ctx.get(dut.o_beat)
-            assert got.valid == (expected is not None), f"cycle {cycle}"
-            if expected is not None:
+            if expected is None:
+                assert not got.valid and not got.first, f"cycle {cycle}"
+            else:
                 assert (ctx.get(dut.o_address), {name: int(got[name]) for name in expected}) == (address, expected)
             assert ctx.get(dut.finished) == (accepted == len(program) == retired), f"cycle {cycle}"
             if retired == len(program):
@@ -97,9 +109,9 @@ def test_equals_nested_loops(eagerness):
             ready = not now and drained >= wanted["wait"] and (mode == vector or accepted == retired)
             assert ctx.get(dut.i.ready) == ready, f"cycle {cycle}"
             expected, taken = None, False
-            if now and cycle >= emit and (not now[0][2]["first"] or (cycle >= step and (tile or not now[0][0]))):
-                needs_tile, address, expected = now.pop(0)
-                if expected["first"]:
+            if now and cycle >= emit and (not now[0][0] or (cycle >= step and (tile or not needs_tile))):
+                begins, address, expected = now.pop(0)
+                if begins:
                     step, taken = cycle + Accumulators.DISTANCE, needs_tile
                 if not now:
                     retire_at.append(max([cycle + int(random.integers(3, 30)), *retire_at]))
@@ -107,6 +119,7 @@ def test_equals_nested_loops(eagerness):
             tile = (tile and not taken) or random.random() < eagerness
             if offered and ready:
                 now, emit, vector, accepted = list(beats(wanted)), cycle + 2, mode, accepted + 1
+                needs_tile = wanted["op"] in (isa.Op.MATMUL, isa.Op.DEPTHWISE)
             await ctx.tick()
 
     async def bench(ctx):

@@ -30,21 +30,21 @@ def test_tiles_stream_back_to_back(name):
     latency = SystolicArray.latency(config)
     starts = [start + index for start, length in zip(swap_at, lengths, strict=True) for index in range(length)]
     got = np.full_like(expected, 99_999_999)
+    cycles = starts[-1] + latency + config.pairs
+    vectors = random.integers(-128, 128, (cycles, config.rows))
+    vectors[starts] = np.concatenate(streams)
+    words = random.integers(-127, 128, (cycles, config.columns))
+    for start, tile in zip(load_at, tiles, strict=True):
+        words[start : start + config.rows] = tile
 
     async def bench(ctx):
-        for cycle in range(starts[-1] + latency + config.pairs):
+        for cycle in range(cycles):
             ctx.set(dut.i_load, cycle in load_at)
             ctx.set(dut.i_swap, cycle in swap_at)
-            for start, tile in zip(load_at, tiles, strict=True):
-                if 0 <= cycle - start < config.rows:
-                    for weight, value in zip(dut.i_weight, tile[cycle - start], strict=True):
-                        ctx.set(weight, int(value))
-            if cycle in starts:
-                word = np.concatenate(streams)[starts.index(cycle)]
-            else:
-                word = random.integers(-128, 128, config.rows)
-            for act, value in zip(dut.i_act, word, strict=True):
-                ctx.set(act, int(value))
+            for column, weight in enumerate(dut.i_weight):
+                ctx.set(weight, int(words[cycle - column // 2, column]) if cycle >= column // 2 else 0)
+            for row, act in enumerate(dut.i_act):
+                ctx.set(act, int(vectors[cycle - row // 2, row]) if cycle >= row // 2 else 0)
             for column, total in enumerate(dut.o_sum):
                 start = cycle - latency - column // 2
                 if start in starts:
@@ -61,7 +61,7 @@ def test_tiles_stream_back_to_back(name):
 def test_pair_multiplies_exactly():
     """Every activation with extreme and random weights."""
     config = core("4x3")
-    dut = PEPair(config)
+    dut = PEPair(config, cell=(0, 0))
     random = np.random.default_rng(3)
     pairs = [(-127, -127), (127, 127), (-127, 127), (127, -127), (0, -127), (-127, 0), (1, -1), (0, 0)]
     pairs += [tuple(int(w) for w in random.integers(-127, 128, 2)) for _ in range(24)]

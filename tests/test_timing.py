@@ -19,7 +19,7 @@ def test_latencies(name):
         assert timing.compute_latency(config, vector=vector) == Compute.latency(config, vector=vector) + 2
     for layout in (isa.Load, isa.Compute, isa.Drain):
         assert timing.fetch_latency(layout) == Fetch.latency(layout)
-    assert Drain.latency() == timing.DRAIN_LATENCY
-    assert timing.DRAIN_HOLD == Drain.HOLD
+    assert timing.drain_latency(config) == Drain.latency(config)
+    assert timing.DRAINS_IN_FLIGHT == Drain.IN_FLIGHT
     assert timing.MEMORY == HostMemory.LATENCY
     assert timing.ACCUMULATE == Accumulators.DISTANCE

@@ -21,7 +21,7 @@ class Config:
     columns : int
         Columns of the systolic array: output channels computed side by side.
     lanes : int
-        Accumulators requantized in one cycle; divides ``rows`` and ``columns``.
+        Accumulators requantized in one cycle; a power of two that divides ``rows`` and ``columns``.
     act_words : int
         Activation memory, in words of ``rows`` bytes; a power of two.
     weight_words : int
@@ -32,6 +32,8 @@ class Config:
         Channel parameter memory (bias, multiplier, shift), in channels; a power of two.
     program_words : int
         Instruction memory of each unit, in 32-bit words; a power of two.
+    tables : int
+        Tables of 256 bytes behind the requantizer; a power of two, 2 to 16.
     """
 
     rows: int
@@ -42,15 +44,18 @@ class Config:
     acc_words: int
     channel_words: int
     program_words: int
+    tables: int
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, int) or value <= 0:
                 raise BadInput(f"core: {field.name} must be a positive integer, not {value!r}")
-        for name in ("act_words", "weight_words", "acc_words", "channel_words", "program_words"):
+        for name in ("lanes", "act_words", "weight_words", "acc_words", "channel_words", "program_words", "tables"):
             if not _is_power_of_two(getattr(self, name)):
                 raise BadInput(f"core: {name} must be a power of two, not {getattr(self, name)}")
+        if not 2 <= self.tables <= 16:
+            raise BadInput(f"core: tables must be 2..16, not {self.tables}")
         if self.rows < 2 or self.columns < 1:
             raise BadInput(f"core: the array must be at least 2x1, not {self.rows}x{self.columns}")
         if self.rows % self.lanes or self.columns % self.lanes:
@@ -102,4 +107,5 @@ def core(name: str) -> Config:
         acc_words=512,
         channel_words=2048,
         program_words=2048,
+        tables=16,
     )

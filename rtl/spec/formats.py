@@ -4,6 +4,7 @@ from amaranth.hdl import signed
 
 ACT = signed(8)
 WEIGHT = signed(8)
+DIFFERENCE = signed(9)
 FACTOR = signed(16)
 PRODUCT = signed(24)
 ACCUM = signed(32)

@@ -22,6 +22,8 @@ COUNT = unsigned(10)
 TAPS = unsigned(8)
 STEP = unsigned(8)
 COORD = signed(12)
+TABLE = unsigned(5)
+TABLE_BYTES = 256
 
 
 class Op(enum.IntEnum):
@@ -31,12 +33,14 @@ class Op(enum.IntEnum):
     DEPTHWISE: every channel is multiplied by its own weight; a step takes one weight word.
     SCALE: every channel is multiplied by ``factor_a`` in the first step and by ``factor_b`` in all others.
     MAXIMUM: the accumulator keeps the maximum.
+    PRODUCT: every channel, less ``pad``, is multiplied by the same channel, plus ``factor_a``, of another word.
     """
 
     MATMUL = 0
     DEPTHWISE = 1
     SCALE = 2
     MAXIMUM = 3
+    PRODUCT = 4
 
 
 class Load(data.Struct):
@@ -56,11 +60,15 @@ class Compute(data.Struct):
     (modulo 2**16). Its place in the image is ``(y, x)`` plus tap times ``tap_y``/``tap_x`` plus pixel times
     ``pixel_y``/``pixel_x``; outside ``0..height, 0..width`` (both stored less one) every channel reads as ``pad``.
     Accumulator ``n`` of the half collects pixel ``n``; ``clear`` makes the first step overwrite.
+
+    PRODUCT captures a word before each row of pixels: the n-th one, counted over all steps and rows, from address
+    ``factor + n`` (modulo 2**16). The row's words are multiplied by it: ``(word - pad) * (captured + factor_a)``, with
+    ``factor_a`` in -127..128. No word is outside the image.
     """
 
     wait: TOKENS
     last: 1
-    op: unsigned(2)
+    op: unsigned(3)
     clear: 1
     half: 1
     pad: signed(8)
@@ -85,6 +93,7 @@ class Compute(data.Struct):
     width: unsigned(11)
     factor_a: signed(16)
     factor_b: signed(16)
+    factor: ADDRESS
 
 
 class Drain(data.Struct):
@@ -92,8 +101,11 @@ class Drain(data.Struct):
 
     Accumulator group ``g`` (of ``groups``; counts are stored less one) becomes the output lane group ``first + g``,
     counted in groups of ``lanes`` bytes, ``rows / lanes`` of them to a word: word
-    ``base + (first + g) // (rows / lanes) * stride``, where ``first`` is less than ``rows / lanes``. Its channels'
-    parameters stand at ``channel + g * lanes``. ``mark`` writes the time of its end into the profile.
+    ``base + (first + g) // (rows / lanes) * stride``, where ``first`` is less than ``rows / lanes``. To this, pixel
+    ``n`` adds ``n // columns * row_stride + n % columns * pixel_stride`` (modulo 2**16; ``columns`` is stored less one,
+    too). Its channels' parameters stand at ``channel + g * lanes``, a multiple of ``lanes``. ``table`` n makes each
+    byte ``b`` entry ``b + 128`` of the n-th table; 0 leaves it as it is. ``mark`` writes the time of its end into the
+    profile.
     """
 
     wait: TOKENS
@@ -105,10 +117,14 @@ class Drain(data.Struct):
     first: unsigned(6)
     base: ADDRESS
     stride: ADDRESS
+    columns: COUNT
+    pixel_stride: ADDRESS
+    row_stride: ADDRESS
     channel: ADDRESS
     zero_point: signed(8)
     low: signed(8)
     high: signed(8)
+    table: TABLE
 
 
 class Channel(data.Struct):

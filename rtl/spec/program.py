@@ -18,11 +18,11 @@ from . import graph as graphs
 from . import isa
 from .config import Config
 from .errors import BadInput
-from .graph import Graph
-from .layout import Placement, lines_to_words
+from .graph import Constant, Graph
+from .layout import Placement, lines_to_words, to_words
 from .registers import Region
 
-FORMAT = 1
+FORMAT = 2
 # What NumPy, zipfile, zlib and the tokenizer that reads array headers raise on damaged bytes.
 DAMAGED = (
     OSError,
@@ -57,8 +57,9 @@ class Program:
     """A model compiled for a core.
 
     ``load``, ``compute``, ``drain``: uint32 words of the three programs; ``weights``: uint8 lines (n, banks);
-    ``channels``: uint32 words of the channel parameters. ``placements`` tells where each tensor lies; those in ``kept``
-    are still there at the end of a run. ``cycles`` is the predicted length of a run.
+    ``channels``: uint32 words of the channel parameters; ``tables``: uint8 (n, 256), entry ``b + 128`` being the byte
+    that replaces ``b``. ``placements`` tells where each tensor lies; those in ``kept`` are still there at the end of a
+    run. ``cycles`` is the predicted length of a run.
     """
 
     config: Config
@@ -68,6 +69,7 @@ class Program:
     drain: NDArray[np.uint32]
     weights: NDArray[np.uint8]
     channels: NDArray[np.uint32]
+    tables: NDArray[np.uint8]
     placements: Mapping[str, Placement]
     kept: tuple[str, ...]
     layers: tuple[Layer, ...]
@@ -80,12 +82,20 @@ class Program:
 
     def memory_image(self) -> list[tuple[int, NDArray[np.uint32]]]:
         """Return what the host must write before the first run: (word address, words)."""
+        constants = [
+            (place.address(self.config), to_words(node.data.reshape(place.shape), self.config))
+            for node in self.graph.nodes
+            if isinstance(node, Constant)
+            for place in (self.placements[node.output],)
+        ]
         image = [
             (Region.LOAD.base, self.load),
             (Region.COMPUTE.base, self.compute),
             (Region.DRAIN.base, self.drain),
             (Region.CHANNEL.base, self.channels),
             (Region.WEIGHT.base, lines_to_words(self.weights)),
+            (Region.TABLE.base, lines_to_words(self.tables)),
+            *constants,
         ]
         return [(address, words) for address, words in image if words.size]
 

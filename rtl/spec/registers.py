@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 MAGIC = 0x46504741  # "FPGA"
-VERSION = 1
+VERSION = 2
 ADDRESS_BITS = 24
 REGION_SHIFT = 20
 PROFILE_MARKS = 256
@@ -17,7 +17,7 @@ class Bus(wiring.Signature):
     """Host access to the core, seen from the initiator (the link).
 
     One access a cycle. A write (``w_en``) is done at once. A read (``r_en``) is answered some cycles later by one
-    cycle of ``r_valid`` with ``r_data``; no other access may start in between.
+    cycle of ``r_valid`` with ``r_data``; until then ``addr`` stands still and no other access may start.
 
     Members
     -------
@@ -53,6 +53,7 @@ class Region(enum.IntEnum):
     COMPUTE = 5
     DRAIN = 6
     PROFILE = 7
+    TABLE = 8
 
     @property
     def base(self) -> int:
@@ -80,7 +81,8 @@ class Register(enum.IntEnum):
     ACC_WORDS = 9
     CHANNEL_WORDS = 10
     PROGRAM_WORDS = 11
-    CLOCK_HZ = 12
+    TABLES = 12
+    CLOCK_HZ = 13
     RUN = 16
     STATUS = 17
     CYCLES = 18

@@ -14,10 +14,8 @@ from .config import Config
 MEMORY = 3
 ACCUMULATE = 2 + 2
 """Cycles between two first beats of steps, for the accumulators' read, add and write."""
-DRAIN_LATENCY = 17
-"""Cycles from an accumulator's address to its write to activation memory."""
-DRAIN_HOLD = 16
-"""Cycles from the first pixel of a group until parameters may change."""
+DRAINS_IN_FLIGHT = 4
+"""DRAIN instructions that may be taken and not retired."""
 
 Instruction = dict[str, int]
 
@@ -30,7 +28,13 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return pairs + MEMORY + 6 if vector else config.rows + pairs + MEMORY + 6
+    return MEMORY + 7 + pairs + (0 if vector else config.rows)
+
+
+def drain_latency(config: Config) -> int:
+    """Cycles from an accumulator's address to its write: accumulators, requantizer, table."""
+    pairs = (config.banks + 1) // 2
+    return 2 + pairs + 14 + MEMORY + 1
 
 
 @dataclass(frozen=True)
@@ -72,21 +76,19 @@ def predict(
     drained: list[int] = []
     marks: list[int] = []
 
-    drain_valid, drain_free, hold = fetch_latency(isa.Drain), 0, 0
+    drain_valid, drain_free = fetch_latency(isa.Drain), 0
 
     def drain_next() -> None:
-        nonlocal drain_valid, drain_free, hold
+        nonlocal drain_valid, drain_free
         drain = drains[len(drained)]
         if drain["wait"] > len(computed):
             raise ValueError(f"DRAIN instruction {len(drained)} waits for COMPUTE instruction {drain['wait'] - 1}")
-        accept = max(drain_valid, drain_free, hold, computed[drain["wait"] - 1] if drain["wait"] else 0)
+        accept = max(drain_valid, drain_free, computed[drain["wait"] - 1] if drain["wait"] else 0)
+        if len(drained) >= DRAINS_IN_FLIGHT:
+            accept = max(accept, drained[-DRAINS_IN_FLIGHT])
         drain_valid = accept + fetch_latency(isa.Drain)
-        drain_free = accept + 1
-        for _ in range(drain["groups"] + 1):
-            stream = max(drain_free, hold) + config.lanes
-            hold = stream + DRAIN_HOLD
-            drain_free = stream + drain["pixels"] + 1
-        drained.append(drain_free - 1 + DRAIN_LATENCY + 1)
+        drain_free = accept + (drain["groups"] + 1) * (drain["pixels"] + 1)
+        drained.append(drain_free + drain_latency(config) + 1)
         if drain["mark"]:
             marks.append(drained[-1] - 1)
 
@@ -103,12 +105,14 @@ def predict(
         free = accept + 2
         pixels = (compute["pixels_y"] + 1) * (compute["pixels_x"] + 1)
         needs_tile = compute["op"] in (isa.Op.MATMUL, isa.Op.DEPTHWISE)
+        captures = compute["pixels_y"] + 1 if compute["op"] == isa.Op.PRODUCT else 0
         for _ in range((compute["blocks"] + 1) * (compute["taps_y"] + 1) * (compute["taps_x"] + 1)):
-            first = max(free, gap, tile if needs_tile else 0)
+            # The first row's capture waits for nothing; its first pixel, like any, for the accumulators.
+            first = max(free + (captures > 0), gap, tile if needs_tile else 0)
             if needs_tile:
                 tile = tiles.send(first)
             gap = first + ACCUMULATE
-            free = first + pixels
+            free = first + pixels + max(captures - 1, 0)
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
         drain_next()

@@ -1,0 +1,40 @@
+"""Sizes of a core: what is impossible is refused by name, and every size is part of the identity."""
+
+import dataclasses
+
+import pytest
+
+from rtl.spec.config import core
+from rtl.spec.errors import BadInput
+
+
+@pytest.mark.parametrize(
+    "sizes, message",
+    [
+        ({"tables": 3}, "tables must be a power of two, not 3"),
+        ({"tables": 1}, r"tables must be 2\.\.16, not 1"),
+        ({"tables": 32}, r"tables must be 2\.\.16, not 32"),
+        ({"act_words": 100}, "act_words must be a power of two, not 100"),
+        ({"lanes": 2}, r"lanes must divide rows \(4\) and columns \(3\), not 2"),
+        ({"rows": 0}, "rows must be a positive integer, not 0"),
+        ({"rows": 1}, "the array must be at least 2x1, not 1x3"),
+    ],
+)
+def test_impossible_sizes(sizes, message):
+    with pytest.raises(BadInput, match=message):
+        dataclasses.replace(core("4x3"), **sizes)
+
+
+def test_every_size_is_part_of_the_identity():
+    config = core("4x4")
+    doubled = [dataclasses.replace(config, lanes=1, tables=8)]
+    for field in dataclasses.fields(config):
+        if field.name not in ("lanes", "tables"):
+            doubled.append(dataclasses.replace(config, **{field.name: 2 * getattr(config, field.name)}))
+    assert len({config.identity, *(other.identity for other in doubled)}) == len(doubled) + 1
+
+
+@pytest.mark.parametrize("name", ["8", "8x", "axb", "1x8", "65x8"])
+def test_names_that_are_no_size(name):
+    with pytest.raises(BadInput, match=f"core '{name}'"):
+        core(name)
