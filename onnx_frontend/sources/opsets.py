@@ -59,9 +59,12 @@ def tidy(model: ir.Model) -> ir.Model:
         common.RemoveUnusedNodesPass(),
     ):
         step(model)
+    taken = {node.name for node in model.graph}
     for node in model.graph:
         if node.domain == "ai.onnx" or (node.domain == "com.microsoft" and node.op_type in SHARED):
             node.domain = ""
         if not node.name:
-            node.name = node.outputs[0].name
+            name = node.outputs[0].name
+            node.name = name if name not in taken else f"{node.op_type}_{name}"
+            taken.add(node.name)
     return model

@@ -16,9 +16,9 @@ TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 def qoperator_to_qdq(model: ir.Model) -> ir.Model:
     """Rewrite QLinearConv, QLinearMatMul and com.microsoft's QGemm and QLinear operators."""
-    edit = Edit(model.graph)
+    edit, rewrites = Edit(model.graph), _rewrites()
     for node in list(model.graph):
-        rewrite = _rewrites().get(node.op_type)
+        rewrite = rewrites.get(node.op_type)
         if rewrite is None or node.domain not in ("", "ai.onnx", MICROSOFT):
             continue
         edit.at(node)
