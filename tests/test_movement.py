@@ -148,7 +148,7 @@ KINDS = {
     "pad reflected": [Move],
     "shuffle": [Conv, Move, Conv],
     "pixel shuffle": [Conv, Move],
-    "channels last": [Conv, Conv],  # the host transposes at the ends
+    "channels last": [Conv, Conv, Reshape],  # the host transposes at the ends
     "transpose before relu": [],
     "flatten add": [],
 }
