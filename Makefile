@@ -12,13 +12,14 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim lint bitstream clean distclean
+.PHONY: help demo test sim lint accuracy bitstream clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
 	@echo "make test                          ruff, mypy and all tests"
 	@echo "make sim                           the cocotb tests of the circuits alone"
 	@echo "make lint                          ruff and mypy alone"
+	@echo "make accuracy                      accuracy of quantized models beside ONNX Runtime's quantize_static"
 	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL)"
 	@echo "make clean                         remove build/"
 	@echo "make distclean                     remove build/ and .venv/"
@@ -44,6 +45,10 @@ sim: $(BIN)/.installed
 lint: $(BIN)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The models are not part of the project: FPGA_ACCEL_DATA names their folder. Without them nothing is done.
+accuracy: $(BIN)/.installed
+	$(BIN)/python benchmarks/accuracy.py
 
 bitstream: $(BIN)/.installed
 	mkdir -p build/$(NAME)

@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from . import cli_board, cli_demo, cli_model, cli_run
+from . import cli_board, cli_demo, cli_model, cli_quantize, cli_run
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 internal error, 2 usage or bad input, "
@@ -32,7 +32,7 @@ app.command("check", epilog=_example("check models/digits.onnx"))(cli_model.chec
 app.command(
     "quantize",
     epilog=_example("quantize models/digits.onnx --calibration models/digits_calibration.npz -o build/digits.qdq.onnx"),
-)(cli_model.quantize)
+)(cli_quantize.quantize)
 app.command("oracle", epilog=_example("oracle build/digits.qdq.onnx -o build/digits.qop.onnx"))(cli_model.oracle)
 app.command("compile", epilog=_example("compile build/digits.qdq.onnx --core 8x8 -o build/digits.fpga"))(
     cli_model.compile_program

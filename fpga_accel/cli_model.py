@@ -1,4 +1,4 @@
-"""Commands on models: check, quantize, oracle, compile."""
+"""Commands on models: check, oracle, compile."""
 
 from pathlib import Path
 from typing import Annotated
@@ -60,28 +60,6 @@ def check(model: ModelArgument, json: JsonOption = False, debug: DebugOption = F
         f"{count(report.activation_bytes)} bytes of activations at most"
     )
     return Answer(document, [nodes, f"every node runs; {sizes}"])
-
-
-@answers
-def quantize(
-    model: ModelArgument,
-    calibration: Annotated[Path, typer.Option(metavar="X.npz", help="Sample inputs, by input name, batch first.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="M.qdq.onnx", help="File to write.")],
-    method: Annotated[str, typer.Option(help="How ranges are chosen: minmax or percentile.")] = "minmax",
-    percentile: Annotated[float, typer.Option(help="Share of values that percentile covers.")] = 99.99,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> Answer:
-    """Quantize a float model to int8: a QDQ ONNX file that ONNX Runtime runs as well."""
-    from .steps import quantize_file
-
-    with Progress(stages=1) as progress:
-        progress.stage("calibrate and quantize")
-        samples = quantize_file(model, calibration, output, method, percentile, progress)
-    return Answer(
-        {"output": output, "method": method, "samples": samples},
-        [f"{output}: int8, calibrated on {samples} samples ({method})"],
-    )
 
 
 @answers

@@ -61,7 +61,8 @@ def _print_json(document: Mapping[str, Any]) -> None:
     print(json.dumps(document, default=_plain, indent=2))
 
 
-def _print_text(text: Sequence[RenderableType]) -> None:
+def print_text(text: Sequence[RenderableType]) -> None:
+    """Print texts and tables for people on stdout, as wide as the terminal."""
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     for part in text:
         console.print(part, soft_wrap=isinstance(part, str))
@@ -102,7 +103,7 @@ def answers(command: Callable[P, Answer]) -> Callable[P, None]:
         if as_json:
             _print_json(answer.document)
         else:
-            _print_text(answer.text)
+            print_text(answer.text)
         raise typer.Exit(answer.exit_code)
 
     return run

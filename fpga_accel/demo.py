@@ -6,6 +6,7 @@ from pathlib import Path
 
 from onnx_frontend.check import check
 from onnx_frontend.oracle import run_all
+from onnx_frontend.recipe import Recipe
 from rtl.spec.config import Config
 from sim import reference
 
@@ -82,7 +83,7 @@ def run_demo(
     check(model)
 
     progress.stage("quantize")
-    quantize_file(model, calibration, qdq, "minmax", 100.0, progress)
+    quantize_file(model, calibration, qdq, Recipe(), progress)
 
     progress.stage("write the QOperator form")
     oracle_file(qdq, qop)

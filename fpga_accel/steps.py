@@ -1,5 +1,6 @@
 """The steps from a float model to a program, file to file: what the commands and the demo both do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -7,10 +8,12 @@ import onnx
 from onnx_frontend.compile import compile_graph
 from onnx_frontend.importer import import_graph
 from onnx_frontend.oracle import qoperator
-from onnx_frontend.quantize import quantize
+from onnx_frontend.quantize import Quantized, quantize_model
+from onnx_frontend.recipe import Recipe
 from rtl.spec.config import Config
 from rtl.spec.program import Program
 
+from .feed import Feed
 from .files import readable, replacing, writable
 from .npz import read_feed
 from .onnx_model import OnnxModel
@@ -18,16 +21,22 @@ from .progress import Progress
 
 
 def quantize_file(
-    model: Path, calibration: Path, output: Path, method: str, percentile: float, progress: Progress
-) -> int:
-    """Quantize the float model to the QDQ file ``output``; return the number of calibration samples."""
+    model: Path,
+    calibration: Path,
+    output: Path,
+    wish: Recipe,
+    progress: Progress,
+    *,
+    exclude: Sequence[str] = (),
+) -> tuple[Quantized, Feed]:
+    """Quantize the float model to the QDQ file ``output``; return it and the calibration samples."""
     readable(model, ".onnx")
     writable(output, ".onnx")
     feed = read_feed(calibration, OnnxModel(model).get_inputs())
-    quantized = quantize(model, feed, method=method, percentile=percentile, progress=progress)
+    quantized = quantize_model(model, feed, wish, exclude=exclude, progress=progress)
     with replacing(output) as temporary:
-        onnx.save(quantized, temporary)
-    return len(next(iter(feed.values())))
+        onnx.save(quantized.model, temporary)
+    return quantized, feed
 
 
 def oracle_file(model: Path, output: Path) -> None:

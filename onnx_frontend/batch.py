@@ -6,6 +6,7 @@ from onnx import helper, numpy_helper, shape_inference
 
 from rtl.spec.errors import BadInput
 
+from .layers import free_name
 from .movements import FUNCTIONS
 
 BATCH = "batch"
@@ -30,7 +31,7 @@ def normalize_batch(model: onnx.ModelProto) -> onnx.ModelProto:
         before, after = shapes.get(node.input[0]), shapes.get(node.output[0])
         if before and after and len(before) > 0 and len(after) > 0 and before[0] == after[0]:
             target = np.array([0, *after[1:]], np.int64)
-            name = f"{node.output[0]}_shape_{index}"
+            name = free_name(f"{node.output[0]}_shape_{index}", set(initializers))
             result.graph.initializer.append(numpy_helper.from_array(target, name))
             node.input[1] = name
             del node.attribute[:]

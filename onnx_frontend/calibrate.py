@@ -1,6 +1,8 @@
-"""Calibrate: run the float model on sample data and observe the range of each activation."""
+"""Calibrate: run the float model on sample data and observe the values of each activation."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,13 @@ from onnx import helper
 from rtl.spec.errors import BadInput
 
 from .batch import graph_inputs
+from .histogram import Histogram
 
 Feed = Mapping[str, NDArray[Any]]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done and how much there is."""
 
 BATCH_SIZE = 16
-BINS = 8192
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -66,66 +68,99 @@ def session(model: onnx.ModelProto, *, optimized: bool = False) -> onnxruntime.I
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def ranges(
+@dataclass
+class Observation:
+    """What the samples did to the float model.
+
+    Members
+    -------
+    histograms : dict of str to Histogram
+        Of the values of each tensor.
+    channel_peaks : dict of str to array
+        Largest magnitude of each channel (axis 1) of the tensors that were asked for.
+    """
+
+    histograms: dict[str, Histogram]
+    channel_peaks: dict[str, NDArray[np.float32]]
+
+
+def observe(
     model: onnx.ModelProto,
     names: Sequence[str],
     feed: Feed,
     *,
-    method: str = "minmax",
-    percentile: float = 99.99,
+    channels: Sequence[str] = (),
+    what: str = "calibrate",
     progress: Progress = silent,
-) -> dict[str, tuple[float, float]]:
-    """Return (low, high) of each named tensor over the samples; memory is bounded by one batch and the histograms.
+) -> Observation:
+    """Return what each named tensor holds over the samples, in one pass; memory is bounded by one batch.
 
-    ``minmax`` takes the extremes. ``percentile`` cuts ``100 - percentile`` percent of the values at each end, by a
-    histogram of 8192 bins between the extremes.
+    ``channels`` are those of ``names`` whose channels are told apart.
+
+    Raises
+    ------
+    BadInput
+        If a tensor of the float model is NaN or infinite.
     """
-    count = check_feed(model, feed)
-    passes = 1 if method == "minmax" else 2
-    total = passes * count
-    low = dict.fromkeys(names, np.inf)
-    high = dict.fromkeys(names, -np.inf)
-    done = 0
-    for size, arrays in _batches(model, names, feed, count):
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
+    result = Observation({name: Histogram() for name in names}, {})
+    for arrays in batches(model, names, feed, what=what, progress=progress):
+        for name in names:
+            if not np.isfinite(arrays[name]).all():
                 raise BadInput(f"calibration: tensor '{name}' of the float model is NaN or infinite on these samples")
-            low[name] = min(low[name], float(array.min()))
-            high[name] = max(high[name], float(array.max()))
-        done += size
-        progress("calibrate", done, total)
-    if method == "minmax":
-        return {name: (low[name], high[name]) for name in names}
-
-    edges = {name: np.linspace(low[name], high[name], BINS + 1) for name in names if high[name] > low[name]}
-    counts = {name: np.zeros(BINS, np.int64) for name in edges}
-    for size, arrays in _batches(model, names, feed, count):
-        for name in edges:
-            counts[name] += np.histogram(arrays[name], edges[name])[0]
-        done += size
-        progress("calibrate", done, total)
-    result = {name: (low[name], high[name]) for name in names}
-    for name, histogram in counts.items():
-        share = np.cumsum(histogram) / histogram.sum()
-        first = int(np.searchsorted(share, 1 - percentile / 100, side="right"))
-        last = int(np.searchsorted(share, percentile / 100, side="left"))
-        result[name] = (float(edges[name][min(first, last)]), float(edges[name][last + 1]))
+            result.histograms[name].add(arrays[name])
+        for name in channels:
+            others = tuple(axis for axis in range(arrays[name].ndim) if axis != 1)
+            peaks = np.abs(arrays[name]).max(axis=others)
+            result.channel_peaks[name] = np.maximum(peaks, result.channel_peaks.get(name, peaks))
     return result
 
 
-def _batches(
-    model: onnx.ModelProto, names: Sequence[str], feed: Feed, count: int
-) -> Iterator[tuple[int, dict[str, NDArray[np.float32]]]]:
-    observed = onnx.ModelProto()
-    observed.CopyFrom(model)
+def batches(
+    model: onnx.ModelProto,
+    names: Sequence[str],
+    feed: Feed,
+    *,
+    what: str = "calibrate",
+    progress: Progress = silent,
+    fast: bool = False,
+) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Yield the named tensors of the model for one batch of samples after the other.
+
+    With ``fast``, with ONNX Runtime's graph optimizations, if it can.
+    """
+    count = check_feed(model, feed)
     inputs = [value.name for value in graph_inputs(model)]
-    del observed.graph.output[:]
     computed = [name for name in names if name not in inputs]
-    observed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in computed)
-    runner = session(observed) if computed else None
+    runner = _runner(with_outputs(model, computed), fast) if computed else None
     for start in range(0, count, BATCH_SIZE):
         part = {name: np.asarray(feed[name])[start : start + BATCH_SIZE] for name in inputs}
         arrays = {name: part[name] for name in inputs if name in names}
         if runner is not None:
             arrays.update(zip(computed, runner.run(computed, part), strict=True))
-        yield min(BATCH_SIZE, count - start), arrays
+        yield arrays
+        progress(what, min(start + BATCH_SIZE, count), count)
+
+
+def _runner(model: onnx.ModelProto, fast: bool) -> onnxruntime.InferenceSession:
+    if fast:
+        # Its optimizer makes invalid graphs of some sound ones (a quantized AveragePool with dilations), and its
+        # exceptions have no public common class.
+        with contextlib.suppress(Exception):
+            return session(model, optimized=True)
+    return session(model)
+
+
+def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """Return the model with other outputs."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.output[:]
+    result.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    return result
+
+
+def spread(feed: Feed, count: int) -> dict[str, NDArray[Any]]:
+    """Return at most ``count`` samples of ``feed``, evenly spread."""
+    total = len(next(iter(feed.values())))
+    chosen = np.linspace(0, total - 1, min(count, total)).astype(int)
+    return {name: np.asarray(array)[chosen] for name, array in feed.items()}

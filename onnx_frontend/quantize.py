@@ -1,39 +1,73 @@
 """Quantize: a float ONNX model becomes the same model in QDQ form, an ordinary ONNX file that ONNX Runtime runs."""
 
+import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from rtl.spec.elementwise import exact_scale
 from rtl.spec.errors import BadInput
-from rtl.spec.number import quantize as to_int8
 
+from .adaround import adaround
+from .auto import choose
 from .batch import graph_inputs, infer
-from .calibrate import Feed, Progress, ranges, silent
+from .bias_correction import correct_biases
+from .calibrate import Feed, Observation, Progress, batches, check_feed, observe, silent, spread
 from .canonical import canonical, is_quantized
+from .equalize import equalize, pairs
+from .exclude import named_nodes
 from .loader import Source, load
 from .movements import CLAMPS
+from .noise import compare, mean_ratio
+from .ranges import Limits, limits
+from .recipe import Choice, Recipe
 from .regions import inner_tensors, whole_constants
-from .scheme import Scheme, activation_scheme, quantize_weight
+from .scheme import Scheme, activation_scheme
 from .sharing import EXACT, biased_products, joined_tensors, keeps_scale
 from .simplify import simplify
+from .weights import quantize_layers, with_biases
+from .writer import Parts, write_qdq
 
-METHODS = ("minmax", "percentile")
+SCORED = 128
+"""Samples on which a candidate is tried; more make no difference."""
 METADATA_KEY = "fpga_accel.quantize"
 TAILS = {"Softmax", "LogSoftmax", "ArgMax"}
-WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A quantized model and how it came about.
+
+    Members
+    -------
+    model : ModelProto
+        In QDQ form.
+    parts : Parts
+        What it is written from.
+    choice : Choice
+        The recipe, and the scores it was chosen by.
+    """
+
+    model: onnx.ModelProto
+    parts: Parts
+    choice: Choice
 
 
 def quantize(
     source: Source,
     calibration: Feed,
-    method: str = "minmax",
+    method: str = "auto",
     percentile: float = 99.99,
     progress: Progress = silent,
+    *,
+    exclude: Sequence[str] = (),
+    **settings: Any,
 ) -> onnx.ModelProto:
     """Return the model in QDQ form: int8 activations, int8 weights per channel, int32 biases.
 
@@ -44,24 +78,40 @@ def quantize(
     calibration : dict of str to array
         Samples, batch first, by input name; other names are ignored.
     method, percentile
-        ``minmax`` covers every value seen; ``percentile`` cuts the rarest values, e.g. 0.01% at each end for 99.99.
+        The calibrator, or ``auto``: the best of all by measured error; see :class:`~onnx_frontend.recipe.Recipe`.
+    exclude : sequence of str
+        Names of nodes that stay in float.
+    settings
+        Other fields of the Recipe.
 
     Raises
     ------
     BadInput
         If the file, an array or a setting is not what it must be, or the model is quantized already.
     """
-    if method not in METHODS:
-        raise BadInput(f"method: expected one of {', '.join(METHODS)}, not '{method}'")
-    if not 50 < percentile <= 100:
-        raise BadInput(f"percentile: expected a number above 50, up to 100, not {percentile}")
-    model = prepare(source)
-    names = activations(model)
-    observed = ranges(model, names, calibration, method=method, percentile=percentile, progress=progress)
-    settings: dict[str, object] = {"method": method, "samples": len(next(iter(calibration.values())))}
-    if method == "percentile":
-        settings["percentile"] = percentile
-    return insert_qdq(model, observed, settings)
+    wish = Recipe(method, percentile, **settings)
+    return quantize_model(source, calibration, wish, exclude=exclude, progress=progress).model
+
+
+def quantize_model(
+    source: Source, calibration: Feed, wish: Recipe, *, exclude: Sequence[str] = (), progress: Progress = silent
+) -> Quantized:
+    """Do the same as :func:`quantize` for a recipe, and return what else is known about the result."""
+    wish = wish.settled()
+    original = load(source)
+    model = prepare(original)
+    search = _Search(model, calibration, in_float(model, named_nodes(model, original, exclude)), progress)
+    choice = choose(wish, bool(search.pairs), search.score, progress)
+    parts = search.build(choice.recipe, calibration, exact=True)
+    settings = {
+        **choice.recipe.document(),
+        "chosen": wish.method == "auto",
+        "samples": search.samples,
+        "scores_db": {name: round(score, 2) for name, score in choice.scores.items()},
+        "exclude": list(exclude),
+        "version": importlib.metadata.version("fpga-accel"),
+    }
+    return Quantized(with_settings(write_qdq(parts), settings), parts, choice)
 
 
 def prepare(source: Source) -> onnx.ModelProto:
@@ -82,26 +132,60 @@ def prepare(source: Source) -> onnx.ModelProto:
     return simplify(canonical(model))
 
 
-def activations(model: onnx.ModelProto) -> list[str]:
+def activations(model: onnx.ModelProto, excluded: Collection[str] = ()) -> list[str]:
     """Return the float tensors that get a scale and zero point, inputs first, then in the order of the nodes.
 
     Not among them: results that only a Relu or Clip reads, which becomes part of the operator before it; tensors within
-    a region of elementwise operators, which becomes one table; products that only the Add of their bias reads; and what
-    a Softmax, LogSoftmax or ArgMax at the very end computes on the host.
+    a region of elementwise operators, which becomes one table; products that only the Add of their bias reads; what a
+    Softmax, LogSoftmax or ArgMax at the very end computes on the host; and what only nodes in float write and read
+    (``excluded`` names the tensors that those compute).
     """
     graph = model.graph
     types = _element_types(model)
     outputs = {value.name for value in graph.output}
     consumers = _consumers(model)
-    apart = tail_tensors(model) | inner_tensors(model) | set(biased_products(model))
-    names = [value.name for value in graph_inputs(model)]
+    tail = tail_tensors(model)
+    inner = inner_tensors(model) | set(biased_products(model))
+    names = []
+    for value in graph_inputs(model):
+        readers = consumers.get(value.name, [])
+        if not readers or any(reader.output[0] not in excluded for reader in readers):
+            names.append(value.name)
     for node in graph.node:
         for name in node.output:
             readers = consumers.get(name, [])
             fused = len(readers) == 1 and readers[0].op_type in CLAMPS and name not in outputs
-            if types.get(name) == TensorProto.FLOAT and not fused and name not in apart:
+            here = {each in excluded for each in (name, *(reader.output[0] for reader in readers))}
+            # A boundary between integers and float is quantized, whatever is on its two sides.
+            wanted = not fused and name not in inner and here != {True} if len(here) == 1 else True
+            if types.get(name) == TensorProto.FLOAT and wanted and name not in tail:
                 names.append(name)
     return names
+
+
+def in_float(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto]) -> set[str]:
+    """Return the tensors that ``nodes`` compute, each with the Relu or Clip that is part of it."""
+    outputs = {value.name for value in model.graph.output}
+    consumers = _consumers(model)
+    result = {name for node in nodes for name in node.output}
+    for node in nodes:
+        readers = consumers.get(node.output[0], [])
+        if len(readers) == 1 and readers[0].op_type in CLAMPS and node.output[0] not in outputs:
+            result.add(readers[0].output[0])
+    return result
+
+
+def ends(model: onnx.ModelProto) -> list[str]:
+    """Return the last tensors before the outputs that are computed on the core: a Softmax at the end is left out."""
+    producers = {output: node for node in model.graph.node for output in node.output}
+    tail = tail_tensors(model)
+    result = []
+    for value in model.graph.output:
+        name = value.name
+        while name in tail:
+            name = producers[name].input[0]
+        result.append(name)
+    return list(dict.fromkeys(result))
 
 
 def tail_tensors(model: onnx.ModelProto) -> set[str]:
@@ -119,11 +203,14 @@ def tail_tensors(model: onnx.ModelProto) -> set[str]:
     return tail
 
 
-def schemes(model: onnx.ModelProto, observed: Mapping[str, tuple[float, float]]) -> dict[str, Scheme]:
+def schemes(
+    model: onnx.ModelProto, observed: Mapping[str, Limits], excluded: Collection[str] = (), *, exact: bool = True
+) -> dict[str, Scheme]:
     """Return the scheme of each activation, and of constants with a number for each element.
 
     Where ONNX only moves bytes it is the input's; the inputs of a Concat get that of its output where nobody else reads
-    them. The scale of Add, Sub and Mul is the next larger one for which the core's integers reproduce all 65,536 pairs.
+    them. The scale of Add, Sub and Mul is the next larger one for which the core's integers reproduce all 65,536 pairs;
+    the search takes a while, and without ``exact`` it is left out.
     """
     producers = {output: node for node in model.graph.node for output in node.output}
     result = {name: activation_scheme(array.min(), array.max()) for name, array in whole_constants(model).items()}
@@ -132,164 +219,91 @@ def schemes(model: onnx.ModelProto, observed: Mapping[str, tuple[float, float]])
         while node is not None and node.op_type in CLAMPS and node.input[0] not in observed:
             node = producers.get(node.input[0])
         own = activation_scheme(low, high)
-        if node is not None and keeps_scale(model, node) and node.input[0] in result:
+        if name in excluded or node is None:
+            pass
+        elif keeps_scale(model, node) and node.input[0] in result:
             own = result[node.input[0]]
-        elif node is not None and node.op_type in EXACT and all(operand in result for operand in node.input):
+        elif exact and node.op_type in EXACT and all(operand in result for operand in node.input):
             a, b = (result[operand] for operand in node.input)
             pair = a.scale, a.zero_point, b.scale, b.zero_point
             scale = exact_scale(EXACT[node.op_type], *pair, own.scale, own.zero_point)
             own = Scheme(scale, own.zero_point)
         result[name] = own
     for name, joined in joined_tensors(model).items():
-        if name in result and joined in result:
+        if name in result and joined in result and not {name, joined} & set(excluded):
             result[name] = result[joined]
     return result
 
 
 def insert_qdq(
-    model: onnx.ModelProto, observed: Mapping[str, tuple[float, float]], settings: Mapping[str, object]
+    model: onnx.ModelProto, observed: Mapping[str, Limits], settings: Mapping[str, object]
 ) -> onnx.ModelProto:
-    """Return the simplified float model with QuantizeLinear and DequantizeLinear around every operator."""
+    """Return the simplified float model in QDQ form for known ranges, with ``settings`` in its metadata."""
     scheme = schemes(model, observed)
-    products = biased_products(model)
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    writer = _Writer(result, scheme)
-    graph = result.graph
-    nodes = list(graph.node)
-    outputs = {value.name for value in graph.output}
-    del graph.node[:]
-    del graph.value_info[:]
+    parts = Parts(model, model, scheme, quantize_layers(model, scheme, Recipe("minmax")))
+    return with_settings(write_qdq(parts), settings)
 
-    renamed: dict[str, str] = {}
-    for value in graph_inputs(result):
-        renamed[value.name] = writer.quantize(value.name, value.name, f"{value.name}_dequantized")
-    for node in nodes:
-        sources = list(node.input)
-        for index, name in enumerate(sources):
-            if name in renamed:
-                node.input[index] = renamed[name]
-        if node.op_type in WEIGHTED and sources[0] in scheme:
-            writer.weights(node, scheme[sources[0]], products.get(node.output[0]))
-        for index, name in enumerate(sources):
-            if name in scheme and name in writer.arrays:
-                node.input[index] = writer.tensor(name)
-            elif (node.output[0], name) in writer.biases:
-                node.input[index] = writer.biases[node.output[0], name]
-        graph.node.append(node)
-        for index, name in enumerate(node.output):
-            if name in scheme and name in outputs:
-                graph.node[-1].output[index] = f"{name}_real"
-                writer.quantize(f"{name}_real", name, name)
-            elif name in scheme:
-                renamed[name] = writer.quantize(name, name, f"{name}_dequantized")
-    writer.drop_unused()
-    entry = result.metadata_props.add()
+
+def with_settings(model: onnx.ModelProto, settings: Mapping[str, object]) -> onnx.ModelProto:
+    """Write the settings into the metadata of the quantized model, and check it; return it."""
+    entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, json.dumps(settings, sort_keys=True)
-    result.producer_name = "fpga-accel"
-    onnx.checker.check_model(result)
-    return result
+    model.producer_name = "fpga-accel"
+    onnx.checker.check_model(model)
+    return model
 
 
-class _Writer:
-    """Adds nodes and constants to a graph under names that are not taken."""
+class _Search:
+    """Builds the model by any recipe; what recipes share is computed once."""
 
-    def __init__(self, model: onnx.ModelProto, scheme: Mapping[str, Scheme]):
-        self.graph = model.graph
-        self.scheme = scheme
-        self.arrays = {tensor.name: tensor for tensor in model.graph.initializer}
-        self.added: set[str] = set()
-        self.biases: dict[tuple[str, str], str] = {}
-        """Of an Add by its output and the bias that it reads: the quantized bias."""
+    def __init__(self, model: onnx.ModelProto, feed: Feed, excluded: Collection[str], progress: Progress):
+        self.model = model
+        self.feed = feed
+        self.excluded = excluded
+        self.progress = progress
+        self.samples = check_feed(model, feed)
+        self.names = activations(model, excluded)
+        self.pairs = pairs(model)
+        self.observed: dict[bool, tuple[onnx.ModelProto, Observation]] = {}
 
-    def constant(self, name: str, array: NDArray[np.generic]) -> str:
-        unique, count = name, 1
-        while unique in self.arrays or unique in self.added:
-            count += 1
-            unique = f"{name}_{count}"
-        self.added.add(unique)
-        self.graph.initializer.append(numpy_helper.from_array(array, unique))
-        return unique
+        self.ends = ends(model)
+        self.trial = spread(feed, SCORED)
+        self.expected: list[dict[str, NDArray[np.float32]]] = []
 
-    def quantize(self, source: str, name: str, target: str) -> str:
-        """Append QuantizeLinear and DequantizeLinear; return the name of the dequantized tensor."""
-        scheme = self.scheme[name]
-        scale = self.constant(f"{name}_scale", np.array(scheme.scale, np.float32))
-        zero_point = self.constant(f"{name}_zero_point", np.array(scheme.zero_point, np.int8))
-        quantized = f"{name}_quantized"
-        self.graph.node.append(
-            helper.make_node("QuantizeLinear", [source, scale, zero_point], [quantized], f"{name}_QuantizeLinear")
-        )
-        self.graph.node.append(
-            helper.make_node("DequantizeLinear", [quantized, scale, zero_point], [target], f"{name}_DequantizeLinear")
-        )
-        return target
+    def score(self, recipe: Recipe) -> float:
+        """Return the mean signal-to-noise ratio of the outputs, in decibels, on at most ``SCORED`` samples."""
+        if not self.expected:
+            self.expected = list(batches(self.model, self.ends, self.trial))
+        parts = self.build(recipe, self.trial, exact=False)
+        return mean_ratio(compare(self.expected, write_qdq(parts), parts.names(self.ends), self.trial))
 
-    def dequantized(
-        self, name: str, array: NDArray[np.generic], scale: NDArray[np.float32], axis: int, zero_point: int = 0
-    ) -> str:
-        """Append the DequantizeLinear of a constant; return the name of its result."""
-        quantized = self.constant(f"{name}_quantized", array)
-        scale_name = self.constant(f"{quantized}_scale", scale)
-        zero_name = self.constant(f"{quantized}_zero_point", np.full(scale.shape, zero_point, array.dtype))
-        target = quantized.replace("_quantized", "_dequantized")
-        self.graph.node.append(
-            helper.make_node(
-                "DequantizeLinear",
-                [quantized, scale_name, zero_name],
-                [target],
-                f"{quantized}_DequantizeLinear",
-                axis=axis,
+    def variant(self, equalized: bool) -> tuple[onnx.ModelProto, Observation]:
+        """Return the float model, equalized or not, and what its tensors hold."""
+        if equalized not in self.observed:
+            channels = [] if equalized else [pair.between for pair in self.pairs]
+            model = self.model
+            if equalized:
+                model = equalize(model, self.variant(False)[1].channel_peaks)
+            names = list(dict.fromkeys([*self.names, *channels]))
+            self.observed[equalized] = (
+                model,
+                observe(model, names, self.feed, channels=channels, progress=self.progress),
             )
-        )
-        return target
+        return self.observed[equalized]
 
-    def tensor(self, name: str) -> str:
-        """Quantize a constant that has a number for each element; return the name of the dequantized tensor."""
-        scheme = self.scheme[name]
-        array = to_int8(numpy_helper.to_array(self.arrays[name]), scheme.scale, scheme.zero_point, name=name)
-        return self.dequantized(name, array, np.array(scheme.scale, np.float32), 0, scheme.zero_point)
-
-    def weights(self, node: onnx.NodeProto, given: Scheme, added: tuple[str, str] | None) -> None:
-        """Quantize the constant weight and bias of an operator; alpha and beta of Gemm go into them.
-
-        ``added`` are the result and the bias of an Add behind a MatMul.
-        """
-        if node.input[1] not in self.arrays:
-            return
-        weight = numpy_helper.to_array(self.arrays[node.input[1]]).astype(np.float32)
-        has_bias = len(node.input) > 2 and node.input[2] != ""
-        if has_bias and node.input[2] not in self.arrays:
-            return
-        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-        axis = {"Conv": 0, "ConvTranspose": 1, "MatMul": weight.ndim - 1}.get(node.op_type, 0)
-        if node.op_type == "Gemm":
-            axis = 0 if attributes.get("transB", 0) else 1
-            weight = weight * np.float32(attributes.get("alpha", 1.0))
-            kept = [attribute for attribute in node.attribute if attribute.name not in ("alpha", "beta")]
-            del node.attribute[:]
-            node.attribute.extend(kept)
-        group = attributes.get("group", 1) if node.op_type == "ConvTranspose" else 1
-        channels = weight.shape[axis] * group
-        bias_name = node.input[2] if has_bias else added[1] if added else None
-        bias = None
-        if bias_name is not None:
-            array = numpy_helper.to_array(self.arrays[bias_name]).astype(np.float32)
-            bias = np.broadcast_to(array.ravel() * np.float32(attributes.get("beta", 1.0)), channels).copy()
-        quantized, scale, units = quantize_weight(weight, axis, bias, given.scale)
-        node.input[1] = self.dequantized(node.input[1], quantized, scale, axis)
-        if units is not None and bias_name is not None:
-            name = self.dequantized(bias_name, units, np.float32(given.scale) * np.tile(scale, group), 0)
-            if has_bias:
-                node.input[2] = name
-            elif added:
-                self.biases[added] = name
-
-    def drop_unused(self) -> None:
-        used = {name for node in self.graph.node for name in node.input}
-        kept = [tensor for tensor in self.graph.initializer if tensor.name in used]
-        del self.graph.initializer[:]
-        self.graph.initializer.extend(kept)
+    def build(self, recipe: Recipe, feed: Feed, *, exact: bool) -> Parts:
+        """Return what the model of a recipe is written from; without ``exact``, roughly what, and sooner."""
+        model, observation = self.variant(bool(recipe.equalize))
+        ranges = {name: limits(observation.histograms[name], recipe.method, recipe.percentile) for name in self.names}
+        scheme = schemes(model, ranges, self.excluded, exact=exact)
+        weights = quantize_layers(model, scheme, recipe, self.excluded)
+        if exact and recipe.rounding == "adaround":
+            weights = adaround(model, scheme, weights, recipe.weight_bits, feed, self.progress)
+        written = model
+        if recipe.correct_biases:
+            written = correct_biases(model, scheme, weights, feed, self.progress if exact else silent)
+            weights = with_biases(written, scheme, weights)
+        return Parts(model, written, scheme, weights)
 
 
 def _consumers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fpga_accel.progress import Progress
+from onnx_frontend.recipe import Recipe
 from rtl.spec.config import core
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
@@ -44,7 +45,7 @@ def digits_qdq(digits, digits_calibration, tmp_path_factory):
     from fpga_accel.steps import quantize_file
 
     path = tmp_path_factory.mktemp("digits") / "digits.qdq.onnx"
-    quantize_file(digits, digits_calibration, path, "minmax", 100.0, Progress(1))
+    quantize_file(digits, digits_calibration, path, Recipe("minmax"), Progress(1))
     return path
 
 

@@ -152,9 +152,9 @@ VARIANTS = ("int8", "uint8", "zero points")
 def quantized_variant(net, feed, variant):
     """The net quantized by us, as it is, or with uint8 activations, or with random zero points."""
     if variant == "int8":
-        return quantize(net.model(), feed)
+        return quantize(net.model(), feed, "minmax")
     if variant == "uint8":
-        return to_uint8(quantize(net.model(), feed))
+        return to_uint8(quantize(net.model(), feed, "minmax"))
     return random_zero_points(quantize(net.model(), feed, method="percentile", percentile=99), len(net.nodes))
 
 

@@ -239,7 +239,7 @@ def test_models_that_onnx_runtime_quantized(tmp_path, build, activation):
 def test_the_core_reproduces_every_pair(operator, constants):
     net = Net(seed=2)
     two(net, operator)
-    graph = import_graph(quantize(net.model(), net.data()))
+    graph = import_graph(quantize(net.model(), net.data(), "minmax"))
     node = graph.nodes[-1]
     schemes = [(graph.tensors[name].scale, graph.tensors[name].zero_point) for name in (*node.inputs, node.output)]
     assert constants(*(number for scheme in schemes for number in scheme)).differing == 0
@@ -248,6 +248,6 @@ def test_the_core_reproduces_every_pair(operator, constants):
 def test_no_quantization_within_a_chain():
     net = Net()
     gelu(net)
-    model = quantize(net.model(), net.data())
+    model = quantize(net.model(), net.data(), "minmax")
     assert [node.op_type for node in model.graph.node].count("QuantizeLinear") == 3
     assert len(import_graph(model).nodes) == 2

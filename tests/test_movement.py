@@ -158,7 +158,7 @@ KINDS = {
 def test_moves_of_the_graph(name, kinds):
     net = Net()
     CASES[name](net)
-    graph = import_graph(quantize(net.model(), net.data()))
+    graph = import_graph(quantize(net.model(), net.data(), "minmax"))
     moving = [type(node) for node in graph.nodes if isinstance(node, Move | Conv | Reshape)]
     assert moving == kinds
 
@@ -166,7 +166,7 @@ def test_moves_of_the_graph(name, kinds):
 def test_inputs_of_a_concat_share_its_scale():
     net = Net()
     branches(net)
-    graph = import_graph(quantize(net.model(), net.data()))
+    graph = import_graph(quantize(net.model(), net.data(), "minmax"))
     concat = next(node for node in graph.nodes if isinstance(node, Move))
     assert len({(graph.tensors[name].scale, graph.tensors[name].zero_point) for name in concat.inputs}) == 1
     assert sum(isinstance(node, Rescale) for node in graph.nodes) == 1  # of the MaxPool, which keeps the input's
@@ -178,7 +178,7 @@ def test_a_reshape_that_keeps_the_image_is_free():
     net.op("Flatten")
     net.op("Unsqueeze", i(net, 2))
     net.op("Relu")
-    assert [type(node) for node in import_graph(quantize(net.model(), net.data())).nodes][:1] == [AveragePool]
+    assert [type(node) for node in import_graph(quantize(net.model(), net.data(), "minmax")).nodes][:1] == [AveragePool]
 
 
 INTEGERS = {

@@ -229,7 +229,7 @@ def test_one_dimensional_models(seed):
     net = Net((5, 24), seed)
     one_dimensional(net)
     feed = net.data()
-    graph = assert_equal_on_every_tensor(quantize(net.model(), feed), feed)
+    graph = assert_equal_on_every_tensor(quantize(net.model(), feed, "minmax"), feed)
     assert graph.tensors[graph.nodes[0].output].shape == (6, 1, 12)
 
 
@@ -242,7 +242,7 @@ def test_the_host_computes_the_tail(operator, attributes):
     tail(net, operator, **attributes)
     model = net.model()
     feed = net.data()
-    quantized = quantize(model, feed)
+    quantized = quantize(model, feed, "minmax")
     graph = assert_equal_on_every_tensor(quantized, feed)
     assert graph.outputs[0].tail[0][0] == operator
     got = reference.outputs(graph, reference.run(graph, feed))[graph.outputs[0].name]
@@ -269,14 +269,14 @@ KINDS = {
 def test_nodes_of_the_graph(name, kinds):
     net = Net()
     CASES[name](net)
-    graph = import_graph(quantize(net.model(), net.data()))
+    graph = import_graph(quantize(net.model(), net.data(), "minmax"))
     assert [type(node) for node in graph.nodes] == kinds
 
 
 def test_gemm_behind_flatten_covers_the_image():
     net = Net()
     CASES["gemm"](net)
-    last = import_graph(quantize(net.model(), net.data())).nodes[-1]
+    last = import_graph(quantize(net.model(), net.data(), "minmax")).nodes[-1]
     assert last.weight.shape == (6, 4, 4, 3)
 
 
