@@ -16,6 +16,7 @@ from onnx.backend.base import Backend, BackendRep
 from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
 
 from onnx_frontend.batch import graph_inputs
+from onnx_frontend.canonical import is_quantized
 from onnx_frontend.loader import load
 from onnx_frontend.partition import compile_plan, divide, whole_on_host
 from rtl.spec.config import core
@@ -26,26 +27,8 @@ from .defects import defect
 from .host_runner import HostRunner
 from .session import Session
 
-INTEGER = {
-    "QuantizeLinear",
-    "DequantizeLinear",
-    "DynamicQuantizeLinear",
-    "QLinearConv",
-    "QLinearMatMul",
-    "ConvInteger",
-    "MatMulInteger",
-    "QAttention",
-    "QGemm",
-}
-"""Operators by which a model says that it means integers; com.microsoft's other ones begin with QLinear too."""
-
 RUNTIME_OPSET = 24
 """ONNX Runtime 1.32 has no kernels for some operators of newer ones."""
-
-
-def is_integer(model: onnx.ModelProto) -> bool:
-    """Say whether the model means integers anywhere."""
-    return any(node.op_type in INTEGER or node.op_type.startswith("QLinear") for node in model.graph.node)
 
 
 class Prepared(BackendRep):
@@ -62,7 +45,7 @@ class Prepared(BackendRep):
         self._model = model
         self._device = device
         self._size = size
-        self._integer = is_integer(model)
+        self._integer = is_quantized(model)
         first = {node.input[0] for node in model.graph.node if node.input}
         self._parameters = [v.name for v in graph_inputs(model) if v.name not in first] if self._integer else []
         self._ready: dict[bytes, Session | HostRunner] = {}

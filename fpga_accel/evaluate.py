@@ -88,7 +88,7 @@ def output_bytes(plan: Plan, outputs: Mapping[str, NDArray[np.generic]]) -> dict
     for graph, port in ((whole, port) for whole in plan.graphs() for port in whole.outputs):
         if port.name not in outputs:
             continue
-        tensor, values = graph.tensors[port.tensor], outputs[port.name]
+        tensor, values = graph.tensors[port.tensor], port.inward(outputs[port.name])
         if port.quantized:
             offset = 128 if tensor.unsigned else 0
             result[port.tensor] = (values.astype(np.int16) - offset).astype(np.int8)

@@ -12,10 +12,11 @@ from rtl.spec.errors import BadInput, FpgaAccelError
 from rtl.spec.graph import Conv, ConvTranspose, Graph, MatMul
 from rtl.spec.plan import Plan
 
+from .canonical import is_quantized
 from .importer import QUANTIZATION, Verdict
 from .loader import Source, load
 from .partition import divide, opset_of
-from .quantize import activations, insert_qdq, is_quantized, prepare
+from .quantize import activations, insert_qdq, prepare
 
 PLACEHOLDER = (-1.0, 1.0)
 CHANNEL_BYTES = 8
@@ -31,7 +32,7 @@ class Report:
     name : str
         The file, or the graph's name.
     quantized : bool
-        Whether the file is in QDQ form; a float model was quantized with placeholder ranges.
+        Whether the file is quantized already, in any form; a float model was quantized with placeholder ranges.
     rows : tuple of Verdict
         Each node, in order; ``where`` is "core", "host" or "removed". The host's have ``reason`` and ``remedy``.
     plan : Plan

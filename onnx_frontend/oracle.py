@@ -11,6 +11,7 @@ from rtl.spec.errors import BadInput
 
 from .batch import graph_inputs, normalize_batch
 from .calibrate import session
+from .canonical import canonical, is_quantized
 from .cut import with_own_names
 from .integer_kernels import KERNELS
 from .loader import Source, load
@@ -37,11 +38,11 @@ def qoperator(source: Source, host: Collection[str] = ()) -> onnx.ModelProto:
         If an operator has no exact integer kernel in ONNX Runtime, or is not quantized.
     """
     model = load(source)
-    if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+    if not is_quantized(model):
         raise BadInput(
             f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first"
         )
-    return Rewrite(normalize_batch(with_own_names(model)), KERNELS, host).run()
+    return Rewrite(normalize_batch(with_own_names(canonical(model))), KERNELS, host).run()
 
 
 def is_qoperator(model: onnx.ModelProto) -> bool:
