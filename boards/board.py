@@ -76,7 +76,8 @@ class Board:
     clock_hz : int
         Clock of the core, made from the oscillator by ``clocking``; also the timing constraint.
     clocking : function of a Board and a ClockDomain
-        Returns the elaboratable that drives the domain, ``sync``, and holds it in reset until its clock is stable.
+        Returns the elaboratable that drives the domain, ``sync``, which has no reset and whose first edge comes when
+        the clock is stable.
     uart : (str, int)
         Resource name and number of the serial link.
     baud : int

@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
-from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.lib.cdc import FFSynchronizer
 
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
@@ -94,7 +94,11 @@ def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
 
 
 class PllClock(Elaboratable):  # type: ignore[misc]
-    """Drives ``domain``, called ``sync``, at ``board.clock_hz``, in reset until the PLL has locked."""
+    """Drives ``domain``, called ``sync``, at ``board.clock_hz``, from the time when the PLL has locked.
+
+    There is no reset: the bitstream sets every register, and the clock, behind a DCCA, stands still until it is sound.
+    A reset would have to reach every register of the part within a cycle.
+    """
 
     def __init__(self, board: Board, domain: ClockDomain) -> None:
         self._board = board
@@ -107,6 +111,7 @@ class PllClock(Elaboratable):  # type: ignore[misc]
 
         m.submodules.oscillator = oscillator = io.Buffer("i", platform.request(board.oscillator, dir="-"))
 
+        m.domains.pll = raw = ClockDomain(reset_less=True, local=True)
         locked = Signal()
         m.submodules.pll = Instance(
             "EHXPLLL",
@@ -128,7 +133,7 @@ class PllClock(Elaboratable):  # type: ignore[misc]
             p_CLKFB_DIV=setting.feedback,
             p_FEEDBK_PATH="CLKOP",
             i_CLKI=oscillator.i,
-            i_CLKFB=self._domain.clk,
+            i_CLKFB=raw.clk,
             i_RST=0,
             i_STDBY=0,
             i_PHASESEL0=0,
@@ -138,11 +143,13 @@ class PllClock(Elaboratable):  # type: ignore[misc]
             i_PHASELOADREG=1,
             i_PLLWAKESYNC=0,
             i_ENCLKOP=0,
-            o_CLKOP=self._domain.clk,
+            o_CLKOP=raw.clk,
             o_LOCK=locked,
         )
 
-        # nextpnr derives the constraint of the PLL's output from that of the oscillator.
-        m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
+        # nextpnr derives the constraints behind the PLL from that of the oscillator.
+        running = Signal()
+        m.submodules.running = FFSynchronizer(locked, running, o_domain="pll")
+        m.submodules.gate = Instance("DCCA", i_CLKI=raw.clk, i_CE=running, o_CLKO=self._domain.clk)
 
         return m

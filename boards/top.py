@@ -30,7 +30,7 @@ class BoardTop(Elaboratable):  # type: ignore[misc]
     def elaborate(self, platform: Any) -> Module:
         m = Module()
 
-        m.domains.sync = sync = ClockDomain()
+        m.domains.sync = sync = ClockDomain(reset_less=True)
         m.submodules.clock = self._board.clocking(self._board, sync)
         m.submodules.top = top = self._top
 
