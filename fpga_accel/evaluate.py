@@ -86,9 +86,9 @@ def output_bytes(graph: Graph, outputs: Mapping[str, NDArray[np.generic]]) -> di
     """Return outputs of the ONNX model as int8 tensors of the graph; those behind a Softmax or ArgMax are left out."""
     result: dict[str, NDArray[np.int8]] = {}
     for port in graph.outputs:
-        if port.tail:
+        if port.tail or port.scale is not None:
             continue
-        tensor, values = graph.tensors[port.tensor], outputs[port.name]
+        tensor, values = graph.tensors[port.tensor], port.inward(outputs[port.name])
         if port.quantized:
             offset = 128 if tensor.unsigned else 0
             result[port.tensor] = (values.astype(np.int16) - offset).astype(np.int8)

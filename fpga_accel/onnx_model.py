@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from onnx_frontend.canonical import is_quantized
 from onnx_frontend.loader import load
 from onnx_frontend.oracle import is_qoperator
 from rtl.spec.errors import BadInput
@@ -44,10 +45,8 @@ class OnnxModel:
 
     @property
     def quantized(self) -> bool:
-        """Whether the model is in QDQ form (the QOperator form of ``fpga-accel oracle`` is not)."""
-        if is_qoperator(self.model):
-            return False
-        return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in self.model.graph.node)
+        """Whether the model is quantized, in whatever form but that of ``fpga-accel oracle``."""
+        return is_quantized(self.model) and not is_qoperator(self.model)
 
     def get_inputs(self) -> list[ArrayInfo]:
         """Name, shape and type of each input."""

@@ -11,9 +11,10 @@ import onnx
 from rtl.spec.errors import BadInput
 from rtl.spec.graph import Conv, Graph
 
-from .importer import Verdict, examine
+from .canonical import is_quantized
+from .importer import QUANTIZATION, Verdict, examine
 from .loader import Source, load
-from .quantize import activations, insert_qdq, is_quantized, prepare
+from .quantize import activations, insert_qdq, prepare
 
 PLACEHOLDER = (-1.0, 1.0)
 CHANNEL_BYTES = 8
@@ -29,7 +30,7 @@ class Report:
     name : str
         The file, or the graph's name.
     quantized : bool
-        Whether the file is in QDQ form; a float model was quantized with placeholder ranges.
+        Whether the file is quantized already, in any form; a float model was quantized with placeholder ranges.
     rows : tuple of Verdict
         Each node, in order: ``name``, ``operator``, ``where`` ("core", "host", "removed" or "refused"), ``reason`` and
         ``remedy``.
@@ -70,7 +71,7 @@ def check(source: Source) -> Report:
     quantized = is_quantized(original)
     model = original if quantized else _placeholder(original)
     graph, verdicts = examine(model)
-    rows = tuple(verdicts if quantized else _with_folded(original, verdicts))
+    rows = tuple(_with_folded(original, verdicts))
     if graph is None:
         return Report(name, quantized, rows)
     convolutions = [node for node in graph.nodes if isinstance(node, Conv)]
@@ -116,10 +117,12 @@ def _placeholder(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _with_folded(original: onnx.ModelProto, verdicts: list[Verdict]) -> list[Verdict]:
-    """Return the verdicts with the nodes that simplification removed in their places."""
+    """Return the verdicts with the nodes that became part of others in their places, but for constants and scales."""
     known = {verdict.name: verdict for verdict in verdicts}
     rows = []
     for node in original.graph.node:
+        if node.op_type in QUANTIZATION | {"Constant"}:
+            continue
         name = node.name or node.output[0]
         folded = Verdict(name, node.op_type, "removed", "folded into its neighbours")
         rows.append(known.pop(name, folded))

@@ -57,8 +57,11 @@ def scheme_of(weight: Weight) -> tuple[np.float32, int, bool]:
     return scheme(Constant(weight.scale), Constant(weight.zero_point))
 
 
-def weight_of(value: Value, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return the int8 weight and its scale for each output channel, which are along ``axis``."""
+def weight_of(value: Value, axis: int) -> tuple[NDArray[np.int8 | np.int16], NDArray[np.float32]]:
+    """Return the weight less its zero point and its scale for each output channel, which are along ``axis``.
+
+    It is int16 only where int8 does not hold it.
+    """
     if not isinstance(value, Weight):
         what = "float" if isinstance(value, Constant) else "computed"
         raise Obstacle(
@@ -67,16 +70,17 @@ def weight_of(value: Value, axis: int) -> tuple[NDArray[np.int8], NDArray[np.flo
     array, zero = value.array, value.zero_point.astype(np.int64)
     if array.dtype not in (np.int8, np.uint8):
         raise Obstacle(f"weight of {array.dtype}", "quantize weights to int8")
-    shift = UNSIGNED if array.dtype == np.uint8 else 0
-    if (zero != shift).any():
-        raise Obstacle("the weight has a zero point", "quantize weights symmetrically")
     channels = array.shape[axis]
     if value.scale.size not in (1, channels) or (value.scale.size > 1 and value.axis % array.ndim != axis % array.ndim):
         raise Obstacle(f"weight scales along axis {value.axis}", f"quantize weights along their outputs, axis {axis}")
     scale = np.broadcast_to(value.scale.reshape(-1), (channels,)).astype(np.float32)
     if not np.isfinite(scale).all() or (scale <= 0).any():
         raise Obstacle("a weight scale is not a positive number", "quantize the model again")
-    return (array.astype(np.int16) - shift).astype(np.int8), scale
+    shape = [1] * array.ndim
+    if zero.size > 1:
+        shape[axis] = -1
+    steps = (array.astype(np.int16) - zero.reshape(shape).astype(np.int16)).astype(np.int16)
+    return (steps.astype(np.int8) if steps.min() >= -128 and steps.max() <= 127 else steps), scale
 
 
 def bias_of(value: Value) -> Weight:

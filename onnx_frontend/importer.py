@@ -11,12 +11,15 @@ from rtl.spec.errors import BadInput, DoesNotFit
 from rtl.spec.graph import Graph, Port, Tensor
 
 from .batch import graph_inputs, infer_shapes, normalize_batch, with_batch
+from .canonical import canonical, is_quantized
 from .constants import scheme
 from .draft import Draft
+from .host_layout import HostLayout, without_transposes
 from .loader import Source, load
 from .movements import MOVES
 from .operators import reason_of, supported
 from .passes import finish
+from .sources.refused import REFUSED
 from .values import Constant, Input, Obstacle, Quantized, Real, Result, Shape, Tail, Unknown, Value, tensor_shape
 
 QUANTIZATION = {"QuantizeLinear", "DequantizeLinear"}
@@ -37,9 +40,9 @@ class Verdict:
 
 
 def import_graph(source: Source) -> Graph:
-    """Return the quantized graph of a QDQ model, ours or anyone's.
+    """Return the quantized graph of a quantized model of any source, ours or anyone's.
 
-    int8 and uint8 activations; weights int8, or uint8 with zero point 128; per tensor or per channel; int32 biases.
+    int8 and uint8 activations, int8 and uint8 weights with any zero point, per tensor or per channel.
 
     Raises
     ------
@@ -65,22 +68,22 @@ def examine(model: onnx.ModelProto) -> tuple[Graph | None, list[Verdict]]:
     BadInput
         If the model is not quantized, or an input has no fixed shape.
     """
-    if not any(node.op_type in QUANTIZATION for node in model.graph.node):
+    if not is_quantized(model):
         raise BadInput(
             f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first"
         )
-    return _Import(with_batch(normalize_batch(_lift_constants(model)), 1), model).run()
+    return _Import(without_transposes(with_batch(normalize_batch(canonical(model)), 1))).run()
 
 
 class _Import:
     """One walk over the nodes; ``values`` says what each name stands for."""
 
-    def __init__(self, model: onnx.ModelProto, original: onnx.ModelProto):
-        self.model = model
-        self.original = original
+    def __init__(self, layout: HostLayout):
+        self.layout = layout
+        self.model = model = layout.model
         self.shapes = infer_shapes(model)
         self.draft = Draft([(entry.domain, entry.version) for entry in model.opset_import])
-        self.verdicts: list[Verdict] = []
+        self.verdicts = [Verdict(name, "Transpose", "host") for name in layout.nodes]
         self.values: dict[str, Value] = {
             tensor.name: Constant(numpy_helper.to_array(tensor)) for tensor in model.graph.initializer
         }
@@ -183,6 +186,8 @@ class _Import:
         function = supported().get(node.op_type) if node.domain in ("", "ai.onnx", "com.microsoft") else None
         if function is None:
             domain = f" of {node.domain}" if node.domain else ""
+            if node.op_type in REFUSED:
+                raise Obstacle(*REFUSED[node.op_type])
             reason = reason_of(node.op_type) if not domain else f"operator{domain} is not supported"
             raise Obstacle(reason, "replace it by supported operators (see the README's table)")
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
@@ -208,7 +213,11 @@ class _Import:
     def _input_port(self, value: onnx.ValueInfoProto) -> Port:
         shape = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name
-        return Port(value.name, self.draft.sources[value.name], (-1, *shape[1:]), dtype, dtype != "float32")
+        perm = self.layout.perms.get(value.name, ())
+        outside = tuple(shape[place] for place in np.argsort(perm)) if perm else shape
+        name = self.layout.names.get(value.name, value.name)
+        tensor = self.draft.sources[value.name]
+        return Port(name, tensor, (-1, *outside[1:]), dtype, dtype != "float32", perm=perm)
 
     def _output_port(self, output: onnx.ValueInfoProto) -> Port:
         value = self.values.get(output.name, Unknown(None))
@@ -216,37 +225,27 @@ class _Import:
             self.draft.at(output.name, helper.make_node("Identity", [output.name], [output.name]), (value,))
             value = self.draft.seen(value)
         steps: tuple[tuple[str, int], ...] = ()
+        quantization, integers = None, False
         shape = value.shape if isinstance(value, Tail | Real | Quantized) else None
         if isinstance(value, Tail):
-            steps, value = value.steps, value.real
+            steps, quantization, integers, value = value.steps, value.quantization, value.integers, value.real
         if isinstance(value, Unknown):
             return Port(output.name, "", (), "")
         if not isinstance(value, Real | Quantized) or shape is None:
             raise Obstacle("the output is not quantized", "quantize the whole model (`fpga-accel quantize` does)")
-        tensor = self.draft.called(value)
-        dtype = "float32"
-        if isinstance(value, Quantized):
-            dtype = "uint8" if tensor.unsigned else "int8"
+        inside = self.draft.called(value)
+        dtype, integers = "float32", integers or isinstance(value, Quantized)
+        if integers:
+            unsigned = quantization[2] if quantization is not None else inside.unsigned
+            dtype = "uint8" if unsigned else "int8"
         elif any(operator == "ArgMax" for operator, _ in steps):
             dtype = "int64"
-        return Port(output.name, tensor.name, (-1, *shape[1:]), dtype, isinstance(value, Quantized), steps)
-
-
-def _lift_constants(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with Constant nodes turned into initializers."""
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    nodes = list(result.graph.node)
-    del result.graph.node[:]
-    for node in nodes:
-        value = next((attribute.t for attribute in node.attribute if attribute.name == "value"), None)
-        if node.op_type == "Constant" and value is not None:
-            tensor = result.graph.initializer.add()
-            tensor.CopyFrom(value)
-            tensor.name = node.output[0]
-        else:
-            result.graph.node.append(node)
-    return result
+        moved = self.layout.perms.get(output.name, ())
+        perm = tuple(int(place) for place in np.argsort(moved))
+        outside = tuple(shape[axis] for axis in moved) if moved else shape
+        scale, zero_point = quantization[:2] if quantization is not None else (None, 0)
+        name = self.layout.names.get(output.name, output.name)
+        return Port(name, inside.name, (-1, *outside[1:]), dtype, integers, steps, scale, zero_point, perm)
 
 
 def _name(source: Source) -> str:

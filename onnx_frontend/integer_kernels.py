@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from .calibrate import session
 from .rewrite import MICROSOFT, Rewrite
+from .wide_weights import int8_parts, repeated_channels
 
 EXACT = 2**24
 """Integers below are float32 numbers, and so are their sums on the way."""
@@ -27,12 +28,26 @@ def conv(rewrite: Rewrite, node: onnx.NodeProto) -> None:
     source, weight, result, bias, last = _product(rewrite, node)
     array, scale = weight
     given = _constants(rewrite, last, x=source[1:], w=(scale, np.zeros(scale.shape, np.int8)), y=result)
-    inputs = [source[0], *given[:2], rewrite.constant(f"{last.output[0]}_w", array), *given[2:]]
+    attributes, parts = _attributes(node), int8_parts(array)
+    repeated, copies = _repeated(rewrite, source[0], array.shape[1], attributes.get("group", 1), len(parts))
+    weights = rewrite.constant(f"{last.output[0]}_w", np.concatenate(parts, axis=1))
+    inputs = [repeated, *given[:2], weights, *given[2:]]
     if bias is not None:
         full = np.broadcast_to(bias.reshape(-1), (array.shape[0],)).copy()
         inputs.append(rewrite.constant(f"{last.output[0]}_bias", full))
-    attributes = _attributes(node)
-    rewrite.emit(last, lambda output: [helper.make_node("QLinearConv", inputs, [output], node.name, **attributes)])
+    rewrite.emit(
+        last, lambda output: [*copies, helper.make_node("QLinearConv", inputs, [output], node.name, **attributes)]
+    )
+
+
+def _repeated(
+    rewrite: Rewrite, source: str, depth: int, group: int, copies: int, axis: int = 1
+) -> tuple[str, list[onnx.NodeProto]]:
+    """Return a tensor with each group of channels as often as the weight has parts, and the nodes that make it."""
+    if copies == 1:
+        return source, []
+    index = rewrite.constant(f"{source}_channels", repeated_channels(depth, group, copies))
+    return f"{index}_repeated", [helper.make_node("Gather", [source, index], [f"{index}_repeated"], axis=axis)]
 
 
 def dense(rewrite: Rewrite, node: onnx.NodeProto) -> None:
@@ -48,7 +63,9 @@ def dense(rewrite: Rewrite, node: onnx.NodeProto) -> None:
     shape = rewrite.shapes.get(node.input[0], ())
     if array.ndim != 2 or len(shape) < 2:
         raise rewrite.refusal(node, "only products with a matrix have an integer kernel")
-    matrix = array.T if attributes.get("transB", 0) else array
+    parts = [part.T if attributes.get("transB", 0) else part for part in int8_parts(array)]
+    repeated, copies = _repeated(rewrite, source[0], len(parts[0]), 1, len(parts), len(shape) - 1)
+    matrix = np.concatenate(parts)
     columns = np.broadcast_to((0 if bias is None else bias.reshape(-1)), (matrix.shape[1],)).astype(np.int32)
     given = _constants(rewrite, last, x=source[1:], w=(scale, np.zeros(scale.shape, np.int8)), y=result)
     stem = last.output[0]
@@ -56,17 +73,18 @@ def dense(rewrite: Rewrite, node: onnx.NodeProto) -> None:
     bias_name = rewrite.constant(f"{stem}_bias", columns)
 
     def make(output: str) -> list[onnx.NodeProto]:
-        rows, product = (source[0], output) if len(shape) == 2 else (f"{stem}_rows", f"{stem}_product")
+        rows, product = (repeated, output) if len(shape) == 2 else (f"{stem}_rows", f"{stem}_product")
         inputs = [rows, *given[:2], weights, *given[2:4], bias_name, *given[4:]]
         gemm = helper.make_node("QGemm", inputs, [product], node.name, domain=MICROSOFT)
         if len(shape) == 2:
-            return [gemm]
+            return [*copies, gemm]
         flat, full = (
             rewrite.constant(f"{stem}_{name}", np.array(sizes))
-            for name, sizes in (("flat", [-1, shape[-1]]), ("full", [-1, *shape[1:-1], matrix.shape[1]]))
+            for name, sizes in (("flat", [-1, len(matrix)]), ("full", [-1, *shape[1:-1], matrix.shape[1]]))
         )
         return [
-            helper.make_node("Reshape", [source[0], flat], [rows]),
+            *copies,
+            helper.make_node("Reshape", [repeated, flat], [rows]),
             gemm,
             helper.make_node("Reshape", [product, full], [output]),
         ]
@@ -118,7 +136,7 @@ def conv_transpose(rewrite: Rewrite, node: onnx.NodeProto) -> None:
     rewrite.emit(last, make)
 
 
-def _exact_parts(weight: NDArray[np.int8], group: int) -> list[NDArray[np.int64]] | None:
+def _exact_parts(weight: NDArray[np.int16], group: int) -> list[NDArray[np.int64]] | None:
     """Return parts of the input channels whose products with any input have an exact sum in float32, if there are."""
     fan_in = np.abs(weight.astype(np.int64)).reshape(len(weight), weight.shape[1], -1).sum(axis=2) * LARGEST
     channels = np.arange(len(weight))
@@ -242,7 +260,7 @@ def _product(
     rewrite: Rewrite, node: onnx.NodeProto
 ) -> tuple[
     tuple[str, np.float32, np.int8],
-    tuple[NDArray[np.int8], NDArray[np.float32]],
+    tuple[NDArray[np.int16], NDArray[np.float32]],
     tuple[np.float32, np.int8],
     NDArray[np.int32] | None,
     onnx.NodeProto,

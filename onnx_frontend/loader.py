@@ -4,24 +4,20 @@ import os
 from pathlib import Path
 
 import onnx
-from onnx import version_converter
 
 from rtl.spec.errors import BadInput
-
-OPSET_MIN = 13
-"""First version whose QuantizeLinear and DequantizeLinear know per-channel scales."""
 
 Source = str | os.PathLike[str] | onnx.ModelProto
 """A model, or where to find it."""
 
 
 def load(source: Source) -> onnx.ModelProto:
-    """Return the checked model, converted to opset 13 if it is older. A ModelProto is copied, never changed.
+    """Return the checked model. A ModelProto is copied, never changed.
 
     Raises
     ------
     BadInput
-        If there is no such file, it is empty, truncated or not ONNX, breaks ONNX's rules, or cannot be converted.
+        If there is no such file, it is empty, truncated or not ONNX, or breaks ONNX's rules.
     """
     if isinstance(source, onnx.ModelProto):
         name = source.graph.name or "model"
@@ -34,12 +30,7 @@ def load(source: Source) -> onnx.ModelProto:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise BadInput(f"{name}: not a sound ONNX model: {_first_line(error)}") from error
-    return _upgrade(model, name)
-
-
-def opset(model: onnx.ModelProto) -> int:
-    """Return the version of ONNX's own operators that the model uses."""
-    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    return model
 
 
 def _parse(path: Path) -> onnx.ModelProto:
@@ -58,23 +49,6 @@ def _parse(path: Path) -> onnx.ModelProto:
     if not model.HasField("graph") or not model.graph.output:
         raise BadInput(f"{path}: holds no ONNX graph; it is truncated or another kind of file")
     return model
-
-
-def _upgrade(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    version = opset(model)
-    if version == 0:
-        raise BadInput(
-            f"{name}: uses no operator set of ONNX itself (domains: {[e.domain for e in model.opset_import]})"
-        )
-    if version >= OPSET_MIN:
-        return model
-    try:
-        return version_converter.convert_version(model, OPSET_MIN)
-    except Exception as error:  # the converter raises bare RuntimeErrors of its C++ side
-        raise BadInput(
-            f"{name}: opset {version} could not be converted to {OPSET_MIN} ({_first_line(error)}); "
-            f"export the model with opset {OPSET_MIN} or newer"
-        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -24,7 +24,7 @@ BIAS_SCALE_TOLERANCE = 1e-4
 
 def accumulated(
     source: Tensor,
-    weight: NDArray[np.int8],
+    weight: NDArray[np.int8 | np.int16],
     scale: NDArray[np.float32],
     bias: Value | None,
     shape: Shape,
@@ -74,7 +74,7 @@ def accumulated(
 def convolution(
     draft: Draft,
     source: Tensor,
-    weight: NDArray[np.int8],
+    weight: NDArray[np.int8 | np.int16],
     scale: NDArray[np.float32],
     bias: Value | None,
     shape: Shape,
@@ -133,7 +133,7 @@ def dense(draft: Draft, a: Value, b: Value, c: Value | None, *, axis: int) -> Re
 
 
 def _along_last_axis(
-    draft: Draft, real: Real, matrix: NDArray[np.int8], scale: NDArray[np.float32], bias: Value | None
+    draft: Draft, real: Real, matrix: NDArray[np.int8 | np.int16], scale: NDArray[np.float32], bias: Value | None
 ) -> Result:
     """The last axis becomes the channels, and stays so until somebody needs it elsewhere."""
     tensor, _ = axis_first(draft, real, -1)
@@ -228,7 +228,22 @@ def on_host(draft: Draft, operator: str, value: Value, axis: int) -> Tail:
     else:
         real = draft.settle(value)
         shape, steps = real.shape, ()
+    if isinstance(value, Tail) and value.quantization is not None:
+        raise Obstacle(f"reads the quantized result of {steps[-1][0]}", "end the model there")
     at = axis % len(shape)
     if at == 0:
         raise Obstacle(f"axis {axis} is the batch", "use another axis")
     return Tail(real, shape, (*steps, (operator, 3 if len(shape) == 3 and at == 2 else at)), draft.node)
+
+
+def quantized_tail(tail: Tail, scale: np.float32, zero_point: int, unsigned: bool) -> Tail:
+    """Let the host quantize the result of its operators as well."""
+    if tail.quantization not in (None, (scale, zero_point, unsigned)) or tail.steps[-1][0] == "ArgMax":
+        raise Obstacle("its result is quantized", f"leave the output of {tail.steps[-1][0]} as it is", tail.node)
+    return replace(tail, quantization=(scale, zero_point, unsigned), integers=True)
+
+
+def dequantized_tail(tail: Tail, given: tuple[np.float32, int, bool]) -> Tail:
+    if given != tail.quantization:
+        raise Obstacle("another scale or zero point than it was quantized with", "give both the same", tail.node)
+    return replace(tail, integers=False)

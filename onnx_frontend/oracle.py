@@ -11,6 +11,7 @@ from rtl.spec.errors import BadInput
 
 from .batch import graph_inputs, normalize_batch
 from .calibrate import session
+from .canonical import canonical, is_quantized
 from .integer_kernels import KERNELS
 from .loader import Source, load
 from .rewrite import METADATA_KEY, Rewrite, as_int8
@@ -35,11 +36,11 @@ def qoperator(source: Source) -> onnx.ModelProto:
         If an operator has no exact integer kernel in ONNX Runtime, or is not quantized.
     """
     model = load(source)
-    if not any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+    if not is_quantized(model):
         raise BadInput(
             f"{model.graph.name or 'model'}: the model is not quantized; run `fpga-accel quantize` on it first"
         )
-    return Rewrite(normalize_batch(model), KERNELS).run()
+    return Rewrite(normalize_batch(canonical(model)), KERNELS).run()
 
 
 def is_qoperator(model: onnx.ModelProto) -> bool:

@@ -19,6 +19,7 @@ from .auto import choose
 from .batch import graph_inputs, infer
 from .bias_correction import correct_biases
 from .calibrate import Feed, Observation, Progress, batches, check_feed, observe, silent, spread
+from .canonical import canonical, is_quantized
 from .equalize import equalize, pairs
 from .exclude import named_nodes
 from .loader import Source, load
@@ -128,12 +129,7 @@ def prepare(source: Source) -> onnx.ModelProto:
         if value.type.tensor_type.elem_type != TensorProto.FLOAT:
             kind = helper.tensor_dtype_to_string(value.type.tensor_type.elem_type)
             raise BadInput(f"input '{value.name}': expected float32, not {kind}; export the model in float32")
-    return simplify(model)
-
-
-def is_quantized(model: onnx.ModelProto) -> bool:
-    """Say whether the model is in QDQ form."""
-    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node)
+    return simplify(canonical(model))
 
 
 def activations(model: onnx.ModelProto, excluded: Collection[str] = ()) -> list[str]:
@@ -193,11 +189,16 @@ def ends(model: onnx.ModelProto) -> list[str]:
 
 
 def tail_tensors(model: onnx.ModelProto) -> set[str]:
-    """Return the tensors computed by a Softmax, LogSoftmax or ArgMax at the very end, which runs on the host."""
-    consumers = _consumers(model)
+    """Return the tensors computed by a Softmax, LogSoftmax or ArgMax at the very end, which runs on the host.
+
+    What only reshapes the integers of an ArgMax is one too.
+    """
+    consumers, types = _consumers(model), _element_types(model)
     tail: set[str] = set()
     for node in reversed(model.graph.node):
-        if node.op_type in TAILS and all(reader.output[0] in tail for reader in consumers.get(node.output[0], [])):
+        integers = types.get(node.output[0], TensorProto.FLOAT) != TensorProto.FLOAT
+        readers = consumers.get(node.output[0], [])
+        if (node.op_type in TAILS or integers) and all(reader.output[0] in tail for reader in readers):
             tail.add(node.output[0])
     return tail
 

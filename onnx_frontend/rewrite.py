@@ -186,7 +186,7 @@ class Rewrite:
     def _convert(self, source: str, target: str, zero_in: np.generic, zero_out: np.generic) -> None:
         one = self.constant(f"{target}_one", np.float32(1))
         zeros = [self.constant(f"{target}_zero_{side}", zero) for side, zero in (("in", zero_in), ("out", zero_out))]
-        real = f"{target}_real"
+        real = f"{target}_shifted"
         self.nodes.append(helper.make_node("DequantizeLinear", [source, one, zeros[0]], [real]))
         self.nodes.append(helper.make_node("QuantizeLinear", [real, one, zeros[1]], [target]))
 
@@ -206,15 +206,16 @@ class Rewrite:
         self.nodes.append(helper.make_node("QuantizeLinear", [name, *names], [again]))
         return again, scale, zero
 
-    def weight(self, node: onnx.NodeProto) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    def weight(self, node: onnx.NodeProto) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        """Return the weight less its zero point, and its scale."""
         origin = self.producers.get(node.input[1])
         if origin is None or origin.op_type != "DequantizeLinear" or origin.input[0] not in self.arrays:
             raise self.refusal(node, "its weight is not a quantized constant")
         array, scale = self.arrays[origin.input[0]], self.arrays[origin.input[1]].astype(np.float32)
         zero = self.arrays[origin.input[2]] if len(origin.input) > 2 and origin.input[2] else np.zeros(1, array.dtype)
-        if (zero != (128 if array.dtype == np.uint8 else 0)).any():
-            raise self.refusal(node, "its weight has a zero point")
-        return as_int8(array), scale
+        along = next((entry.i for entry in origin.attribute if entry.name == "axis"), 1)
+        shape = [-1 if zero.size > 1 and axis == along % array.ndim else 1 for axis in range(array.ndim)]
+        return array.astype(np.int16) - zero.astype(np.int16).reshape(shape), scale
 
     def is_weight(self, name: str) -> bool:
         """Say whether a name stands for a dequantized constant."""

@@ -1,8 +1,10 @@
 """Simplify a float model: fold constants and BatchNormalization, drop what does nothing at inference."""
 
+from typing import Any
+
 import onnx
 from onnxscript import optimizer, rewriter
-from onnxscript.rewriter.rules.common import matmul_add_to_gemm_rule
+from onnxscript.rewriter import pattern
 
 from .batch import normalize_batch
 
@@ -11,11 +13,29 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return an equivalent smaller model; nodes keep the names that the user knows.
 
     onnxscript's optimizer folds constants, fuses BatchNormalization into Conv and Gemm, and removes Identity and
-    Dropout; MatMul with a bias becomes Gemm.
+    Dropout; MatMul with a constant bias becomes Gemm.
     """
     smaller = optimizer.optimize(model)
-    smaller = rewriter.rewrite(smaller, [matmul_add_to_gemm_rule])
+    smaller = rewriter.rewrite(smaller, MATMUL_WITH_BIAS)
     return normalize_batch(_restore_names(smaller, model))
+
+
+def _constant_matrix_and_bias(context: Any, a: Any, b: Any, bias: Any, **_: Any) -> bool:
+    ranks = [None if value.shape is None else len(value.shape) for value in (a, b)]
+    return ranks == [2, 2] and b.const_value is not None and bias.const_value is not None
+
+
+# onnxscript's own rule takes any Add behind a MatMul, which may be a residual.
+MATMUL_WITH_BIAS = pattern.RewriteRuleSet(
+    [
+        pattern.RewriteRule(
+            lambda op, a, b, bias: op.MatMul(a, b) + bias,
+            lambda op, a, b, bias, **_: op.Gemm(a, b, bias),
+            _constant_matrix_and_bias,
+        )
+    ],
+    commute=True,
+)
 
 
 def _restore_names(model: onnx.ModelProto, original: onnx.ModelProto) -> onnx.ModelProto:

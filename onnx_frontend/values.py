@@ -172,12 +172,17 @@ ARGUMENT = "x@"
 
 @dataclass(frozen=True)
 class Tail:
-    """What the host computes of an output: operators and axes in order; ``node`` is the last one's name."""
+    """What the host computes of an output: operators and axes in order; ``node`` is the last one's name.
+
+    ``quantization`` is that of a QuantizeLinear behind them, ``integers`` says that no DequantizeLinear follows it.
+    """
 
     real: Real
     shape: Shape
     steps: tuple[tuple[str, int], ...]
     node: str
+    quantization: tuple[np.float32, int, bool] | None = None
+    integers: bool = False
 
 
 @dataclass(frozen=True)

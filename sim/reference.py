@@ -83,7 +83,7 @@ def quantize_inputs(graph: Graph, feed: Mapping[str, NDArray[np.generic]]) -> di
         array, tensor = np.asarray(feed[port.name]), graph.tensors[port.tensor]
         if array.dtype != np.dtype(port.dtype) or array.ndim == 0 or array.shape[1:] != port.shape[1:]:
             raise BadInput(f"input '{port.name}': expected {expected}, not {array.dtype} of shape {array.shape}")
-        shaped = array.reshape(len(array), *tensor.shape)
+        shaped = port.inward(array).reshape(len(array), *tensor.shape)
         if not port.quantized:
             result[port.tensor] = quantize(shaped, tensor.scale, tensor.zero_point, name=port.name)
         elif array.dtype == np.uint8:
@@ -103,13 +103,20 @@ def outputs(graph: Graph, tensors: Mapping[str, Int8]) -> dict[str, NDArray[np.g
 
 def output(port: Port, tensor: Tensor, array: Int8) -> NDArray[np.generic]:
     """Return one output of the model from its int8 tensor, which is the host's part after the core."""
-    if port.quantized:
-        whole = (array.astype(np.int16) - LOW).astype(np.uint8) if port.dtype == "uint8" else array
-        return whole.reshape(len(array), *port.shape[1:])
+    if port.quantized and port.scale is None:
+        return port.outward(_stored(array, port))
     value: NDArray[Any] = dequantize(array, tensor.scale, tensor.zero_point)
     for operator, axis in port.tail:
         value = TAILS[operator](value, axis)
-    return value.reshape(len(array), *port.shape[1:]).astype(port.dtype)
+    if port.scale is not None:
+        again = quantize(value.astype(np.float32), port.scale, port.zero_point)
+        value = _stored(again, port) if port.quantized else dequantize(again, port.scale, port.zero_point)
+    return port.outward(value.astype(port.dtype))
+
+
+def _stored(array: Int8, port: Port) -> NDArray[np.generic]:
+    """Return int8 numbers as the model has them."""
+    return (array.astype(np.int16) - LOW).astype(np.uint8) if port.dtype == "uint8" else array
 
 
 def _softmax(x: NDArray[Any], axis: int) -> NDArray[Any]:

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from onnx_frontend.batch import normalize_batch
-from onnx_frontend.loader import load, opset
+from onnx_frontend.loader import load
 from rtl.spec.errors import BadInput
 
 
@@ -51,11 +51,6 @@ def test_a_model_that_breaks_the_rules_of_onnx():
     model.graph.node[0].input[0] = "absent"
     with pytest.raises(BadInput, match="g: not a sound ONNX model"):
         load(model)
-
-
-def test_old_opsets_are_converted():
-    model = load(relu([1, 3], opset_version=9))
-    assert opset(model) == 13
 
 
 @pytest.mark.parametrize("batch", ["n", 1, 4, None])

@@ -148,8 +148,8 @@ KINDS = {
     "pad reflected": [Move],
     "shuffle": [Conv, Move, Conv],
     "pixel shuffle": [Conv, Move],
-    "channels last": [Move, Conv, Conv, Move],
-    "transpose before relu": [Move],
+    "channels last": [Conv, Conv, Reshape],  # the host transposes at the ends
+    "transpose before relu": [],
     "flatten add": [],
 }
 

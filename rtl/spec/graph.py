@@ -260,8 +260,10 @@ class Port:
 
     ``tensor`` names the int8 tensor. For inputs the host quantizes (or takes integers as they are, if ``quantized``).
     For outputs the host dequantizes (unless ``quantized``) and then applies ``tail``, a list of (operator, axis), with
-    operators of {"Softmax", "LogSoftmax", "ArgMax"} and the axis in (batch, *tensor shape). ``shape`` is the ONNX
-    shape with the batch as -1; its bytes are the tensor's in the same order.
+    operators of {"Softmax", "LogSoftmax", "ArgMax"} and the axis in (batch, *tensor shape). If there is a ``scale``,
+    the host quantizes the tail's result with it and ``zero_point``, and dequantizes again unless ``quantized``.
+    ``shape`` is the ONNX shape with the batch as -1. The tensor's elements are in the order of the array's dimensions
+    ``perm`` (all in turn if empty): so the host gives channels-last models to the core.
     """
 
     name: str
@@ -270,6 +272,20 @@ class Port:
     dtype: str
     quantized: bool = False
     tail: tuple[tuple[str, int], ...] = ()
+    scale: np.float32 | None = None
+    zero_point: int = 0
+    perm: tuple[int, ...] = ()
+
+    def inward(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return an array of the model, batch first, with its elements in the tensor's order."""
+        return array.transpose(self.perm) if self.perm else array
+
+    def outward(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return the array of the model, batch first, whose elements in the tensor's order are ``array``."""
+        if not self.perm:
+            return array.reshape(len(array), *self.shape[1:])
+        inside = array.reshape(len(array), *(self.shape[axis] for axis in self.perm[1:]))
+        return inside.transpose(np.argsort(self.perm))
 
 
 @dataclass(frozen=True)
