@@ -1,6 +1,6 @@
 """The inference core: memories, three units, registers, behind one bus."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from .memory import HostMemory
 from .sequencer import Sequencer
 from .spec import isa
 from .spec.config import Config
-from .spec.registers import ADDRESS_BITS, MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
+from .spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
 
 
 class Core(wiring.Component):
@@ -20,7 +20,7 @@ class Core(wiring.Component):
 
     The host fills the memories over ``bus`` while the core is idle, starts a run by writing a new value to RUN, and
     waits until STATUS is 0. Memories answer only while the core is idle; accesses in between are lost, reads give
-    undefined data. A run begins with the cycle after the write; CYCLES counts from there to the end of the last unit.
+    undefined data. A run begins some cycles after the write; CYCLES counts from there to the end of the last unit.
     """
 
     def __init__(self, config: Config, *, clock_hz: int, build_identity: int):
@@ -122,19 +122,33 @@ class Core(wiring.Component):
         for unit in (loader, sequencer, drain, *fetches.values()):
             m.d.comb += unit.start.eq(start)
 
+        # Who owns what the host sees.
+        owned = [
+            (Region.ACT, act),
+            (Region.WEIGHT, weight),
+            (Region.CHANNEL, channel),
+            (Region.LOAD, programs["load"]),
+            (Region.COMPUTE, programs["compute"]),
+            (Region.DRAIN, programs["drain"]),
+            *((Region.TABLE, table) for table in tables),
+        ]
+
         # Time, and when each layer ended.
+        running = Signal()
         time = Signal(32)
         cycles = Signal(32)
         marks = Signal(range(PROFILE_MARKS + 1))
         finished = Signal()
-        m.d.comb += finished.eq(self.busy & ~start & loader.finished & sequencer.finished & drain.finished)
+        m.d.comb += finished.eq(running & loader.finished & sequencer.finished & drain.finished)
         m.d.sync += time.eq(time + 1)
         with m.If(start):
+            m.d.sync += running.eq(1)
             m.d.sync += time.eq(1)
             m.d.sync += marks.eq(0)
         with m.Elif(drain.mark & (marks != PROFILE_MARKS)):
             m.d.sync += marks.eq(marks + 1)
         with m.If(finished):
+            m.d.sync += running.eq(0)
             m.d.sync += self.busy.eq(0)
             m.d.sync += cycles.eq(time)
         m.submodules.profile = profile = memory.Memory(shape=32, depth=PROFILE_MARKS, init=[])
@@ -143,7 +157,7 @@ class Core(wiring.Component):
         m.d.comb += profile_write.data.eq(time)
         m.d.comb += profile_write.en.eq(drain.mark & (marks != PROFILE_MARKS))
 
-        # The host: one register behind the bus, then the region it names.
+        # The host: one register behind the bus.
         address = Signal.like(self.bus.addr)
         written = Signal(32)
         write = Signal()
@@ -152,26 +166,10 @@ class Core(wiring.Component):
         m.d.sync += write.eq(self.bus.w_en)
         region = address[REGION_SHIFT:]
         offset = address[:REGION_SHIFT]
-        answers = [Const(0, 32)] * (1 << ADDRESS_BITS - REGION_SHIFT)
-        for place, owned in (
-            (Region.ACT, act),
-            (Region.WEIGHT, weight),
-            (Region.CHANNEL, channel),
-            (Region.LOAD, programs["load"]),
-            (Region.COMPUTE, programs["compute"]),
-            (Region.DRAIN, programs["drain"]),
-            *((Region.TABLE, table) for table in tables),
-        ):
-            m.d.comb += owned.i_busy.eq(self.busy)
-            m.d.comb += owned.i_host_address.eq(offset)
-            m.d.comb += owned.i_host_data.eq(written)
-            m.d.comb += owned.i_host_write.eq(write & (region == place))
-            answers[place] = owned.o_host
 
         profile_read = profile.read_port()
         m.d.comb += profile_read.en.eq(1)
         m.d.comb += profile_read.addr.eq(offset)
-        answers[Region.PROFILE] = profile_read.data
 
         run = Signal(32)
         values = {
@@ -201,18 +199,46 @@ class Core(wiring.Component):
                     m.d.sync += register.eq(value)
             with m.Default():
                 m.d.sync += register.eq(0)
-        answers[Region.REGISTERS] = register
 
-        asked = write & (region == Region.REGISTERS) & (offset == Register.RUN)
-        m.d.sync += start.eq(asked & ~self.busy & (written != run))
-        with m.If(asked & ~self.busy & (written != run)):
+        # A run begins when the last memory knows that it is the core's.
+        begin = Signal()
+        starting = Signal(len(owned) + 1)
+        m.d.comb += begin.eq(
+            write & (region == Region.REGISTERS) & (offset == Register.RUN) & ~self.busy & (written != run)
+        )
+        with m.If(begin):
             m.d.sync += run.eq(written)
             m.d.sync += self.busy.eq(1)
+        m.d.sync += starting.eq(Cat(begin, starting))
+        m.d.comb += start.eq(starting[-1])
 
-        # One register before the memories, one behind them.
-        arriving = Signal(1 + read_latency + 1)
+        # From memory to memory: what the host wants, and what it gets.
+        def later(name, signal):
+            register = Signal.like(signal, name=name)
+            m.d.sync += register.eq(signal)
+            return register
+
+        answer = Signal(32)
+        with m.Switch(region):
+            with m.Case(Region.REGISTERS):
+                m.d.comb += answer.eq(register)
+            with m.Case(Region.PROFILE):
+                m.d.comb += answer.eq(profile_read.data)
+        busy = self.busy
+        for index, (place, cells) in enumerate(owned):
+            address, written = later(f"address_{index}", address), later(f"written_{index}", written)
+            write, busy = later(f"write_{index}", write), later(f"busy_{index}", busy)
+            mine = address[REGION_SHIFT:] == place
+            m.d.comb += cells.i_busy.eq(busy)
+            m.d.comb += cells.i_host_address.eq(address)
+            m.d.comb += cells.i_host_data.eq(written)
+            m.d.comb += cells.i_host_write.eq(write & mine)
+            answer = later(f"answer_{index}", Mux(mine, cells.o_host, answer))
+
+        # The register, the way there, the slowest memory, the way back, at the most.
+        arriving = Signal(1 + len(owned) + read_latency + len(owned))
         m.d.sync += arriving.eq(Cat(self.bus.r_en, arriving))
         m.d.comb += self.bus.r_valid.eq(arriving[-1])
-        m.d.sync += self.bus.r_data.eq(Array(answers)[region])
+        m.d.comb += self.bus.r_data.eq(answer)
 
         return m
