@@ -9,15 +9,18 @@ NAME := $(basename $(notdir $(MODEL)))
 SEEDS ?= 1
 # Two workers: Verilator and place and route are the load, and each wants a core.
 WORKERS ?= 2
+GRAPHS ?= 2000
+SEED ?= 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim onnx-conformance lint accuracy bitstream clean distclean
+.PHONY: help demo test sim fuzz onnx-conformance lint accuracy bitstream clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
 	@echo "make test                          ruff, mypy and all tests"
 	@echo "make sim                           the cocotb tests of the circuits alone"
+	@echo "make fuzz GRAPHS=.. SEED=..        random graphs on all machines, compared; defaults $(GRAPHS) $(SEED)"
 	@echo "make onnx-conformance              ONNX's backend test suite, as it is and in int8; the score goes into the README"
 	@echo "make lint                          ruff and mypy alone"
 	@echo "make accuracy                      accuracy of quantized models beside ONNX Runtime's quantize_static"
@@ -42,6 +45,9 @@ test: lint
 
 sim: $(BIN)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) -m cocotb
+
+fuzz: $(BIN)/.installed
+	PYTHONPATH=tests $(BIN)/python -m fuzz --graphs $(GRAPHS) --seed $(SEED) --processes $(WORKERS)
 
 onnx-conformance: $(BIN)/.installed
 	$(BIN)/python -m fpga_accel.conformance

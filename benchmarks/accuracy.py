@@ -29,9 +29,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from fpga_accel.console import print_text, table
 from fpga_accel.evaluate import accuracy
-from onnx_frontend.calibrate import session
 from onnx_frontend.quantize import quantize_model
 from onnx_frontend.recipe import Recipe
+from onnx_frontend.runtime import session
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 VARIABLE = "FPGA_ACCEL_DATA"

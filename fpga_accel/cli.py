@@ -1,5 +1,6 @@
 """The command line ``fpga-accel``: one command for each step from a float model to an answer of the hardware."""
 
+import gc
 import signal
 import sys
 from types import FrameType
@@ -57,6 +58,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line."""
+    # A model is made of many small objects, which the collector would look through again and again.
+    gc.set_threshold(100_000, 50, 50)
     # As an exception, so that temporary files are removed and simulators stopped.
     signal.signal(signal.SIGTERM, _terminate)
     app()

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rtl.spec.errors import DoesNotFit
 
 from .console import Answer, DebugOption, JsonOption, answers, count, table
-from .files import readable
+from .model_options import MAX_MIB, ExternalOption, MaxOption, model_file
 
 if TYPE_CHECKING:
     from onnx_frontend.check import Report
@@ -28,6 +28,8 @@ RequireCoreOption = Annotated[
 def check(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The model, float or quantized.")],
     require_core: RequireCoreOption = False,
+    external_data: ExternalOption = False,
+    max_mib: MaxOption = MAX_MIB,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
@@ -36,7 +38,7 @@ def check(
 
     from .holds import holds
 
-    report = check_model(readable(model, ".onnx"))
+    report = check_model(model_file(model, external_data, max_mib))
     fits = report.fits and not (require_core and report.on_host)
     held = holds(report.plan) if report.fits else []
     return Answer(_document(report, fits, held), _text(report, fits, held), 0 if fits else DoesNotFit.exit_code)

@@ -10,6 +10,7 @@ from rtl.spec.errors import BadInput
 
 from .cli_check import RequireCoreOption, cut_document, cut_text
 from .console import Answer, DebugOption, JsonOption, answers, count, table
+from .model_options import MAX_MIB, ExternalOption, MaxOption, model_file
 from .progress import Progress
 
 QdqArgument = Annotated[Path, typer.Argument(metavar="M.qdq.onnx", help="The quantized model.")]
@@ -33,13 +34,15 @@ def chosen_core(board: str | None, core: str | None) -> core_config.Config:
 def oracle(
     model: QdqArgument,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="M.qop.onnx", help="File to write.")],
+    external_data: ExternalOption = False,
+    max_mib: MaxOption = MAX_MIB,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
     """Write the quantized graph in QOperator form: what ONNX Runtime computes of it is what the core computes."""
     from .steps import oracle_file
 
-    oracle_file(model, output)
+    oracle_file(model_file(model, external_data, max_mib), output)
     return Answer({"output": output}, [f"{output}: for ONNX Runtime with graph optimizations off"])
 
 
@@ -56,6 +59,8 @@ def compile_program(
     hdl: Annotated[
         bool, typer.Option(help="Also write the circuits, Amaranth and Verilog, to the folder M.hdl.")
     ] = True,
+    external_data: ExternalOption = False,
+    max_mib: MaxOption = MAX_MIB,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
@@ -65,8 +70,9 @@ def compile_program(
     config = chosen_core(board, core)
     with Progress(stages=1) as progress:
         progress.stage(f"compile for {config.name}")
+        source = model_file(model, external_data, max_mib)
         plan, found = compile_file(
-            model, output, config, board=board, keep_tensors=keep_tensors, require_core=require_core, hdl=hdl
+            source, output, config, board=board, keep_tensors=keep_tensors, require_core=require_core, hdl=hdl
         )
     rows = [(layer.name, layer.operator, count(layer.macs), count(layer.cycles)) for layer in plan.layers]
     macs = sum(layer.macs for layer in plan.layers)

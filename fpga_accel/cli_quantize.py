@@ -8,6 +8,7 @@ import typer
 from rich.console import RenderableType
 
 from .console import Answer, DebugOption, JsonOption, answers, table
+from .model_options import MAX_MIB, ExternalOption, MaxOption, model_file
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def quantize(
         bool | None,
         typer.Option("--layers/--no-layers", help=f"Measure each layer alone; if not given, up to {ALONE_MAX} layers."),
     ] = None,
+    external_data: ExternalOption = False,
+    max_mib: MaxOption = MAX_MIB,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
@@ -65,7 +68,8 @@ def quantize(
     wish = Recipe(method, percentile, equalize, bias_correction, clip_weights, weight_bits, rounding)
     with Progress(stages=2) as progress:
         progress.stage("calibrate and quantize")
-        result, feed = quantize_file(model, calibration, output, wish, progress, exclude=exclude or ())
+        source = model_file(model, external_data, max_mib)
+        result, feed = quantize_file(source, calibration, output, wish, progress, exclude=exclude or ())
         progress.stage("measure the noise of each tensor")
         alone = len(result.parts.scheme) <= ALONE_MAX if layers is None else layers
         last = ends(result.parts.reference)

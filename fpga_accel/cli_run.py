@@ -1,7 +1,7 @@
 """Commands that run a model: run, evaluate."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,8 +9,12 @@ from rtl.spec.errors import DoesNotFit
 
 from .console import Answer, DebugOption, JsonOption, answers, count, table
 from .files import readable, writable
+from .model_options import MAX_MIB, ExternalOption, MaxOption, model_file
 from .open_device import DEVICE_HELP, check_device_name, device_options
 from .progress import Progress
+
+if TYPE_CHECKING:
+    from onnx_frontend.loader import ModelFile
 
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE_HELP)]
 BaudOption = Annotated[int | None, typer.Option(min=1, help="Bits a second of serial:PORT, if not the usual.")]
@@ -120,6 +124,8 @@ def evaluate(
     device: DeviceOption = "program",
     baud: BaudOption = None,
     limit: LimitOption = None,
+    external_data: ExternalOption = False,
+    max_mib: MaxOption = MAX_MIB,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
@@ -128,7 +134,7 @@ def evaluate(
     check_device_name(device)
     if model.suffix == ".fpga":
         return _evaluate_program(model, data, device, baud, limit)
-    return _evaluate_onnx(model, data, limit)
+    return _evaluate_onnx(model_file(model, external_data, max_mib), data, limit)
 
 
 def _evaluate_program(program: Path, data: Path, device: str, baud: int | None, limit: int | None) -> Answer:
@@ -152,7 +158,7 @@ def _evaluate_program(program: Path, data: Path, device: str, baud: int | None, 
     )
 
 
-def _evaluate_onnx(path: Path, data: Path, limit: int | None) -> Answer:
+def _evaluate_onnx(path: "ModelFile", data: Path, limit: int | None) -> Answer:
     from . import npz
     from .evaluate import accuracy
     from .onnx_model import OnnxModel
@@ -166,7 +172,7 @@ def _evaluate_onnx(path: Path, data: Path, limit: int | None) -> Answer:
         progress.stage(f"run {len(labels)} samples")
         outputs = model.run(feed, progress)
         right = accuracy(next(iter(outputs.values())), labels)
-        document: dict[str, Any] = {"model": path, "samples": len(labels), "accuracy": right}
+        document: dict[str, Any] = {"model": path.path, "samples": len(labels), "accuracy": right}
         text: list[Any] = [f"{path} in ONNX Runtime: accuracy {right:.2%} of {len(labels)} samples"]
         if model.quantized:
             progress.stage("run the integer meaning and compare")
@@ -184,7 +190,7 @@ def _evaluate_onnx(path: Path, data: Path, limit: int | None) -> Answer:
     return Answer(document, text)
 
 
-def _against_oracle(path: Path, feed: Any, outputs: Any, labels: Any) -> tuple[float, Any]:
+def _against_oracle(path: "ModelFile", feed: Any, outputs: Any, labels: Any) -> tuple[float, Any]:
     """Accuracy of the graph's integer meaning, and how ONNX Runtime's default session differs from it."""
     from onnx_frontend.partition import partition
 

@@ -2,55 +2,54 @@
 
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtl.spec.archive import DAMAGED, Archive, open_archive
 from rtl.spec.errors import BadInput
 
 from .feed import ArrayInfo, Feed, check_feed
 from .files import readable, replacing
 
 
-class _Archive(Mapping[str, NDArray[np.generic]]):
-    """Arrays of an open .npz, each read when asked for."""
+class _Arrays(Mapping[str, NDArray[np.generic]]):
+    """Arrays of an archive, with what is wrong with one in terms of the file."""
 
-    def __init__(self, path: Path, archive: "np.lib.npyio.NpzFile"):
+    def __init__(self, path: Path, archive: Archive):
         self.path = path
         self.archive = archive
 
     def __getitem__(self, name: str) -> NDArray[np.generic]:
-        if name not in self.archive.files:
+        if name not in self.archive:
             raise KeyError(name)
         try:
-            array: NDArray[np.generic] = self.archive[name]
-        # What zipfile, zlib and the header parser raise on damaged bytes has no common class.
-        except Exception as error:
+            return self.archive[name]
+        except DAMAGED as error:
             raise BadInput(f"{self.path}: array '{name}' cannot be read: {error}") from error
-        return array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.archive
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.archive.files)
+        return iter(self.archive)
 
     def __len__(self) -> int:
-        return len(self.archive.files)
+        return len(self.archive)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Archive]:
-    remedy = "write one with numpy.savez(path, name=array)"
-    # Opened here, because numpy.load leaves the file of a broken archive open.
-    with readable(path).open("rb") as file:
+def _opened(path: Path) -> Iterator[_Arrays]:
+    with ExitStack() as stack:
         try:
-            archive = np.load(file, allow_pickle=False)
-        except Exception as error:
-            raise BadInput(f"{path}: not a readable .npz file ({error}); {remedy}") from error
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise BadInput(f"{path}: a single array, not an .npz file; {remedy}")
-        with archive:
-            yield _Archive(path, archive)
+            archive = stack.enter_context(open_archive(readable(path)))
+        except DAMAGED as error:
+            raise BadInput(
+                f"{path}: not a readable .npz file ({error}); write one with numpy.savez(path, name=array)"
+            ) from error
+        yield _Arrays(path, archive)
 
 
 def read_feed(path: Path, infos: list[ArrayInfo]) -> Feed:

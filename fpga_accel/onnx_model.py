@@ -1,14 +1,12 @@
 """Float and QDQ models in ONNX Runtime, as users would run them."""
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
 from onnx_frontend.canonical import is_quantized
-from onnx_frontend.loader import load
+from onnx_frontend.loader import Source, load
 from onnx_frontend.oracle import is_qoperator
 from rtl.spec.errors import BadInput
 
@@ -34,14 +32,16 @@ class OnnxModel:
         If the file is not a model that ONNX Runtime accepts.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
-        self.model: onnx.ModelProto = load(path)
+    def __init__(self, source: Source):
+        self.path = source
+        self.model: onnx.ModelProto = load(source)
+        # The bytes that were checked, not the file again.
+        content = self.model.SerializeToString()
         try:
-            self._session = onnxruntime.InferenceSession(path, quiet_options(), providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(content, quiet_options(), providers=["CPUExecutionProvider"])
         # ONNX Runtime's exceptions have no public common class.
         except Exception as error:
-            raise BadInput(f"{path}: ONNX Runtime refuses the model: {str(error).splitlines()[0]}") from error
+            raise BadInput(f"{source}: ONNX Runtime refuses the model: {str(error).splitlines()[0]}") from error
 
     @property
     def quantized(self) -> bool:

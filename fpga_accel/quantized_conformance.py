@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.oracle import qoperator
 from onnx_frontend.partition import MOVES_ONLY, Partition, compile_plan, divide
 from onnx_frontend.quantize import quantize
+from onnx_frontend.runtime import session
 from rtl.spec.config import core
 from rtl.spec.errors import DoesNotFit, FpgaAccelError
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 
+from onnx_frontend.loader import ModelFile
 from onnx_frontend.oracle import qoperator
 from onnx_frontend.partition import Partition, compile_plan, partition
 from onnx_frontend.quantize import Quantized, quantize_model
@@ -20,7 +21,7 @@ from .progress import Progress
 
 
 def quantize_file(
-    model: Path,
+    model: Path | ModelFile,
     calibration: Path,
     output: Path,
     wish: Recipe,
@@ -29,7 +30,7 @@ def quantize_file(
     exclude: Sequence[str] = (),
 ) -> tuple[Quantized, Feed]:
     """Quantize the float model to the QDQ file ``output``; return it and the calibration samples."""
-    readable(model, ".onnx")
+    readable(Path(model), ".onnx")
     writable(output, ".onnx")
     feed = read_feed(calibration, OnnxModel(model).get_inputs())
     quantized = quantize_model(model, feed, wish, exclude=exclude, progress=progress)
@@ -38,9 +39,9 @@ def quantize_file(
     return quantized, feed
 
 
-def oracle_file(model: Path, output: Path) -> None:
+def oracle_file(model: Path | ModelFile, output: Path) -> None:
     """Write the quantized model in QOperator form to ``output``; what the core cannot run stays in float."""
-    readable(model, ".onnx")
+    readable(Path(model), ".onnx")
     writable(output, ".onnx")
     exact = qoperator(model, partition(model).host_names)
     with replacing(output) as temporary:
@@ -53,7 +54,7 @@ def hdl_folder(output: Path) -> Path:
 
 
 def compile_file(
-    model: Path,
+    model: Path | ModelFile,
     output: Path,
     config: Config,
     *,
@@ -67,7 +68,7 @@ def compile_file(
     With ``require_core`` nothing may run on the host. With ``hdl``, also write the circuits that run it, for ``board``
     if one is named, to :func:`hdl_folder`.
     """
-    readable(model, ".onnx")
+    readable(Path(model), ".onnx")
     writable(output, ".fpga")
     found = partition(model, require_core=require_core)
     plan = compile_plan(found.plan, config, keep_tensors=keep_tensors)

@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from .calibrate import session
+from .runtime import session
 from .values import Obstacle
 
 CACHED = 1024

@@ -2,10 +2,11 @@
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper, shape_inference
+from onnx import helper, numpy_helper
 
 from rtl.spec.errors import BadInput
 
+from .inference import inferred, known_shapes
 from .layers import free_name
 from .movements import FUNCTIONS
 
@@ -83,15 +84,8 @@ def with_batch(model: onnx.ModelProto, batch: int | None) -> onnx.ModelProto:
 
 
 def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each tensor whose shape is fully known, constants included."""
-    inferred = infer(model)
-    shapes: dict[str, tuple[int, ...]] = {tensor.name: tuple(tensor.dims) for tensor in inferred.graph.initializer}
-    for value in [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]:
-        if value.type.tensor_type.HasField("shape"):
-            dims = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in value.type.tensor_type.shape.dim]
-            if all(dim >= 0 for dim in dims):
-                shapes[value.name] = tuple(dims)
-    return shapes
+    """Return the shape of each tensor whose shape is fully known, constants included; bounded as `inferred` is."""
+    return {**{tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}, **known_shapes(infer(model))}
 
 
 def infer(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -104,10 +98,10 @@ def infer(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in known.graph.node:
         if node.domain not in ("", "ai.onnx") and node.op_type in FUNCTIONS:
             node.CopyFrom(helper.make_node("Identity", [node.input[0]], list(node.output)))
-    inferred = shape_inference.infer_shapes(known, data_prop=True)
-    del inferred.graph.node[:]
-    inferred.graph.node.extend(model.graph.node)
-    return inferred
+    result = inferred(known)
+    del result.graph.node[:]
+    result.graph.node.extend(model.graph.node)
+    return result
 
 
 def _set_shape(value: onnx.ValueInfoProto, shape: list[int | str]) -> None:

@@ -15,6 +15,7 @@ from rtl.spec.errors import BadInput
 
 from .batch import graph_inputs
 from .histogram import Histogram
+from .runtime import run, session
 
 Feed = Mapping[str, NDArray[Any]]
 Progress = Callable[[str, int, int], None]
@@ -57,15 +58,6 @@ def check_feed(model: onnx.ModelProto, feed: Feed) -> int:
     if len(set(counts.values())) > 1:
         raise BadInput(f"data: all inputs must have equally many samples, not {counts}")
     return next(iter(counts.values()), 0)
-
-
-def session(model: onnx.ModelProto, *, optimized: bool = False) -> onnxruntime.InferenceSession:
-    """Return a quiet CPU session of ONNX Runtime, by default with every graph optimization off."""
-    options = onnxruntime.SessionOptions()
-    level = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimized else level.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 @dataclass
@@ -136,16 +128,15 @@ def batches(
         part = {name: np.asarray(feed[name])[start : start + BATCH_SIZE] for name in inputs}
         arrays = {name: part[name] for name in inputs if name in names}
         if runner is not None:
-            arrays.update(zip(computed, runner.run(computed, part), strict=True))
+            arrays.update(run(runner, computed, part))
         yield arrays
         progress(what, min(start + BATCH_SIZE, count), count)
 
 
 def _runner(model: onnx.ModelProto, fast: bool) -> onnxruntime.InferenceSession:
     if fast:
-        # Its optimizer makes invalid graphs of some sound ones (a quantized AveragePool with dilations), and its
-        # exceptions have no public common class.
-        with contextlib.suppress(Exception):
+        # Its optimizer makes invalid graphs of some sound ones (a quantized AveragePool with dilations).
+        with contextlib.suppress(BadInput):
             return session(model, optimized=True)
     return session(model)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import onnx
 import onnx_ir as ir
-from onnx import shape_inference
 
+from .inference import inferred
 from .sources.biases import integer_biases
 from .sources.classes import plain_labels
 from .sources.clips import real_clips
@@ -47,8 +47,7 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     result = constant_sizes(convert(model))
     for group in PASSES:
-        inferred = shape_inference.infer_shapes(result, data_prop=True)
-        rewritten = ir.from_proto(inferred)
+        rewritten = ir.from_proto(inferred(result))
         for apply in group:
             rewritten = apply(rewritten)
         result = ir.to_proto(rewritten)

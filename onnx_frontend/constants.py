@@ -40,6 +40,8 @@ def scheme(scale: Value, zero_point: Value | None, unsigned: bool = True) -> tup
     kind = zero_point.array.dtype
     if kind not in (np.int8, np.uint8):
         raise Obstacle(f"activations of {kind}", "quantize activations to int8 or uint8")
+    if zero_point.array.size != 1:
+        raise Obstacle(f"{zero_point.array.size} zero points for an activation", "quantize activations per tensor")
     number = int(zero_point.array.reshape(-1)[0])
     return value, number - UNSIGNED if kind == np.uint8 else number, kind == np.uint8
 

@@ -24,6 +24,8 @@ from .values import Constant, Input, Obstacle, Quantized, Real, Result, Shape, T
 
 QUANTIZATION = {"QuantizeLinear", "DequantizeLinear"}
 
+MALFORMED = "not understood"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -194,7 +196,7 @@ class _Import:
             self._refuse(name, node.op_type, str(error), "quantize the model again")
             value = self._unknown(node)
         except Exception as error:  # whatever a stranger's attributes do, the nodes behind are examined as well
-            reason = f"not understood ({type(error).__name__}: {error})"
+            reason = f"{MALFORMED} ({type(error).__name__}: {error})"
             self._refuse(name, node.op_type, reason, "correct the node's attributes, or report it")
             value = self._unknown(node)
         results = value if isinstance(value, tuple) else (value,)

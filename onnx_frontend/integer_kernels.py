@@ -14,8 +14,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from .calibrate import session
 from .rewrite import MICROSOFT, Rewrite
+from .runtime import run, session
 from .wide_weights import int8_parts, repeated_channels
 
 EXACT = 2**24
@@ -222,8 +222,7 @@ def _run_on_ones(
     )
     opsets = rewrite.model.opset_import
     model = helper.make_model(graph, opset_imports=opsets, ir_version=rewrite.model.ir_version)
-    result: NDArray[np.float32] = session(model).run(None, {"x": np.ones((1, 1, *image), np.float32)})[0]
-    return result
+    return run(session(model), ["y"], {"x": np.ones((1, 1, *image), np.float32)})["y"]
 
 
 def reduce(rewrite: Rewrite, node: onnx.NodeProto) -> None:

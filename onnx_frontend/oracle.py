@@ -10,12 +10,12 @@ from onnx import TensorProto, helper
 from rtl.spec.errors import BadInput
 
 from .batch import graph_inputs, normalize_batch
-from .calibrate import session
 from .canonical import canonical, is_quantized
 from .cut import with_own_names
 from .integer_kernels import KERNELS
 from .loader import Source, load
 from .rewrite import METADATA_KEY, Rewrite, as_int8
+from .runtime import run, session
 
 MOVES = {"Concat", "DepthToSpace", "Gather", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "SpaceToDepth", "Split"}
 MOVES |= {"Dropout", "Expand", "Flatten", "Identity", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
@@ -70,7 +70,7 @@ def run_all(source: Source, feed: Mapping[str, NDArray[np.generic]]) -> dict[str
     count = len(feed[inputs[0]])
     for start in range(0, count, BATCH_SIZE):
         arrays = {name: np.asarray(feed[name])[start : start + BATCH_SIZE] for name in inputs}
-        results = dict(zip(computed, runner.run(computed, arrays), strict=True))
+        results = run(runner, computed, arrays)
         for name in names:
             parts[name].append(as_int8(results[name] if name in results else arrays[name]))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}

@@ -17,12 +17,12 @@ from rtl.spec.graph import Graph, Reshape
 from rtl.spec.plan import Array, CoreSegment, HostSegment, Plan, Segment
 
 from .batch import graph_inputs
-from .calibrate import session
 from .compile import compile_graph
 from .cut import QUANTIZATION, Cutter, Piece, with_own_names
 from .importer import Verdict, prepared, walk
 from .loader import Source, load
 from .operators.host import INEXACT, reason_of
+from .runtime import session
 
 QUANTIZE_IT = "quantize what is between it and its neighbours (`fpga-accel quantize` does)"
 MOVES_ONLY = "nothing but moves between nodes of the host"

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from rtl.spec.errors import DoesNotFit
 
 from .batch import graph_inputs, with_batch
-from .calibrate import session
+from .runtime import run, session
 
 METADATA_KEY = "fpga_accel.oracle"
 MICROSOFT = "com.microsoft"
@@ -279,4 +279,4 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     for value in graph_inputs(fixed):
         kind = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
         feed[value.name] = np.zeros([dim.dim_value for dim in value.type.tensor_type.shape.dim], kind)
-    return {name: array.shape for name, array in zip(names, session(fixed).run(names, feed), strict=True)}
+    return {name: array.shape for name, array in run(session(fixed), names, feed).items()}

@@ -3,10 +3,11 @@
 from typing import Any
 
 import onnx
-from onnxscript import optimizer, rewriter
+from onnxscript import rewriter
 from onnxscript.rewriter import pattern
 
 from .batch import normalize_batch
+from .folding import fold
 
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -15,7 +16,7 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     onnxscript's optimizer folds constants, fuses BatchNormalization into Conv and Gemm, and removes Identity and
     Dropout; MatMul with a constant bias becomes Gemm.
     """
-    smaller = optimizer.optimize(model)
+    smaller = fold(model)
     smaller = rewriter.rewrite(smaller, MATMUL_WITH_BIAS)
     return normalize_batch(_restore_names(smaller, model))
 

@@ -8,10 +8,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from onnx_frontend.batch import infer
-from onnx_frontend.calibrate import session
 from onnx_frontend.importer import import_graph
 from onnx_frontend.oracle import qoperator, run_all
 from onnx_frontend.quantize import quantize
+from onnx_frontend.runtime import session
 from rtl.spec.graph import Constant, Rescale, Reshape
 from sim import reference
 

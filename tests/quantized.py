@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 import pytest
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.importer import import_graph
 from onnx_frontend.operators import supported
 from onnx_frontend.oracle import run_all
+from onnx_frontend.runtime import session
 from sim import reference
 
 with warnings.catch_warnings():

@@ -5,11 +5,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from onnx_frontend.adaround import adaround
-from onnx_frontend.calibrate import observe, session
+from onnx_frontend.calibrate import observe
 from onnx_frontend.layers import layers
 from onnx_frontend.quantize import activations, prepare, quantize, schemes
 from onnx_frontend.ranges import limits
 from onnx_frontend.recipe import Recipe
+from onnx_frontend.runtime import session
 from onnx_frontend.scheme import broadcast
 from onnx_frontend.weights import quantize_layers
 from rtl.spec.errors import BadInput

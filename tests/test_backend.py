@@ -11,9 +11,9 @@ from fpga_accel import backend
 from fpga_accel.conformance import Score, markdown, suite
 from fpga_accel.quantized_conformance import cases, quantized, run
 from fpga_accel.readme import CONFORMANCE, README, with_section
-from onnx_frontend.calibrate import session
 from onnx_frontend.oracle import qoperator
 from onnx_frontend.quantize import quantize
+from onnx_frontend.runtime import session
 
 
 def one_node(node, inputs, outputs, opset=18):

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from fpga_accel import Session
 from fpga_accel.cli import app
-from onnx_frontend.calibrate import session
 from onnx_frontend.oracle import qoperator
 from onnx_frontend.partition import compile_plan, partition
 from onnx_frontend.quantize import quantize
+from onnx_frontend.runtime import session
 from rtl.spec.config import core as core_config
 from rtl.spec.errors import DeviceError
 from sim.board import SimulatedBoard

@@ -5,9 +5,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from rescaled import rescaled
 
-from onnx_frontend.calibrate import observe, session
+from onnx_frontend.calibrate import observe
 from onnx_frontend.equalize import equalize, pairs
 from onnx_frontend.quantize import prepare, quantize
+from onnx_frontend.runtime import session
 
 
 def run(model, feed, optimized=False):

@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import pytest
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.exclude import named_nodes
 from onnx_frontend.quantize import activations, in_float, prepare, quantize
+from onnx_frontend.runtime import session
 from rtl.spec.errors import BadInput
 
 

@@ -8,9 +8,9 @@ import pytest
 from quantized import assert_oracle_is_reference, skip_if_unsupported
 
 from onnx_frontend.batch import graph_inputs
-from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical
 from onnx_frontend.quantize import prepare, quantize
+from onnx_frontend.runtime import session
 from sim import reference
 
 FILES = sorted((Path(__file__).parent / "data").glob("*.onnx"))

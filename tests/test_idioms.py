@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical
 from onnx_frontend.quantize import prepare
+from onnx_frontend.runtime import session
 
 ROOT, TANH = np.sqrt(2).astype(np.float32), np.float32(np.sqrt(2 / np.pi))
 

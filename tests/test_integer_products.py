@@ -6,10 +6,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from quantized import assert_oracle_is_reference
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import is_quantized
 from onnx_frontend.check import check
 from onnx_frontend.importer import import_graph
+from onnx_frontend.runtime import session
 from onnx_frontend.sources.products import weight_scales
 from rtl.spec.errors import DoesNotFit
 from sim import reference

@@ -7,10 +7,10 @@ from onnx import TensorProto, helper, numpy_helper
 from quantized import assert_oracle_is_reference, skip_if_unsupported
 
 from fpga_accel import Session
-from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical
 from onnx_frontend.compile import compile_graph
 from onnx_frontend.quantize import quantize
+from onnx_frontend.runtime import session
 from rtl.spec.config import core
 from sim import reference
 

@@ -8,10 +8,10 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from quantized import assert_oracle_is_reference
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical
 from onnx_frontend.check import check
 from onnx_frontend.importer import import_graph
+from onnx_frontend.runtime import session
 from rtl.spec.errors import DoesNotFit
 from sim import reference
 

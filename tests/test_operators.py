@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from nets import VARIANTS, Net, assert_equal_on_every_tensor, quantized_by_onnx_runtime, quantized_variant
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.importer import import_graph
 from onnx_frontend.operators import operators_markdown, supported
 from onnx_frontend.quantize import quantize
+from onnx_frontend.runtime import session
 from rtl.spec.graph import Add, AveragePool, Conv, MaxPool, Rescale
 from sim import reference
 

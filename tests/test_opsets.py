@@ -6,9 +6,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from quantized import assert_oracle_is_reference
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical
 from onnx_frontend.quantize import quantize
+from onnx_frontend.runtime import session
 from onnx_frontend.sources.opsets import OPSET, OPSET_MAX, version
 from rtl.spec.errors import BadInput
 

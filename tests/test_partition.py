@@ -10,10 +10,10 @@ from nets import Net, to_uint8
 from onnx import TensorProto, helper, numpy_helper
 
 from fpga_accel import Session
-from onnx_frontend.calibrate import session
 from onnx_frontend.oracle import qoperator
 from onnx_frontend.partition import compile_plan, divide, partition
 from onnx_frontend.quantize import quantize
+from onnx_frontend.runtime import session
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput, DoesNotFit
 from rtl.spec.plan import CoreSegment, Plan
@@ -268,8 +268,8 @@ def test_what_onnx_runtime_refuses_is_said_before_it_runs():
     net.op("Softmax", axis=1)
     qdq = quantize(net.model(), net.data())
     (softmax,) = (node for node in qdq.graph.node if node.op_type == "Softmax")
-    softmax.op_type, softmax.domain = "Sharpmax", "org.nobody"
-    qdq.opset_import.append(helper.make_opsetid("org.nobody", 1))
+    softmax.op_type, softmax.domain = "Sharpmax", "com.microsoft"
+    qdq.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     with pytest.raises(DoesNotFit, match="cannot run n1, and ONNX Runtime refuses.*Sharpmax"):
         partition(qdq)
 

@@ -7,9 +7,9 @@ from onnx import helper, numpy_helper
 from quantized import assert_oracle_is_reference, differing_bytes, onnx_runtime_quantized, skip_if_unsupported
 from test_operators import Net
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.canonical import canonical, is_quantized
 from onnx_frontend.importer import import_graph
+from onnx_frontend.runtime import session
 from rtl.spec.errors import DoesNotFit
 from sim import reference
 

@@ -8,10 +8,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.loader import load
 from onnx_frontend.quantize import METADATA_KEY, activations, prepare, quantize
 from onnx_frontend.recipe import METHODS
+from onnx_frontend.runtime import session
 from onnx_frontend.scheme import BIAS_MAX, activation_scheme, quantize_weight
 from rtl.spec.elementwise import add_constants
 from rtl.spec.errors import BadInput

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from onnx_frontend.calibrate import session
 from onnx_frontend.importer import import_graph
 from onnx_frontend.noise import tensor_noise
 from onnx_frontend.quantize import ends, prepare, quantize_model
 from onnx_frontend.recipe import Recipe
+from onnx_frontend.runtime import session
 
 RANDOM = np.random.default_rng(8)
 

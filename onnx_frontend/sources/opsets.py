@@ -2,7 +2,7 @@
 
 import onnx
 import onnx_ir as ir
-from onnx import inliner, version_converter
+from onnx import version_converter
 from onnx_ir.passes import common
 
 from rtl.spec.errors import BadInput
@@ -21,7 +21,7 @@ def version(model: onnx.ModelProto) -> int:
 
 
 def convert(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model in opset 21 to 24, its functions inlined.
+    """Return the model in opset 21 to 24.
 
     Raises
     ------
@@ -32,8 +32,6 @@ def convert(model: onnx.ModelProto) -> onnx.ModelProto:
     if given == 0:
         domains = [entry.domain for entry in model.opset_import]
         raise BadInput(f"{name}: uses no operator set of ONNX itself (domains: {domains})")
-    if model.functions:
-        model = inliner.inline_local_functions(model)
     if OPSET <= given <= OPSET_MAX:
         return model
     if given > OPSET_MAX:

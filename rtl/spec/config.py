@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass, fields
 
 from .errors import BadInput
 
+LARGEST = 1 << 20
+"""Of any size: beyond all FPGAs, and small enough to be simulated."""
+
 
 def _is_power_of_two(value: int) -> bool:
     return value > 0 and value & (value - 1) == 0
@@ -51,6 +54,8 @@ class Config:
             value = getattr(self, field.name)
             if not isinstance(value, int) or value <= 0:
                 raise BadInput(f"core: {field.name} must be a positive integer, not {value!r}")
+            if value > LARGEST:
+                raise BadInput(f"core: {field.name} must be at most {LARGEST}, not {value}")
         for name in ("lanes", "act_words", "weight_words", "acc_words", "channel_words", "program_words", "tables"):
             if not _is_power_of_two(getattr(self, name)):
                 raise BadInput(f"core: {name} must be a power of two, not {getattr(self, name)}")

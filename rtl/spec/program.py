@@ -3,11 +3,9 @@
 import dataclasses
 import io
 import json
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,28 +14,16 @@ from numpy.typing import NDArray
 
 from . import graph as graphs
 from . import isa
+from .archive import DAMAGED, open_archive
 from .config import Config
 from .errors import BadInput
 from .graph import Constant, Graph
 from .layout import Placement, lines_to_words, to_words
 from .registers import Region
+from .typed import make
 
 FORMAT = 2
 T = TypeVar("T")
-# What NumPy, zipfile, zlib and the tokenizer that reads array headers raise on damaged bytes.
-DAMAGED = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    NotImplementedError,
-    SyntaxError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 @dataclass(frozen=True)
@@ -104,6 +90,29 @@ class Program:
         """Write the program to ``path``. The writer sees to temporary names."""
         save(self, path)
 
+    def check(self) -> None:
+        """Raise ValueError if the parts do not belong together."""
+        graph, config = self.graph, self.config
+        ports = [port.tensor for port in (*graph.inputs, *graph.outputs)]
+        lost = {*ports, *self.kept} - self.placements.keys() or {*ports, *self.kept} - graph.tensors.keys()
+        if lost:
+            raise ValueError(f"no tensors {sorted(lost)}")
+        for name, place in self.placements.items():
+            if min(place.base, *place.shape) < 0 or place.base + place.lines(config) > config.act_words:
+                raise ValueError(f"tensor '{name}' lies outside the memory")
+            if name in graph.tensors and prod(place.shape) != prod(graph.tensors[name].shape):
+                raise ValueError(f"tensor '{name}' has another size in memory")
+        for region, words, available in (
+            (Region.LOAD, self.load.size, config.program_words),
+            (Region.COMPUTE, self.compute.size, config.program_words),
+            (Region.DRAIN, self.drain.size, config.program_words),
+            (Region.CHANNEL, self.channels.size, config.channel_words * isa.words(isa.Channel)),
+            (Region.WEIGHT, self.weights.size, config.weight_words * config.banks),
+            (Region.TABLE, self.tables.size, config.tables * isa.TABLE_BYTES),
+        ):
+            if words > available:
+                raise ValueError(f"{region.name} has {words:,} words, the core {available:,}")
+
     @staticmethod
     def load_file(path: Path) -> "Program":
         """Read a program.
@@ -135,8 +144,8 @@ def load(kind: type[T], path: Path, more: Mapping[str, Any] | None = None) -> T:
         If the file is absent, holds something else, is damaged, or is of another format version.
     """
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = dict(file)
+        with open_archive(path) as archive:
+            arrays: dict[str, NDArray[Any]] = dict(archive)
         manifest = json.loads(arrays["manifest"].tobytes())
         if manifest["format"] != FORMAT:
             raise BadInput(f"{path}: program format {manifest['format']}, expected {FORMAT}; compile the model again")
@@ -185,7 +194,10 @@ def _unpack(tree: Any, arrays: dict[str, NDArray[Any]], classes: Mapping[str, An
         return tree
     if "class" in tree:
         fields = {name: _unpack(item, arrays, classes) for name, item in tree["fields"].items()}
-        return classes[tree["class"]](**fields)
+        value = make(classes[tree["class"]], fields)
+        if isinstance(value, Program):
+            value.check()
+        return value
     if "array" in tree:
         array = arrays[tree["array"]]
         return array[()] if array.ndim == 0 else array
