@@ -8,7 +8,7 @@ from quantized import assert_oracle_is_reference, skip_if_unsupported
 
 from fpga_accel import Session
 from onnx_frontend.canonical import canonical
-from onnx_frontend.compile import compile_graph
+from onnx_frontend.partition import compile_plan, partition
 from onnx_frontend.quantize import quantize
 from onnx_frontend.runtime import session
 from rtl.spec.config import core
@@ -234,8 +234,7 @@ def test_a_compiled_program_takes_channels_last_arrays(tmp_path):
     feed = net.data()
     quantized = quantize(net.model(), feed)
     graph, tensors = assert_oracle_is_reference(quantized, feed)
-    program = compile_graph(graph, core("8x8"))
-    program.save(tmp_path / "net.fpga")
+    compile_plan(partition(quantized).plan, core("8x8")).save(tmp_path / "net.fpga")
     with Session(tmp_path / "net.fpga", device="program") as opened:
         assert opened.get_inputs()[0].shape == ("batch", *SHAPE)
         assert opened.get_outputs()[0].shape == ("batch", 9, 7, 6)

@@ -193,7 +193,7 @@ def test_what_has_no_exact_counterpart_is_refused_by_name(name):
     model, operator = net.model("y"), name.split()[0]
     with pytest.raises(DoesNotFit, match=f"{operator} 'n_y': .*; (train|export)"):
         import_graph(model)
-    assert [row.operator for row in check(model).refused] == [operator]
+    assert [row.operator for row in check(model).on_host] == [operator]
 
 
 @pytest.mark.parametrize("kind, shown", [("INT16", "int16"), ("UINT16", "uint16"), ("FLOAT8E4M3FN", "float8")])
