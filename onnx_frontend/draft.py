@@ -20,7 +20,6 @@ from .values import (
     Quantized,
     Real,
     Result,
-    Tail,
     Unknown,
     Value,
     Weight,
@@ -94,8 +93,6 @@ class Draft:
             return self._settled[id(value)][1]
         if isinstance(value, Real | Quantized):
             return Real(value.tensor, value.shape, value.order, value.called, value.moved_by)
-        if isinstance(value, Tail):
-            raise Obstacle("its result is used", f"{value.steps[-1][0]} is supported only at the very end", value.node)
         if isinstance(value, Constant | Weight):
             raise Obstacle("an input that must be an activation is a constant", "fold the operator into its neighbours")
         raise Obstacle("its input is not quantized", "quantize the whole model (`fpga-accel quantize` does)")

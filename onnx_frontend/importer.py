@@ -20,7 +20,7 @@ from .movements import MOVES
 from .operators import reason_of, supported
 from .passes import finish
 from .sources.refused import REFUSED
-from .values import Constant, Input, Obstacle, Quantized, Real, Result, Shape, Tail, Unknown, Value, tensor_shape
+from .values import Constant, Input, Obstacle, Quantized, Real, Result, Shape, Unknown, Value, tensor_shape
 
 QUANTIZATION = {"QuantizeLinear", "DequantizeLinear"}
 
@@ -182,11 +182,7 @@ class _Import:
                 value = self._unknown(node)
             else:
                 value = self._apply(node, operands)
-            where = "core"
-            if isinstance(value, Tail):
-                where = "host"
-            elif node.op_type in ("Identity", "Dropout"):
-                where = "removed"
+            where = "removed" if node.op_type in ("Identity", "Dropout") else "core"
             if node.op_type not in QUANTIZATION:
                 self.verdicts.append(Verdict(name, node.op_type, where))
         except Obstacle as obstacle:
@@ -247,28 +243,18 @@ class _Import:
         if isinstance(value, Result) and value.source is not None:
             self.draft.at(output.name, helper.make_node("Identity", [output.name], [output.name]), (value,))
             value = self.draft.seen(value)
-        steps: tuple[tuple[str, int], ...] = ()
-        quantization, integers = None, False
-        shape = value.shape if isinstance(value, Tail | Real | Quantized) else None
-        if isinstance(value, Tail):
-            steps, quantization, integers, value = value.steps, value.quantization, value.integers, value.real
         if isinstance(value, Unknown):
             return Port(output.name, "", (), "")
-        if not isinstance(value, Real | Quantized) or shape is None:
+        if not isinstance(value, Real | Quantized):
             raise Obstacle("the output is not quantized", "quantize the whole model (`fpga-accel quantize` does)")
         inside = self.draft.called(value)
-        dtype, integers = "float32", integers or isinstance(value, Quantized)
-        if integers:
-            unsigned = quantization[2] if quantization is not None else inside.unsigned
-            dtype = "uint8" if unsigned else "int8"
-        elif any(operator == "ArgMax" for operator, _ in steps):
-            dtype = "int64"
+        integers = isinstance(value, Quantized)
+        dtype = "float32" if not integers else "uint8" if inside.unsigned else "int8"
         moved = self.layout.perms.get(output.name, ())
         perm = tuple(int(place) for place in np.argsort(moved))
-        outside = tuple(shape[axis] for axis in moved) if moved else shape
-        scale, zero_point = quantization[:2] if quantization is not None else (None, 0)
+        outside = tuple(value.shape[axis] for axis in moved) if moved else value.shape
         name = self.layout.names.get(output.name, output.name)
-        return Port(name, inside.name, (-1, *outside[1:]), dtype, integers, steps, scale, zero_point, perm)
+        return Port(name, inside.name, (-1, *outside[1:]), dtype, integers, perm)
 
 
 def _name(source: Source) -> str:

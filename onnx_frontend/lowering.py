@@ -14,7 +14,7 @@ from .constants import bias_of, weight_of
 from .draft import Draft
 from .functions import argument, clamped, function
 from .rescale import rescale_node
-from .values import Function, Obstacle, Quantized, Real, Result, Shape, Tail, Value, Weight, tensor_shape
+from .values import Obstacle, Quantized, Real, Result, Shape, Value, Weight, tensor_shape
 from .views import axis_first, is_whole
 from .windows import Window
 
@@ -215,35 +215,3 @@ def rescaled(name: str, real: Real) -> Result:
         return rescale_node(name, real.tensor, output, low, high)
 
     return Result(real.shape, make, order=real.order, made=real.tensor.shape, moved_by=real.moved_by)
-
-
-def on_host(draft: Draft, operator: str, value: Value, axis: int) -> Tail:
-    """Append an operator of the host; its axis counts the dimensions of the graph's tensor, behind the batch."""
-    if isinstance(value, Function):
-        raise Obstacle("its input is not quantized", "quantize the whole model (`fpga-accel quantize` does)")
-    if isinstance(value, Tail):
-        real, shape, steps = value.real, value.shape, value.steps
-        if tensor_shape(shape) != real.tensor.shape or any(name == "ArgMax" for name, _ in steps):
-            raise Obstacle(f"reads the reshaped result of {steps[-1][0]}", "end the model there")
-    else:
-        real = draft.settle(value)
-        shape, steps = real.shape, ()
-    if isinstance(value, Tail) and value.quantization is not None:
-        raise Obstacle(f"reads the quantized result of {steps[-1][0]}", "end the model there")
-    at = axis % len(shape)
-    if at == 0:
-        raise Obstacle(f"axis {axis} is the batch", "use another axis")
-    return Tail(real, shape, (*steps, (operator, 3 if len(shape) == 3 and at == 2 else at)), draft.node)
-
-
-def quantized_tail(tail: Tail, scale: np.float32, zero_point: int, unsigned: bool) -> Tail:
-    """Let the host quantize the result of its operators as well."""
-    if tail.quantization not in (None, (scale, zero_point, unsigned)) or tail.steps[-1][0] == "ArgMax":
-        raise Obstacle("its result is quantized", f"leave the output of {tail.steps[-1][0]} as it is", tail.node)
-    return replace(tail, quantization=(scale, zero_point, unsigned), integers=True)
-
-
-def dequantized_tail(tail: Tail, given: tuple[np.float32, int, bool]) -> Tail:
-    if given != tail.quantization:
-        raise Obstacle("another scale or zero point than it was quantized with", "give both the same", tail.node)
-    return replace(tail, integers=False)

@@ -167,7 +167,7 @@ def _walk(cutter: Cutter, piece: Piece) -> Walk:
 def _refused(cutter: Cutter, piece: Piece, graph: Graph | None, verdicts: list[Verdict]) -> dict[str, Why]:
     """Return the nodes that leave a piece for the host, and why."""
     leave: dict[str, Why] = {}
-    refused = [verdict for verdict in verdicts if _leaves(verdict)]
+    refused = [verdict for verdict in verdicts if verdict.where == "refused"]
     for verdict in refused:
         blamed = [verdict.name]
         if verdict.operator == "input":
@@ -188,11 +188,6 @@ def _refused(cutter: Cutter, piece: Piece, graph: Graph | None, verdicts: list[V
         moves = [name for name in piece.own if cutter.nodes[name].op_type not in QUANTIZATION]
         leave = dict.fromkeys(moves or piece.own, (MOVES_ONLY, LEFT_TO_HOST))
     return leave
-
-
-def _leaves(verdict: Verdict) -> bool:
-    """Say whether a node leaves its piece; a Transpose at the end is done while arrays are handed over."""
-    return verdict.where == "refused" or (verdict.where == "host" and verdict.operator != "Transpose")
 
 
 def _why(node: onnx.NodeProto, verdict: Verdict) -> Why:

@@ -171,28 +171,13 @@ ARGUMENT = "x@"
 
 
 @dataclass(frozen=True)
-class Tail:
-    """What the host computes of an output: operators and axes in order; ``node`` is the last one's name.
-
-    ``quantization`` is that of a QuantizeLinear behind them, ``integers`` says that no DequantizeLinear follows it.
-    """
-
-    real: Real
-    shape: Shape
-    steps: tuple[tuple[str, int], ...]
-    node: str
-    quantization: tuple[np.float32, int, bool] | None = None
-    integers: bool = False
-
-
-@dataclass(frozen=True)
 class Unknown:
     """The result of a node that cannot run; it is reported once, where it arises."""
 
     shape: Shape | None
 
 
-Value = Constant | Weight | Input | Quantized | Real | Result | Function | Tail | Unknown
+Value = Constant | Weight | Input | Quantized | Real | Result | Function | Unknown
 Moved = Input | Quantized | Real | Result | Function
 """Values whose elements an operator can move."""
 

@@ -21,7 +21,6 @@ from .values import (
     Real,
     Result,
     Shape,
-    Tail,
     Unknown,
     Value,
     Weight,
@@ -56,10 +55,6 @@ def view(draft: Draft, value: Value, shape: Shape, index: NDArray[np.int64] | No
             raise Obstacle("moves a weight that has a scale for each channel", "move the weight before quantization")
         array = value.array.ravel() if index is None else value.array.ravel()[index]
         return replace(value, array=array.reshape(shape))
-    if isinstance(value, Tail):
-        if index is not None:
-            raise Obstacle(f"moves the result of {value.steps[-1][0]}", "end the model there")
-        return replace(value, shape=shape)
     if isinstance(value, Unknown):
         return Unknown(shape)
     if isinstance(value, Function):

@@ -97,45 +97,15 @@ def quantize_inputs(graph: Graph, feed: Mapping[str, NDArray[np.generic]]) -> di
 
 
 def outputs(graph: Graph, tensors: Mapping[str, Int8]) -> dict[str, NDArray[np.generic]]:
-    """Return the model's outputs from the int8 tensors: dequantized, then through the host's tail."""
+    """Return the model's outputs from the int8 tensors, which is the host's part after the core."""
     return {port.name: output(port, graph.tensors[port.tensor], tensors[port.tensor]) for port in graph.outputs}
 
 
 def output(port: Port, tensor: Tensor, array: Int8) -> NDArray[np.generic]:
-    """Return one output of the model from its int8 tensor, which is the host's part after the core."""
-    if port.quantized and port.scale is None:
-        return port.outward(_stored(array, port))
-    value: NDArray[Any] = dequantize(array, tensor.scale, tensor.zero_point)
-    for operator, axis in port.tail:
-        value = TAILS[operator](value, axis)
-    if port.scale is not None:
-        again = quantize(value.astype(np.float32), port.scale, port.zero_point)
-        value = _stored(again, port) if port.quantized else dequantize(again, port.scale, port.zero_point)
-    return port.outward(value.astype(port.dtype))
-
-
-def _stored(array: Int8, port: Port) -> NDArray[np.generic]:
-    """Return int8 numbers as the model has them."""
-    return (array.astype(np.int16) - LOW).astype(np.uint8) if port.dtype == "uint8" else array
-
-
-def _softmax(x: NDArray[Any], axis: int) -> NDArray[Any]:
-    powers = np.exp(x - x.max(axis=axis, keepdims=True))
-    shares: NDArray[Any] = powers / powers.sum(axis=axis, keepdims=True)
-    return shares
-
-
-def _log_softmax(x: NDArray[Any], axis: int) -> NDArray[Any]:
-    below = x - x.max(axis=axis, keepdims=True)
-    logarithms: NDArray[Any] = below - np.log(np.exp(below).sum(axis=axis, keepdims=True))
-    return logarithms
-
-
-TAILS: dict[str, Callable[[NDArray[Any], int], NDArray[Any]]] = {
-    "Softmax": _softmax,
-    "LogSoftmax": _log_softmax,
-    "ArgMax": lambda x, axis: np.argmax(x, axis=axis, keepdims=True),
-}
+    """Return one output of the model from its int8 tensor: as integers, or dequantized."""
+    if not port.quantized:
+        return port.outward(dequantize(array, tensor.scale, tensor.zero_point))
+    return port.outward((array.astype(np.int16) - LOW).astype(np.uint8) if port.dtype == "uint8" else array)
 
 
 def _windows(

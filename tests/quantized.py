@@ -4,11 +4,11 @@ import warnings
 
 import numpy as np
 import onnx
-import pytest
 
+from fpga_accel import Session
 from onnx_frontend.importer import import_graph
-from onnx_frontend.operators import supported
-from onnx_frontend.oracle import run_all
+from onnx_frontend.oracle import qoperator, run_all
+from onnx_frontend.partition import partition
 from onnx_frontend.runtime import session
 from sim import reference
 
@@ -58,6 +58,22 @@ def assert_oracle_is_reference(model, feed):
     return graph, got
 
 
+def assert_plan_is_oracle(model, feed):
+    """As `assert_oracle_is_reference`, with whatever the host runs; return the first graph and the outputs by name."""
+    found = partition(model)
+    exact = qoperator(model, found.host_names)
+    expected = run_all(exact, feed)
+    with Session(found.plan, "numpy") as opened:
+        outputs, tensors = opened.run_tensors(feed)
+    assert set(tensors) & set(expected)
+    for name, array in tensors.items():
+        if name in expected:
+            assert np.array_equal(array.reshape(-1), expected[name].reshape(-1)), name
+    for value, array in zip(exact.graph.output, session(exact).run(None, feed), strict=True):
+        assert np.array_equal(outputs[value.name], array), value.name
+    return found.plan.core[0].graph, outputs
+
+
 def differing_bytes(model, graph, tensors, feed):
     """Return how many bytes of integer tensors differ from ONNX Runtime on the file as it is, and of how many.
 
@@ -79,10 +95,3 @@ def differing_bytes(model, graph, tensors, feed):
         different += int((whole.reshape(-1) != tensors[name].reshape(-1)).sum())
         total += array.size
     return different, total
-
-
-def skip_if_unsupported(model):
-    """Skip a test of the sources whose operators the importer does not have."""
-    missing = {node.op_type for node in model.graph.node} - set(supported())
-    if missing:
-        pytest.skip(f"needs {', '.join(sorted(missing))}")

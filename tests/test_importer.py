@@ -77,7 +77,7 @@ REFUSED = {
     "transpose batch": ([node("Transpose", "x", "y", perm=[1, 0, 2, 3])], "Transpose 'bad': perm .* moves the batch"),
     "softmax inside": (
         [node("Softmax", "x", "s", "s", axis=1), node("Conv", "s w", "y")],
-        "Softmax 's': its result is used; Softmax is supported only at the very end",
+        "Softmax 's': it computes exponentials and their sum, which have no exact integer form",
     ),
 }
 

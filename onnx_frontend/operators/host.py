@@ -1,31 +1,4 @@
-"""Operators in floating point: at the very end the host computes some of them; others the core cannot compute."""
-
-from dataclasses import replace
-
-from onnx_frontend.draft import Draft
-from onnx_frontend.lowering import on_host
-from onnx_frontend.values import Obstacle, Value
-
-
-def Softmax(draft: Draft, input: Value, *, axis: int = -1) -> Value:
-    """At the very end; runs on the host."""
-    return on_host(draft, "Softmax", input, axis)
-
-
-def LogSoftmax(draft: Draft, input: Value, *, axis: int = -1) -> Value:
-    """At the very end; runs on the host."""
-    return on_host(draft, "LogSoftmax", input, axis)
-
-
-def ArgMax(draft: Draft, data: Value, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0) -> Value:
-    """At the very end; runs on the host."""
-    if select_last_index:
-        raise Obstacle("select_last_index 1; only 0 is supported", "export it with select_last_index 0")
-    value = on_host(draft, "ArgMax", data, axis)
-    at = axis % len(value.shape)
-    shape = tuple(1 if index == at else size for index, size in enumerate(value.shape))
-    return replace(value, shape=shape if keepdims else shape[:at] + shape[at + 1 :])
-
+"""Operators in floating point, which have no exact integer form: the host runs them."""
 
 INEXACT = {
     **dict.fromkeys(("Softmax", "LogSoftmax"), "exponentials and their sum, which have no exact integer form"),

@@ -5,7 +5,7 @@ import numpy as np
 from onnx_frontend.constants import QUANTIZE_IT, scheme
 from onnx_frontend.draft import Draft
 from onnx_frontend.functions import result_of
-from onnx_frontend.lowering import dequantized_tail, quantized_tail, rescaled
+from onnx_frontend.lowering import rescaled
 from onnx_frontend.values import (
     Constant,
     Function,
@@ -14,7 +14,6 @@ from onnx_frontend.values import (
     Quantized,
     Real,
     Result,
-    Tail,
     Value,
     Weight,
     tensor_shape,
@@ -57,8 +56,6 @@ def QuantizeLinear(
     if isinstance(x, Result):
         made = x.made or tensor_shape(shape)
         return Quantized(draft.compute(x, tensor(x.order, made)), shape, x.order, name, x.moved_by)
-    if isinstance(x, Tail):
-        return quantized_tail(x, scale, zero_point, unsigned)
     raise Obstacle("quantizes what is no activation", QUANTIZE_IT)
 
 
@@ -81,8 +78,6 @@ def DequantizeLinear(
         scales = x_scale.array.astype(np.float32)
         zero = x_zero_point.array if x_zero_point is not None else np.zeros(scales.shape, x.array.dtype)
         return Weight(x.array, scales, zero, axis, draft.inputs[0])
-    if isinstance(x, Tail):
-        return dequantized_tail(x, scheme(x_scale, x_zero_point))
     if isinstance(x, Quantized):
         scale, zero_point, unsigned = scheme(x_scale, x_zero_point, x.tensor.unsigned)
         if (scale, zero_point, unsigned) != (x.tensor.scale, x.tensor.zero_point, x.tensor.unsigned):

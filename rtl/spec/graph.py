@@ -258,12 +258,9 @@ class Reshape(Node):
 class Port:
     """An input or output of the ONNX model on the host side of the core.
 
-    ``tensor`` names the int8 tensor. For inputs the host quantizes (or takes integers as they are, if ``quantized``).
-    For outputs the host dequantizes (unless ``quantized``) and then applies ``tail``, a list of (operator, axis), with
-    operators of {"Softmax", "LogSoftmax", "ArgMax"} and the axis in (batch, *tensor shape). If there is a ``scale``,
-    the host quantizes the tail's result with it and ``zero_point``, and dequantizes again unless ``quantized``.
-    ``shape`` is the ONNX shape with the batch as -1. The tensor's elements are in the order of the array's dimensions
-    ``perm`` (all in turn if empty): so the host gives channels-last models to the core.
+    ``tensor`` names the int8 tensor. The host quantizes inputs and dequantizes outputs, or takes integers as they are,
+    if ``quantized``. ``shape`` is the ONNX shape with the batch as -1. The tensor's elements are in the order of the
+    array's dimensions ``perm`` (all in turn if empty): so the host gives channels-last models to the core.
     """
 
     name: str
@@ -271,9 +268,6 @@ class Port:
     shape: tuple[int, ...]
     dtype: str
     quantized: bool = False
-    tail: tuple[tuple[str, int], ...] = ()
-    scale: np.float32 | None = None
-    zero_point: int = 0
     perm: tuple[int, ...] = ()
 
     def inward(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
