@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 from quantized import assert_oracle_is_reference
 
 from onnx_frontend.canonical import canonical
+from onnx_frontend.loader import load
 from onnx_frontend.quantize import quantize
 from onnx_frontend.runtime import session
 from onnx_frontend.sources.opsets import OPSET, OPSET_MAX, version
@@ -100,7 +101,7 @@ def test_functions_are_inlined():
     made = model(
         [helper.make_node("ConvRelu", ["x", "w"], ["y"], "block", domain="local")], 18, (), [function], ["local"]
     )
-    rewritten = canonical(made)
+    rewritten = canonical(load(made))
     assert [node.op_type for node in rewritten.graph.node] == ["Conv", "Relu"] and not rewritten.functions
     assert np.array_equal(session(rewritten).run(None, FEED)[0], session(made).run(None, FEED)[0])
 
