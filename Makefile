@@ -14,7 +14,7 @@ SEED ?= 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz onnx-conformance lint accuracy bitstream clean distclean
+.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bitstream clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
@@ -23,6 +23,7 @@ help:
 	@echo "make fuzz GRAPHS=.. SEED=..        random graphs on all machines, compared; defaults $(GRAPHS) $(SEED)"
 	@echo "make onnx-conformance              ONNX's backend test suite, as it is and in int8; the score goes into the README"
 	@echo "make lint                          ruff and mypy alone"
+	@echo "make exactness                     every byte of the models of ../shared/data on every machine"
 	@echo "make accuracy                      accuracy of quantized models beside ONNX Runtime's quantize_static"
 	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL)"
 	@echo "make clean                         remove build/"
@@ -57,6 +58,9 @@ lint: $(BIN)/.installed
 	$(BIN)/mypy
 
 # The models are not part of the project: FPGA_ACCEL_DATA names their folder. Without them nothing is done.
+exactness: $(BIN)/.installed
+	$(BIN)/python benchmarks/exactness.py
+
 accuracy: $(BIN)/.installed
 	$(BIN)/python benchmarks/accuracy.py
 

@@ -59,12 +59,15 @@ class Summary:
 
 
 def available() -> list[str]:
-    """Return the operators of which the simplest graph is not refused: those that are drawn often."""
+    """Return the operators of which the simplest graph is not refused: those that are drawn often.
+
+    An Abs behind them gives the core something to compute where they only move elements.
+    """
     found = []
     for name in OPERATORS:
         for header in HEADERS:
             try:
-                outcome = run_chain(*build([list(header), [name]]))
+                outcome = run_chain(*build([list(header), [name], ["Abs"]]))
             except LookupError:
                 continue
             if outcome.kind != "refused":
