@@ -40,7 +40,7 @@ def MaxPool(
         auto_pad=auto_pad,
         ceil_mode=ceil_mode,
     )
-    check_windows(given, image_shape(real.tensor.shape)[1:], pads)
+    check_windows(given, image_shape(real.tensor.shape)[1:], pads, auto_pad)
     spatial = given.output if len(real.shape) == 4 else given.output[1:]
     return largest(draft, x, real, given, (*real.shape[:2], *spatial))
 
@@ -68,7 +68,7 @@ def AveragePool(
         auto_pad=auto_pad,
         ceil_mode=ceil_mode,
     )
-    check_windows(given, image_shape(real.tensor.shape)[1:], pads)
+    check_windows(given, image_shape(real.tensor.shape)[1:], pads, auto_pad)
     spatial = given.output if len(real.shape) == 4 else given.output[1:]
     divisor = "padded" if count_include_pad else "inside"
     if count_include_pad and ceil_mode:
@@ -126,10 +126,17 @@ def ReduceMax(
     return maximum(draft, data, chosen, bool(keepdims)) if chosen else data
 
 
-def check_windows(given: Window, image: tuple[int, ...], pads: Sequence[int] | None) -> None:
-    """Refuse windows without any element of the image."""
+def check_windows(given: Window, image: tuple[int, ...], pads: Sequence[int] | None, auto_pad: str | bytes) -> None:
+    """Refuse windows without any element of the image, and those of which ONNX does not say where they are."""
+    same = auto_pad in ("SAME_UPPER", "SAME_LOWER", b"SAME_UPPER", b"SAME_LOWER")
     for axis in range(2):
         reach = given.dilations[axis] * (given.kernel[axis] - 1) + 1
+        if same and (given.output[axis] - 1) * given.strides[axis] + reach < image[axis]:
+            raise Obstacle(
+                f"auto_pad SAME with a stride of {given.strides[axis]} over windows of {reach}, for which ONNX's "
+                "formula gives a negative padding",
+                "export it with explicit pads",
+            )
         last = (given.output[axis] - 1) * given.strides[axis] - given.pads[axis]
         if given.pads[axis] >= reach or last >= image[axis]:
             raise Obstacle(f"pads {list(pads or [])}: a window lies outside the input", "make the pads smaller")
