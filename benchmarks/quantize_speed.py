@@ -15,8 +15,7 @@ from typing import Any
 import networks
 
 from fpga_accel.console import print_text, table
-from onnx_frontend.compile import compile_graph
-from onnx_frontend.importer import import_graph
+from onnx_frontend.partition import compile_plan, partition
 from onnx_frontend.quantize import prepare, quantize_model
 from onnx_frontend.recipe import Recipe
 from rtl.spec.config import core
@@ -50,11 +49,11 @@ def main() -> int:
         feed = networks.samples(model, images)
         simplified, simplify_s = timed(lambda model=model: prepare(model))
         result, quantize_s = timed(lambda model=simplified, feed=feed: quantize_model(model, feed, Recipe()))
-        graph, import_s = timed(lambda result=result: import_graph(result.model))
-        program, compile_s = timed(lambda graph=graph: compile_graph(graph, CORE))
+        found, import_s = timed(lambda result=result: partition(result.model))
+        plan, compile_s = timed(lambda found=found: compile_plan(found.plan, CORE))
         seconds = (simplify_s, quantize_s, import_s, compile_s)
         totals.append(sum(seconds))
-        rows.append((name, images, len(program.layers), *(f"{each:.1f}" for each in (*seconds, totals[-1]))))
+        rows.append((name, images, len(plan.layers), *(f"{each:.1f}" for each in (*seconds, totals[-1]))))
     columns = ("model", "images", "layers", "simplify", "quantize (auto)", "import", "compile", "total")
     print_text([table("Seconds", columns, rows)])
     if totals[0] > LIMIT_S:
