@@ -4,7 +4,7 @@ import networks
 import pytest
 
 from onnx_frontend.check import macs
-from onnx_frontend.importer import import_graph
+from onnx_frontend.partition import partition
 from onnx_frontend.quantize import quantize
 from rtl.spec.graph import Conv
 
@@ -18,7 +18,7 @@ from rtl.spec.graph import Conv
 )
 def test_sizes(make, layers, products, weights):
     model = make()
-    graph = import_graph(quantize(model, networks.samples(model, 2), "minmax"))
+    (graph,) = partition(quantize(model, networks.samples(model, 2), "minmax")).plan.graphs()
     convs = [node for node in graph.nodes if isinstance(node, Conv)]
     assert len(convs) == layers
     assert macs(graph) == products
