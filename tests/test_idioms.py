@@ -6,8 +6,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from onnx_frontend.canonical import canonical
+from onnx_frontend.importer import import_graph
 from onnx_frontend.quantize import prepare
 from onnx_frontend.runtime import session
+from sim import reference
 
 ROOT, TANH = np.sqrt(2).astype(np.float32), np.float32(np.sqrt(2 / np.pi))
 
@@ -113,3 +115,40 @@ def test_a_constant_behind_a_product_is_its_bias_and_a_tensor_is_not():
     assert [node.op_type for node in prepare(plain).graph.node] == ["Gemm"]
     residual = chain(("MatMul", "x", weight), ("Add", "x", "t0"), shape=(6,))
     assert [node.op_type for node in prepare(residual).graph.node] == ["MatMul", "Add"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("chain", ["hard swish", "gelu", "swish", "clips"])
+def test_a_quantized_chain_keeps_its_own_roundings(chain, seed):
+    """What a quantized file says in float is computed as it stands: every byte, against ONNX Runtime on the file."""
+    rng = np.random.default_rng(seed)
+    constants = {
+        "s": np.float32(2.0 ** -rng.integers(4, 8)),
+        "z": np.int8(rng.integers(-20, 20)),
+        "t": np.float32(2.0 ** -rng.integers(3, 8) / 3),  # exact results of x * (x + 3) / 6 are often ties
+        "three": np.float32(3),
+        "zero": np.float32(0),
+        "six": np.float32(6),
+        "sixth": np.float32(1 / 6),
+        "half": np.float32(0.5),
+        "one": np.float32(1),
+        "root": np.float32(np.sqrt(2)),
+    }
+    steps = {
+        "hard swish": [("Add", "r three"), ("Clip", "0 zero six"), ("Mul", "r 1"), ("Mul", "2 sixth")],
+        "gelu": [("Div", "r root"), ("Erf", "0"), ("Add", "1 one"), ("Mul", "r 2"), ("Mul", "3 half")],
+        "swish": [("Sigmoid", "r"), ("Mul", "r 0")],
+        "clips": [("Min", "r six"), ("Max", "0 zero")],
+    }[chain]
+    nodes = [helper.make_node("DequantizeLinear", ["x", "s", "z"], ["r"])]
+    for index, (operator, inputs) in enumerate(steps):
+        nodes.append(helper.make_node(operator, inputs.split(), [str(index)], f"n{index}"))
+    nodes.append(helper.make_node("QuantizeLinear", [str(len(steps) - 1), "t", "z"], ["y"]))
+    kind = [helper.make_tensor_value_info(name, TensorProto.INT8, ["n", 4, 8, 8]) for name in "xy"]
+    tensors = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "chain", kind[:1], kind[1:], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    feed = {"x": np.arange(-128, 128).astype(np.int8).reshape(1, 4, 8, 8)}
+    imported = import_graph(model)
+    got = reference.outputs(imported, reference.run(imported, feed))["y"]
+    assert np.array_equal(got, session(model).run(None, feed)[0])

@@ -22,10 +22,15 @@ SWISH_OPSET = 24
 
 
 def single_operators(model: ir.Model) -> ir.Model:
-    """Return the model with each idiom as one operator, under the name of the chain's last node."""
+    """Return the model with each idiom as one operator, under the name of the chain's last node.
+
+    One operator may round otherwise than the chain, so in a model that is quantized already only those are put together
+    that choose among numbers and compute none.
+    """
     names = {output.name: node.name for node in model.graph for output in node.outputs}
+    quantized = any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model.graph)
     result: ir.Model = model
-    for needed, rules in FAMILIES:
+    for needed, rules in EXACT if quantized else FAMILIES:
         if any(node.op_type in needed for node in result.graph) and result.graph.opset_imports[""] <= SWISH_OPSET:
             result = rewriter.rewrite(result, rules)
     for node in result.graph:
@@ -154,3 +159,6 @@ FAMILIES: tuple[tuple[set[str], Any], ...] = (
     _family({"Pad"}, common.fuse_pad_into_conv_rule),
 )
 """Rules in order, and the operators without which there is nothing to do."""
+CHOOSING = ({"Cast", "Dropout"}, {"Min", "Max"}, {"Clip", "Relu"}, {"Pad"})
+EXACT = tuple(family for family in FAMILIES if family[0] in CHOOSING)
+"""Those that change no bit of any result."""
