@@ -22,13 +22,14 @@ def simulate(dut, bench):
     "columns, width, hop, group",
     [(3, 8, 2, 1), (4, 8, 2, 4), (6, 8, 2, 2), (7, 8, 3, 1), (8, 8, 8, 8), (5, 8, 1, 0), (1, 32, 1, 0), (4, 32, 4, 0)],
 )
-def test_both_sides(columns, width, hop, group):
+@pytest.mark.parametrize("depth", [DEPTH, 6])
+def test_both_sides(columns, width, hop, group, depth):
     """Columns of later hops are looked at as many cycles later."""
-    dut = HostMemory(columns=columns, width=width, depth=DEPTH, hop=hop, group=group)
+    dut = HostMemory(columns=columns, width=width, depth=depth, hop=hop, group=group)
     latency = HostMemory.host_latency(columns, hop)
     random = np.random.default_rng(columns * width + group)
     words, per_word = words_per_line(columns * width // 8), 32 // width
-    cells = np.zeros((DEPTH, columns), np.int64)
+    cells = np.zeros((depth, columns), np.int64)
     lines, hosts = [], []
     wrote = {"core": 0, "host": 0}
 
@@ -43,7 +44,7 @@ def test_both_sides(columns, width, hop, group):
         for cycle in range(CYCLES):
             if random.random() < 0.1:
                 busy ^= 1
-            core_line, write_line, host_line = (int(line) for line in random.integers(0, DEPTH, 3))
+            core_line, write_line, host_line = (int(line) for line in random.integers(0, depth, 3))
             if random.random() < 0.3:
                 write_line = core_line
             word = int(random.integers(words))
