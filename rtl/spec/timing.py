@@ -58,7 +58,20 @@ class Bound(enum.IntEnum):
     DRAIN = 7
     """The same, while DRAIN streams."""
 
+    def __str__(self) -> str:
+        return _NAMES[self]
 
+
+_NAMES = {
+    Bound.ARRAY: "array",
+    Bound.LANES: "depthwise lanes",
+    Bound.PORT: "activation port",
+    Bound.WEIGHTS: "weight bus",
+    Bound.ACCUMULATORS: "accumulators",
+    Bound.PROGRAM: "program",
+    Bound.TOKENS: "tokens",
+    Bound.DRAIN: "drain",
+}
 _STREAMS = {isa.Op.MATMUL: Bound.ARRAY, isa.Op.DEPTHWISE: Bound.LANES}
 
 
