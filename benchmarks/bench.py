@@ -1,6 +1,7 @@
 """The models of MLPerf Tiny on the circuits, cycle by cycle: what ``make bench`` prints.
 
-    python benchmarks/bench.py [MODEL ...] [--data FOLDER] [--core NAME] [--no-rtl] [--json | --markdown]
+    python benchmarks/bench.py [MODEL ...] [--data FOLDER] [--core NAME] [--no-rtl]
+        [--json | --markdown | --readme]
 
 Each model (trained, if its files are in the folder; else with seeded weights) is compiled for its core, and one sample
 runs on the simulated board, serial link included. What the core gives must be byte for byte what ONNX Runtime
@@ -34,6 +35,7 @@ from fpga_accel import Session
 from fpga_accel.console import print_text
 from fpga_accel.evaluate import compare
 from fpga_accel.open_device import open_device
+from fpga_accel.readme import BENCH, write_section
 from fpga_accel.session import Values
 from onnx_frontend.oracle import qoperator, run_all
 from onnx_frontend.partition import Partition, compile_plan, partition
@@ -116,6 +118,7 @@ def main() -> int:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true")
     form.add_argument("--markdown", action="store_true", help="the table of the README")
+    form.add_argument("--readme", action="store_true", help="write it there")
     arguments = parser.parse_args()
     unknown = set(arguments.models) - set(names)
     if unknown:
@@ -138,6 +141,8 @@ def main() -> int:
         print(json.dumps(document, indent=2))
     elif arguments.markdown:
         print(bench_tables.markdown(results), end="")
+    elif arguments.readme and not failures:
+        write_section(BENCH, bench_tables.markdown(results))
     elif results:
         print_text([bench_tables.layers(result) for result in results])
         print_text([bench_tables.summary(results), *bench_tables.notes(results)])
