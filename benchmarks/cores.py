@@ -30,6 +30,18 @@ CORES: Mapping[str, Core] = {
         _ulx3s("16x16"),
         # An image of 96 by 96 pixels, as it comes.
         _ulx3s("16x16-image", act_words=16384, weight_words=14 * 1024, channel_words=4096, program_words=4096),
+        # 36 multipliers in the array, as in NNgen's example.
+        _ulx3s(
+            "6x6",
+            rows=6,
+            columns=6,
+            lanes=2,
+            act_words=16384,
+            weight_words=40 * 1024,
+            channel_words=512,
+            program_words=512,
+            tables=2,
+        ),
         # 264 KB of weights, and hardly an activation.
         _ulx3s("16x16-dense", act_words=1024, weight_words=17 * 1024, acc_words=16),
     )

@@ -116,6 +116,16 @@ def mobilenet(
     return net.model(net.add("Softmax", [net.dense(x, channels, classes)], axis=1), classes)
 
 
+def small_cnn(dense: bool = True, seed: int = 0) -> onnx.ModelProto:
+    """Return NNgen's example: 32x32x3, Conv 64 3x3, MaxPool, Conv 64 3x3, (with ``dense``: FC 256,) FC 10."""
+    net = _Net("small_cnn", ["batch", 3, 32, 32], seed)
+    x = net.add("MaxPool", [net.conv("input", 3, 64, 3)], kernel_shape=[2, 2], strides=[2, 2])
+    x, features = net.add("Flatten", [net.conv(x, 64, 64, 3)]), 64 * 16 * 16
+    if dense:
+        x, features = net.add("Relu", [net.dense(x, features, 256)]), 256
+    return net.model(net.dense(x, features, 10), 10)
+
+
 def autoencoder(features: int = 640, hidden: int = 128, code: int = 8, seed: int = 0) -> onnx.ModelProto:
     """Return the anomaly detection model: 640, four layers of 128, 8, four of 128, 640."""
     net = _Net("autoencoder", ["batch", features], seed)
@@ -124,6 +134,12 @@ def autoencoder(features: int = 640, hidden: int = 128, code: int = 8, seed: int
     for given, wanted in zip(sizes, sizes[1:], strict=False):
         x = net.add("Relu", [net.dense(x, given, wanted)])
     return net.model(net.dense(x, hidden, features), features)
+
+
+def dense(features: int, out: int, seed: int = 0) -> onnx.ModelProto:
+    """Return a single fully connected layer with Relu."""
+    net = _Net("dense", ["batch", features], seed)
+    return net.model(net.add("Relu", [net.dense("input", features, out)]), out)
 
 
 def samples(model: onnx.ModelProto, count: int, seed: int = 1) -> dict[str, NDArray[np.float32]]:
