@@ -29,7 +29,7 @@ CORES: Mapping[str, Core] = {
     for core in (
         _ulx3s("16x16"),
         # An image of 96 by 96 pixels, as it comes.
-        _ulx3s("16x16-image", act_words=16384, weight_words=14 * 1024, channel_words=4096, program_words=4096),
+        _ulx3s("16x16-image", act_words=8192, weight_words=14 * 1024, channel_words=4096, program_words=4096),
         # 36 multipliers in the array, as in NNgen's example.
         _ulx3s(
             "6x6",
@@ -37,7 +37,7 @@ CORES: Mapping[str, Core] = {
             columns=6,
             lanes=2,
             act_words=16384,
-            weight_words=40 * 1024,
+            weight_words=41 * 1024,
             channel_words=512,
             program_words=512,
             tables=2,

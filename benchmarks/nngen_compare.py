@@ -39,7 +39,7 @@ WORK = Path("build/nngen")
 CORE = "6x6"
 PARALLEL = 2
 MULTIPLIERS = 36
-SLICES = 16
+SLICES = 32
 """Parts of FC 256's inputs whose weights the core can address."""
 SAMPLES = 8
 

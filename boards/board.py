@@ -12,6 +12,17 @@ from rtl.spec.config import Config
 
 
 @dataclass(frozen=True)
+class LutCosts:
+    """Look-up tables of a core as a sum: fixed, and for each pair of array cells, row, bank, and requantizer lane."""
+
+    fixed: float
+    pair: float
+    row: float
+    bank: float
+    lane: float
+
+
+@dataclass(frozen=True)
 class Family:
     """FPGAs that the same tools make bitstreams for, from the same kinds of cells.
 
@@ -25,6 +36,10 @@ class Family:
         Makes a `rtl.multiplier.Multiplier` of the family's cells; None where synthesis does it well.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
+    lut_ram_words : int
+        Memories of up to so many words are made of look-up tables.
+    lut_costs : LutCosts
+        Measured, for estimates.
     """
 
     name: str
@@ -32,6 +47,8 @@ class Family:
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
+    lut_ram_words: int
+    lut_costs: LutCosts
 
 
 @dataclass(frozen=True)

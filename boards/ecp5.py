@@ -11,7 +11,7 @@ from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
 from . import ecp5_multiplier
-from .board import Board, Family, Part
+from .board import Board, Family, LutCosts, Part
 
 
 def _options(config: Config, part: Part) -> dict[str, str]:
@@ -31,6 +31,8 @@ ECP5 = Family(
     multiplier=ecp5_multiplier.multiplier,
     # DP16KD, words x bits; the widest only with one read and one write port.
     block_ram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+    lut_ram_words=32,
+    lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0),
 )
 
 LFE5U_85F_6BG381 = Part(ECP5, "LFE5U-85F", "BG381", "6", luts=83640, multipliers=156, block_rams=208)

@@ -15,29 +15,63 @@ _LINK_BLOCK_RAMS = 2  # a frame each way
 
 @dataclass(frozen=True)
 class Need:
-    """Multipliers and block memories of a core on a part."""
+    """Multipliers, block memories and look-up tables of a core on a part, all of them estimates."""
 
     multipliers: int
     block_rams: int
+    luts: int
 
 
 def need(config: Config, part: Part) -> Need:
     """Estimate what ``config`` takes of ``part``: the array, the vector lanes and the requantizer, and all memories."""
 
     def block_rams(words: int, bits: int) -> int:
+        if words <= part.family.lut_ram_words:
+            return 0
         return min(-(-words // depth) * -(-bits // width) for depth, width in part.family.block_ram_shapes)
 
     return Need(
         multipliers=config.rows * config.pairs + config.rows + _REQUANTIZER_MULTIPLIERS * config.lanes,
         block_rams=config.rows * block_rams(config.act_words, 8)
-        + -(-config.banks // 4) * block_rams(config.weight_words, 32)
+        + config.banks * block_rams(config.weight_words, 8)
         + 2 * config.banks * block_rams(config.acc_words, 32)
-        + isa.words(isa.Channel) * block_rams(config.channel_words, 32)
+        + isa.words(isa.Channel) * config.lanes * block_rams(config.channel_words // config.lanes, 32)
         + 3 * block_rams(config.program_words, 32)
         + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
         + block_rams(PROFILE_MARKS, 32)
         + _LINK_BLOCK_RAMS,
+        luts=_luts(config, part),
     )
+
+
+def lut_counts(config: Config) -> dict[str, int]:
+    """Return how often a core has each of `board.LutCosts`."""
+    return {
+        "fixed": 1,
+        "pair": config.rows * config.pairs,
+        "row": config.rows,
+        "bank": config.banks,
+        "lane": config.lanes,
+    }
+
+
+def _luts(config: Config, part: Part) -> int:
+    total: float = sum(getattr(part.family.lut_costs, name) * count for name, count in lut_counts(config).items())
+    return round(total)
+
+
+def lacking(config: Config, part: Part) -> list[str]:
+    """Return of what a core needs more than the part has, with both numbers; nothing if it fits."""
+    needed = need(config, part)
+    return [
+        f"{wanted} {what}, and {part.name} has {there}"
+        for what, wanted, there in (
+            ("multipliers", needed.multipliers, part.multipliers),
+            ("block RAMs", needed.block_rams, part.block_rams),
+            ("LUTs", needed.luts, part.luts),
+        )
+        if wanted > there
+    ]
 
 
 def check(config: Config, part: Part) -> None:
@@ -48,13 +82,6 @@ def check(config: Config, part: Part) -> None:
     DoesNotFit
         Names the resource, what is needed and what is there.
     """
-    needed = need(config, part)
-    for what, wanted, there in (
-        ("multipliers", needed.multipliers, part.multipliers),
-        ("block RAMs", needed.block_rams, part.block_rams),
-    ):
-        if wanted > there:
-            raise DoesNotFit(
-                f"core {config.name} needs about {wanted} {what}, and {part.name} has {there}; "
-                f"choose a smaller core or a larger board"
-            )
+    reasons = lacking(config, part)
+    if reasons:
+        raise DoesNotFit(f"core {config.name} needs about {reasons[0]}; choose a smaller core or a larger board")
