@@ -3,12 +3,18 @@
 import json
 from dataclasses import asdict, replace
 
+import bench
 import bench_tables
 import cores
+import onnx
 import pytest
 import routed
+import tiny
+from accuracy import arrays
 from bench_result import LayerResult, ModelResult
 
+from onnx_frontend.partition import compile_plan, partition
+from rtl.spec.config import core
 from rtl.spec.errors import BadInput
 
 CORE = cores.get("16x16")
@@ -127,3 +133,22 @@ def test_the_committed_file_can_be_read():
 def test_unknown_core():
     with pytest.raises(BadInput, match="no core named '9x9'; expected one of: 16x16,"):
         cores.get("9x9")
+
+
+def test_predictions_of_a_seeded_model(tmp_path):
+    task = next(task for task in tiny.TASKS if task.name == "autoencoder")
+    result = bench.measure(task, cores.get(task.core), tmp_path, {}, rtl=False)
+    assert (result.trained, result.simulated, result.latency_ms) == (False, None, None)
+    assert result.macs == 264_192 and result.wrong == []
+    assert [sum(layer.bounds.values()) for layer in result.layers] == [layer.predicted for layer in result.layers]
+
+
+def test_simulation_of_a_small_model(digits_qdq, digits_test):
+    model = onnx.load(digits_qdq)
+    found = partition(model)
+    plan = compile_plan(found.plan, core("8x8"))
+    sample = {"image": arrays(digits_test)["image"][:1]}
+    result = bench.simulate(model, found, plan, sample)
+    assert result["simulated"] == plan.cycles
+    assert result["layers"] == [layer.cycles for layer in plan.layers]
+    assert result["compared"] == 20 and result["different"] == 0

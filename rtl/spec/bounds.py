@@ -23,10 +23,10 @@ def shares(timeline: Timeline) -> tuple[Share, ...]:
     for end, bound in timeline.computing:
         doing[begin:end] = bound
         begin = end
-    drains = np.zeros(timeline.total, bool)
-    for begin, end in timeline.draining:
-        drains[begin:end] = True
-    doing[(doing == Bound.TOKENS) & drains] = Bound.DRAIN
+    draining = np.full(timeline.total, Bound.TOKENS, np.int8)
+    for begin, end, bound in timeline.draining:
+        draining[begin:end] = bound
+    doing = np.where(doing == Bound.TOKENS, draining, doing)
     return tuple(
         {Bound(bound): int(count) for bound, count in enumerate(np.bincount(doing[start:end])) if count}
         for start, end in zip([0, *timeline.marks], timeline.marks, strict=False)

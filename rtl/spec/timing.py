@@ -87,14 +87,14 @@ class Timeline:
         When marked DRAIN instructions ended.
     computing : tuple of (int, Bound)
         What COMPUTE did, without gaps from cycle 0 on: until which cycle, and what.
-    draining : tuple of (int, int)
-        From when until when each DRAIN instruction streamed.
+    draining : tuple of (int, int, Bound)
+        From when until when each DRAIN instruction streamed, and what that is for COMPUTE when it waits.
     """
 
     total: int
     marks: tuple[int, ...]
     computing: tuple[tuple[int, Bound], ...]
-    draining: tuple[tuple[int, int], ...]
+    draining: tuple[tuple[int, int, Bound], ...]
 
 
 def _tiles(config: Config, loads: Sequence[Instruction]) -> Generator[int, int, None]:
@@ -128,7 +128,7 @@ def predict(
     drained: list[int] = []
     marks: list[int] = []
     computing: list[tuple[int, Bound]] = [(0, Bound.PROGRAM)]
-    draining: list[tuple[int, int]] = []
+    draining: list[tuple[int, int, Bound]] = []
 
     def until(end: int, bound: Bound) -> None:
         if end > computing[-1][0]:
@@ -146,7 +146,7 @@ def predict(
             accept = max(accept, drained[-DRAINS_IN_FLIGHT])
         drain_valid = accept + fetch_latency(isa.Drain)
         drain_free = accept + (drain["groups"] + 1) * (drain["pixels"] + 1)
-        draining.append((accept, drain_free))
+        draining.append((accept, drain_free, Bound.DRAIN))
         drained.append(drain_free + drain_latency(config) + 1)
         if drain["mark"]:
             marks.append(drained[-1] - 1)
