@@ -7,6 +7,7 @@ from rtl.compute import Compute
 from rtl.drain import Drain
 from rtl.fetch import Fetch
 from rtl.memory import HostMemory
+from rtl.sequencer import Sequencer
 from rtl.spec import isa, timing
 from rtl.spec.config import core
 
@@ -22,4 +23,5 @@ def test_latencies(name):
     assert timing.drain_latency(config) == Drain.latency(config)
     assert timing.DRAINS_IN_FLIGHT == Drain.IN_FLIGHT
     assert timing.MEMORY == HostMemory.LATENCY
+    assert timing.ALLOWED == Sequencer.ALLOWED
     assert timing.ACCUMULATE == Accumulators.DISTANCE

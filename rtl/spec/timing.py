@@ -12,7 +12,9 @@ from . import isa
 from .config import Config
 
 MEMORY = 3
-ACCUMULATE = 2 + 2
+ALLOWED = 2
+"""Cycles from a COMPUTE instruction valid, or its token there, to the instruction taken."""
+ACCUMULATE = 2 + 4
 """Cycles between two first beats of steps, for the accumulators' read, add and write."""
 DRAINS_IN_FLIGHT = 4
 """DRAIN instructions that may be taken and not retired."""
@@ -28,13 +30,13 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return MEMORY + 7 + pairs + (0 if vector else config.rows)
+    return MEMORY + 9 + pairs + (0 if vector else config.rows)
 
 
 def drain_latency(config: Config) -> int:
     """Cycles from an accumulator's address to its write: accumulators, requantizer, table."""
     pairs = (config.banks + 1) // 2
-    return 2 + pairs + 14 + MEMORY + 1
+    return 2 + pairs + 25 + MEMORY + 1
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,10 @@ def predict(
         while len(drained) < compute["wait"]:
             drain_next()
         vector = compute["op"] != isa.Op.MATMUL
-        accept = max(valid, free, drained[compute["wait"] - 1] if compute["wait"] else 0)
+        allowed = max(valid, drained[compute["wait"] - 1] if compute["wait"] else 0)
         if vector != was_vector and computed:
-            accept = max(accept, computed[-1])
+            allowed = max(allowed, computed[-1])
+        accept = max(allowed + ALLOWED, free)
         was_vector = vector
         valid = accept + fetch_latency(isa.Compute)
         free = accept + 2
@@ -116,4 +119,4 @@ def predict(
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
         drain_next()
-    return Timeline(total=max(computed[-1], drained[-1], tile), marks=tuple(marks))
+    return Timeline(total=max(computed[-1] + 1, drained[-1], tile), marks=tuple(marks))
