@@ -20,8 +20,8 @@ class Sequencer(wiring.Component):
     before the cycle after the last beat of the instruction before. It is offered until it is taken; its first beat
     comes two cycles later at the earliest. The first pixel of a step waits for a weight tile (``tile_ready``; ``take``
     uses it up) where the operation needs one, and for `Accumulators.DISTANCE` cycles since the first pixel of the step
-    before. A PRODUCT spends one more beat, which waits for nothing, before each row of pixels. ``o_beat`` and
-    ``o_address`` are registered.
+    before, in a PRODUCT of its last row. A PRODUCT spends one more beat, which waits for nothing, before each row of
+    pixels. ``o_beat`` and ``o_address`` are registered.
     """
 
     ALLOWED = 2
@@ -169,10 +169,12 @@ class Sequencer(wiring.Component):
 
         # The first pixel of a step waits for its weights, and for the accumulators.
         gap = Signal(Accumulators.DISTANCE - 1)
+        after_capture = Signal()
+        m.d.sync += after_capture.eq(capture)
         m.d.comb += emit.eq(running & ~capture & (~at_first | ((self.tile_ready | ~needs_tile) & ~gap[-1])))
         m.d.comb += self.take.eq(emit & at_first & needs_tile)
         m.d.sync += gap.eq(gap << 1)
-        with m.If(emit & at_first):
+        with m.If(emit & (at_first | after_capture)):
             m.d.sync += gap.eq(-1)
 
         # The beat.
