@@ -8,6 +8,7 @@ from amaranth.build import Platform
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 
 from rtl.multiplier import Multiplier
+from rtl.ram import Ram
 from rtl.spec.config import Config
 
 
@@ -23,6 +24,8 @@ class Family:
         Returns overrides of the platform's build templates, as Amaranth documents them.
     multiplier : function of a Config, a Part and a Multiplier, or None
         Makes a `rtl.multiplier.Multiplier` of the family's cells; None where synthesis does it well.
+    ram : function of a Ram, or None
+        Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     """
@@ -31,6 +34,7 @@ class Family:
     tools: tuple[str, ...]
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
+    ram: Callable[[Ram], Module] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
 
 
@@ -108,6 +112,8 @@ class Board:
         platform = self.platform()
         if self.part.family.multiplier:
             platform.get_multiplier = partial(self.part.family.multiplier, config, self.part)
+        if self.part.family.ram:
+            platform.get_ram = self.part.family.ram
         return platform
 
     @property

@@ -3,10 +3,11 @@
 from math import lcm
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from .ram import Ram
 from .spec.registers import REGION_SHIFT, words_per_line
 
 
@@ -21,10 +22,10 @@ class HostMemory(wiring.Component):
     writes ``group`` neighbouring cells at a time, the cells ``i_write_group * group`` and after; 0 if it only reads.
     While ``i_busy`` the addresses and data of the core count, else those of the host, who sees each line as a power of
     two of 32-bit words and reads them `host_latency` cycles after the address, which must stand still until then. A
-    read sees what was there before a write of the same cycle.
+    cell must not matter to who reads it in the cycle in which it is written.
     """
 
-    LATENCY = 3
+    LATENCY = 1 + Ram.LATENCY
 
     def __init__(self, *, columns: int, width: int, depth: int, hop: int, group: int = 0):
         self._columns = columns
@@ -104,21 +105,16 @@ class HostMemory(wiring.Component):
             collecting = Signal(32, name=f"collected_{first}", reset_less=True)
             m.d.sync += collecting.eq(collected)
             for column in range(first, min(first + self._hop, self._columns)):
-                cells = memory.Memory(shape=self._width, depth=self._depth, init=[])
-                m.submodules[f"column_{column}"] = cells
+                m.submodules[f"column_{column}"] = cells = Ram(width=self._width, depth=self._depth)
+                m.d.comb += cells.i_read_address.eq(read_address)
+                m.d.comb += self.o_read[column].eq(cells.o)
 
-                read = cells.read_port()
-                m.d.comb += read.en.eq(1)
-                m.d.comb += read.addr.eq(read_address)
-                m.d.sync += self.o_read[column].eq(read.data)
-
-                write = cells.write_port()
                 mine = host_write & (word == column // cells_per_word)
                 if self._group:
                     mine |= core_write & (group == column // self._group)
-                m.d.comb += write.addr.eq(write_address)
-                m.d.comb += write.data.eq(data.word_select(column % (len(data) // self._width), self._width))
-                m.d.comb += write.en.eq(mine)
+                m.d.comb += cells.i_write_address.eq(write_address)
+                m.d.comb += cells.i_data.eq(data.word_select(column % (len(data) // self._width), self._width))
+                m.d.comb += cells.i_write.eq(mine)
 
                 with m.If(asked == column // cells_per_word):
                     place = column % cells_per_word * self._width
