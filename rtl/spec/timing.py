@@ -30,7 +30,7 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return MEMORY + 9 + pairs + (0 if vector else config.rows)
+    return MEMORY + 10 + pairs + (0 if vector else config.rows)
 
 
 def drain_latency(config: Config) -> int:
