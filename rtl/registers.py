@@ -93,20 +93,20 @@ class Registers(wiring.Component):
         m.d.comb += self.start.eq(starting[-1])
 
         # What the host reads, in steps: the address stands still.
-        register = Signal(32)
-        values = {**self._facts, Register.RUN: run, Register.STATUS: self.busy}
-        values |= {Register.CYCLES: cycles, Register.MARKS: marks}
-        with m.Switch(offset[: _INDEX.stop.bit_length()]):
-            for place, value in values.items():
-                with m.Case(int(place)):
-                    m.d.sync += register.eq(value)
-            with m.Default():
-                m.d.sync += register.eq(0)
+        fact, state = Signal(32), Signal(32)
+        states = {Register.RUN: run, Register.STATUS: self.busy, Register.CYCLES: cycles, Register.MARKS: marks}
+        for chosen, values in ((fact, self._facts), (state, states)):
+            with m.Switch(offset[: _INDEX.stop.bit_length()]):
+                for place, value in values.items():
+                    with m.Case(int(place)):
+                        m.d.sync += chosen.eq(value)
+                with m.Default():
+                    m.d.sync += chosen.eq(0)
         known = Signal()
         m.d.sync += known.eq((region == Region.REGISTERS) & ~offset[_INDEX.stop.bit_length() :].any())
         profiled = Signal()
         m.d.sync += profiled.eq(region == Region.PROFILE)
         m.d.comb += profile.i_read_address.eq(offset)
-        m.d.sync += self.o.eq(Mux(profiled, profile.o, Mux(known, register, 0)))
+        m.d.sync += self.o.eq(Mux(profiled, profile.o, Mux(known, fact | state, 0)))
 
         return m
