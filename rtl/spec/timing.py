@@ -36,7 +36,7 @@ def compute_latency(config: Config, *, vector: bool) -> int:
 def drain_latency(config: Config) -> int:
     """Cycles from an accumulator's address to its write: accumulators, requantizer, table."""
     pairs = (config.banks + 1) // 2
-    return 2 + pairs + 25 + MEMORY + 1
+    return 2 + pairs + 23 + MEMORY + 1
 
 
 @dataclass(frozen=True)
