@@ -29,6 +29,7 @@ ULX3S_85F = Board(
         channel_words=2048,
         program_words=2048,
         tables=16,
+        window=0,
     ),
     notes="The link is the micro-USB socket US1 (FT231X), whose fastest rate is 3 Mbaud.",
 )

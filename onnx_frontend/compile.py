@@ -42,7 +42,7 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
     drain = assemble(isa.Drain, code.drain)
     for what, needed, available, unit in (
         ("weights", code.weight_lines * config.banks, config.weight_words * config.banks, "bytes"),
-        ("channel parameters", code.channel_count, config.channel_words, "channels"),
+        ("channel parameters", code.channel_count, config.channel_words, "lines"),
         ("LOAD program", len(load), config.program_words, "words"),
         ("COMPUTE program", len(compute), config.program_words, "words"),
         ("DRAIN program", len(drain), config.program_words, "words"),

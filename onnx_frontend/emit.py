@@ -19,6 +19,9 @@ MOST_PIXELS = 1024
 LAST_PLACE = 2047
 """Largest coordinate of a place in an image that an instruction can count to."""
 
+WINDOW_FIELDS = isa.fields(isa.Drain)[isa.fields(isa.Drain).index("window") :]
+"""The fields of a DRAIN that say what the window unit does."""
+
 Instruction = tuple[str, dict[str, int]]
 """The layer, for messages, and the fields."""
 
@@ -36,7 +39,7 @@ class Code:
     weights: list[NDArray[np.int8]] = field(default_factory=list)
     weight_lines: int = 0
     weight_addresses: dict[bytes, int] = field(default_factory=dict)
-    channels: list[NDArray[np.uint32]] = field(default_factory=list)
+    channels: list[NDArray[np.uint8]] = field(default_factory=list)
     channel_count: int = 0
     channel_addresses: dict[bytes, int] = field(default_factory=dict)
     written: dict[str, list[tuple[int, Lines]]] = field(default_factory=dict)
@@ -50,13 +53,13 @@ class Code:
             self.weight_lines += len(lines)
         return self.weight_addresses[key]
 
-    def add_channels(self, words: NDArray[np.uint32]) -> int:
-        """Return the number of the first of these channels; equal ones are stored once."""
-        key = words.tobytes()
+    def add_channels(self, lines: NDArray[np.uint8]) -> int:
+        """Return the address of the first of these lines of parameters; equal ones are stored once."""
+        key = lines.tobytes()
         if key not in self.channel_addresses:
             self.channel_addresses[key] = self.channel_count
-            self.channels.append(words)
-            self.channel_count += len(words) // isa.words(isa.Channel)
+            self.channels.append(lines)
+            self.channel_count += len(lines)
         return self.channel_addresses[key]
 
     def ready(self, tensor: str, lines: Lines) -> int:
@@ -89,7 +92,7 @@ def emit(operation: Operation, layer: str, places: Mapping[str, Placement], conf
         If a size of the layer exceeds the instructions.
     """
     loads = [[_loads(each, config, code) for each in unit.passes] for unit in operation.units]
-    channels = [code.add_channels(channel_words(unit, layer, config)) for unit in operation.units]
+    channels = [code.add_channels(channel_lines(unit, layer, config)) for unit in operation.units]
     shapes = {name: place.shape for name, place in places.items()}
     written: list[tuple[int, Lines]] = []
 
@@ -108,7 +111,7 @@ def emit(operation: Operation, layer: str, places: Mapping[str, Placement], conf
                     "pixels_x": chunk.columns - 1,
                 }
                 code.compute.append((layer, fields | _walk(each, chunk, layer, places)))
-            fields = {"wait": len(code.compute), "last": 0, "mark": 0, "half": half, "channel": channel}
+            fields = {"wait": len(code.compute), "after": 0, "last": 0, "mark": 0, "half": half, "channel": channel}
             code.drain.append((layer, fields | _target(operation, unit, chunk, places[operation.output], config)))
             written.append((len(code.drain), writes(operation, unit, chunk, config)))
     code.written.setdefault(operation.output, []).extend(written)
@@ -131,6 +134,7 @@ def _target(operation: Operation, unit: Unit, chunk: Chunk, place: Placement, co
         "low": operation.low,
         "high": operation.high,
         "table": operation.table,
+        **dict.fromkeys(WINDOW_FIELDS, 0),
     }
 
 
@@ -209,8 +213,8 @@ def _axis(frame: Frame, axis: int, pixels: int, taps: int, layer: str) -> tuple[
     return first, frame.pixel[axis], frame.tap[axis], min(last, LAST_PLACE)
 
 
-def channel_words(unit: Unit, layer: str, config: Config) -> NDArray[np.uint32]:
-    """Return the channel parameters of a unit, padded to whole groups of lanes.
+def channel_lines(unit: Unit, layer: str, config: Config) -> NDArray[np.uint8]:
+    """Return the parameter lines of a unit, a channel each, padded to whole groups of lanes.
 
     Raises
     ------
@@ -220,12 +224,9 @@ def channel_words(unit: Unit, layer: str, config: Config) -> NDArray[np.uint32]:
     if np.abs(unit.bias).max(initial=0) >= 1 << 31:
         raise DoesNotFit(f"{layer}: the bias with the zero point exceeds 32 bits")
     mantissa, shift = number.split_multiplier(unit.multiplier)
-    words = [
-        isa.to_words(isa.Channel, bias=int(b), mantissa=int(m), shift=int(s))
-        for b, m, s in zip(unit.bias, mantissa, shift, strict=True)
-    ]
-    size = config.banks if len(words) == 1 else -(-len(words) // config.lanes) * config.lanes
-    return np.concatenate([*words, *[words[-1]] * (size - len(words))])
+    lines = isa.channel_lines(unit.bias, mantissa, shift, config.parameter_bytes)
+    size = config.banks if len(lines) == 1 else -(-len(lines) // config.lanes) * config.lanes
+    return np.concatenate([lines, np.repeat(lines[-1:], size - len(lines), axis=0)])
 
 
 def assemble(layout: type, instructions: list[Instruction]) -> NDArray[np.uint32]:

@@ -186,6 +186,7 @@ class Core(wiring.Component):
             Register.CHANNEL_WORDS: config.channel_words,
             Register.PROGRAM_WORDS: config.program_words,
             Register.TABLES: config.tables,
+            Register.WINDOW: config.window,
             Register.CLOCK_HZ: self._clock_hz,
             Register.RUN: run,
             Register.STATUS: self.busy,

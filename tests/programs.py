@@ -19,11 +19,12 @@ def drain(**fields):
     return names | {"mark": 1, "columns": 1023, "pixel_stride": 1, "low": -128, "high": 127} | fields
 
 
-def program(config, *, loads=(), computes, drains, weights=None, channels=None, tables=None):
+def program(config, *, loads=(), computes, drains, weights=None, channels=None, tables=None, lanes=None):
     """Return a program that reads the tensor ``before``, the lower half of activation memory, and writes ``after``.
 
     ``weights``: int8 (lines, banks); ``channels``: lists of bias and multiplier, without which bytes stay what they
-    are; ``tables``: int8 (n, 256).
+    are; ``tables``: int8 (n, 256); ``lanes``: int8 (rows, 9), the taps of the window unit for each channel of a word, which
+    then follow the parameters of each group of lanes.
     """
     loads = list(loads) or [dict(last=0, vector=1, tiles=0, address=0)]
     bias, multiplier = channels if channels else ([0] * config.banks, [1.0] * config.banks)
@@ -48,12 +49,7 @@ def program(config, *, loads=(), computes, drains, weights=None, channels=None, 
         compute=program_words[1],
         drain=program_words[2],
         weights=np.array(np.zeros((1, config.banks)) if weights is None else weights, np.int8).view(np.uint8),
-        channels=np.concatenate(
-            [
-                isa.to_words(isa.Channel, bias=int(b), mantissa=int(m), shift=int(s))
-                for b, m, s in zip(bias, mantissa, shift, strict=True)
-            ]
-        ),
+        channels=_parameters(config, isa.channel_lines(np.array(bias), mantissa, shift, config.parameter_bytes), lanes),
         tables=np.array(np.zeros((0, 256)) if tables is None else tables, np.int8).view(np.uint8),
         placements={"before": Placement(0, shape), "after": Placement(lines, shape)},
         kept=("before", "after"),
@@ -63,6 +59,14 @@ def program(config, *, loads=(), computes, drains, weights=None, channels=None, 
         cycles=timeline.total,
         notes=(),
     )
+
+
+def _parameters(config, lines, lanes):
+    if lanes is None:
+        return lines
+    taps = lanes.view(np.uint8)
+    groups = [slice(first, first + config.lanes) for first in range(0, config.rows, config.lanes)]
+    return np.concatenate([part for group in groups for part in (lines[group], taps[group])])
 
 
 def _place(random, loops, first, last):

@@ -15,9 +15,18 @@ MEMORY = 3
 ACCUMULATE = 2 + 2
 """Cycles between two first beats of steps, for the accumulators' read, add and write."""
 DRAINS_IN_FLIGHT = 4
-"""DRAIN instructions that may be taken and not retired."""
+"""DRAIN instructions that may be begun and not retired."""
+PARAMETERS = MEMORY + 2
+"""Cycles from the parameters of a group asked for until the group may begin, besides one for each line."""
 
 Instruction = dict[str, int]
+
+
+def beats(drain: Instruction) -> int:
+    """Return the cycles in which a DRAIN instruction streams one group."""
+    if not drain["window"]:
+        return drain["pixels"] + 1
+    return (drain["rows"] + 1) * (drain["columns_in"] + 1) * (1 + drain["sum"])
 
 
 def fetch_latency(layout: Any) -> int:
@@ -76,18 +85,29 @@ def predict(
     drained: list[int] = []
     marks: list[int] = []
 
-    drain_valid, drain_free = fetch_latency(isa.Drain), 0
+    drain_valid, drain_free, taken = fetch_latency(isa.Drain), 0, -1
 
     def drain_next() -> None:
-        nonlocal drain_valid, drain_free
+        nonlocal drain_valid, drain_free, taken
         drain = drains[len(drained)]
         if drain["wait"] > len(computed):
             raise ValueError(f"DRAIN instruction {len(drained)} waits for COMPUTE instruction {drain['wait'] - 1}")
-        accept = max(drain_valid, drain_free, computed[drain["wait"] - 1] if drain["wait"] else 0)
-        if len(drained) >= DRAINS_IN_FLIGHT:
-            accept = max(accept, drained[-DRAINS_IN_FLIGHT])
+        if drain["after"] > len(drained):
+            raise ValueError(f"DRAIN instruction {len(drained)} waits for itself")
+        # The parameters of a group are loaded while the group before is streamed, those of the first one at once.
+        accept = max(drain_valid, taken + 1)
         drain_valid = accept + fetch_latency(isa.Drain)
-        drain_free = accept + (drain["groups"] + 1) * (drain["pixels"] + 1)
+        asked = accept + 1
+        allowed = max(
+            computed[drain["wait"] - 1] if drain["wait"] else 0,
+            drained[drain["after"] - 1] if drain["after"] else 0,
+            drained[-DRAINS_IN_FLIGHT] if len(drained) >= DRAINS_IN_FLIGHT else 0,
+        )
+        for _ in range(drain["groups"] + 1):
+            ready = asked + config.lanes * (1 + drain["window"]) + PARAMETERS
+            taken = max(ready, drain_free, allowed + 1)
+            drain_free = taken + beats(drain)
+            asked = taken + 1
         drained.append(drain_free + drain_latency(config) + 1)
         if drain["mark"]:
             marks.append(drained[-1] - 1)
