@@ -9,9 +9,15 @@ from rtl.spec.graph import Graph
 from rtl.spec.program import Layer, Program
 
 from .allocate import allocate
-from .emit import Code, assemble, emit
+from .cuts import cut
+from .emit import assemble, emit
 from .fuse import fuse_tables
+from .jobs import jobs
+from .schedule import schedule
 from .tile import tile
+
+AHEAD = 8
+"""Operations that are looked at together for what may be next."""
 
 
 def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -> Program:
@@ -30,16 +36,14 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
     outputs = [plan.stored[port.tensor] for port in graph.outputs]
     if not keep_tensors:
         fuse_tables(plan, {*inputs, *outputs, *plan.constants})
-    places = allocate(plan, inputs, outputs, keep_tensors=keep_tensors)
+    work = jobs(plan, cut(plan))
+    order = schedule(work, config, AHEAD)
+    places = allocate(plan, inputs, outputs, work, order, keep_tensors=keep_tensors)
 
-    code = Code()
-    for operation, after in zip(plan.operations, [*plan.operations[1:], None], strict=True):
-        emit(operation, str(plan.layers[operation.layer]), places, config, code)
-        code.drain[-1][1]["mark"] = int(after is None or after.layer != operation.layer)
-
-    load = assemble(isa.Load, code.load)
-    compute = assemble(isa.Compute, code.compute)
-    drain = assemble(isa.Drain, code.drain)
+    code = emit(plan, work, order, places)
+    load = assemble(isa.Load, code.load, plan)
+    compute = assemble(isa.Compute, code.compute, plan)
+    drain = assemble(isa.Drain, code.drain, plan)
     for what, needed, available, unit in (
         ("weights", code.weight_lines * config.banks, config.weight_words * config.banks, "bytes"),
         ("channel parameters", code.channel_count, config.channel_words, "lines"),
@@ -61,9 +65,10 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
         ),
     )
     cycles = np.diff([0, *timeline.marks])
+    ended = [plan.layers[layer] for layer, fields in code.drain if fields["mark"]]
     layers = tuple(
         Layer(name=layer.name, operator=layer.operator, macs=layer.macs, cycles=int(count))
-        for layer, count in zip(plan.layers, cycles, strict=True)
+        for layer, count in zip(ended, cycles, strict=True)
     )
     kept = {*inputs, *plan.stored.values()} if keep_tensors else set(outputs)
     weights = np.concatenate(code.weights) if code.weights else np.zeros((0, config.banks), np.int8)

@@ -60,6 +60,14 @@ def test_interpreter_equals_reference(build, name, acc_words):
     compare(build(11), dataclasses.replace(core(name), acc_words=acc_words, program_words=4096))
 
 
+@pytest.mark.parametrize("acc_words", [16, 512])
+@pytest.mark.parametrize("lanes", [2, 4])
+@pytest.mark.parametrize("build", graphs.ZOOS)
+def test_interpreter_equals_reference_with_a_window_unit(build, lanes, acc_words):
+    config = dataclasses.replace(core("4x4"), lanes=lanes, window=16, acc_words=acc_words, program_words=8192)
+    compare(build(13), config)
+
+
 @pytest.mark.parametrize("lanes", [1, 4, 8])
 @pytest.mark.parametrize("seed", range(8))
 def test_channels_of_one_group_of_lanes_keep_their_neighbours(seed, lanes):

@@ -6,7 +6,7 @@ import graphs
 import numpy as np
 import pytest
 
-from onnx_frontend.emit import chunks
+from onnx_frontend.chunks import chunks
 from onnx_frontend.hazards import Lines, reads, writes
 from onnx_frontend.tile import tile
 from rtl.spec.config import core

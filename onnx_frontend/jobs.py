@@ -1,0 +1,126 @@
+"""A plan as jobs: what can be done in another order than the plan's, and what must come before what."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtl.spec import isa, timing
+from rtl.spec.config import Config
+from rtl.spec.layout import Placement
+
+from .chunks import Chunk
+from .hazards import Lines, reads, streams, writes
+from .operation import Operation, Pass, Unit
+from .plan import Plan
+
+Touched = tuple[tuple[str, Lines], ...]
+"""Tensors, and lines of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The least of a job that COMPUTE may do at once: ``each``, from weight tile ``tile`` on.
+
+    ``needs`` are the jobs that write what it reads, ``cycles`` what it takes.
+    """
+
+    each: Pass
+    tile: int
+    reads: Touched
+    needs: frozenset[int]
+    cycles: int
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One DRAIN instruction, and the parts of COMPUTE that fill its accumulators, or its only part, that streams.
+
+    Jobs are numbered in the order of the plan. All ``needs``, those of the parts besides, come before its DRAIN: what
+    read the lines that it writes before it, and what wrote them. ``beats`` is what each group of its DRAIN takes.
+    """
+
+    operation: Operation
+    unit: Unit
+    chunk: Chunk
+    parts: tuple[Part, ...]
+    writes: Lines
+    needs: frozenset[int]
+    groups: int
+    beats: int
+
+    @property
+    def windowed(self) -> bool:
+        """Whether the window unit makes the sums."""
+        return self.operation.windowed
+
+
+@dataclass
+class _Memory:
+    """Of each line of a tensor the job that wrote it last, -1 for none, and who read which lines."""
+
+    writer: NDArray[np.int64]
+    readers: list[tuple[int, Lines]]
+
+
+def jobs(plan: Plan, cuts: Sequence[Sequence[Chunk]]) -> list[Job]:
+    """Return the jobs of a plan whose operations are cut into these chunks: chunk by chunk, and unit by unit in it."""
+    config = plan.config
+    memory = {
+        name: _Memory(np.full(Placement(0, shape).lines(config), -1), []) for name, shape in plan.shapes.items()
+    }
+    result: list[Job] = []
+    for operation, pieces in zip(plan.operations, cuts, strict=True):
+        for chunk in pieces:
+            for unit in operation.units:
+                number = len(result)
+                parts = tuple(_parts(unit, chunk, memory, config))
+                output = memory[operation.output]
+                lines = writes(operation, unit, chunk, plan.shapes[operation.output], config)
+                before = {int(each) for each in np.unique(output.writer[lines])} - {-1}
+                before |= {reader for reader, each in output.readers if np.isin(lines, each).any()}
+                for part in parts:
+                    for name, touched in part.reads:
+                        memory[name].readers.append((number, touched))
+                output.writer[lines] = number
+                groups, beats = -(-unit.count // config.lanes), _beats(operation, unit, chunk)
+                result.append(Job(operation, unit, chunk, parts, lines, frozenset(before), groups, beats))
+    return result
+
+
+def _parts(unit: Unit, chunk: Chunk, memory: dict[str, _Memory], config: Config) -> Iterator[Part]:
+    for whole in unit.passes:
+        for tile, each in _blocks(whole):
+            touched = tuple((streams if unit.taps is not None else reads)(each, chunk))
+            needs = frozenset(int(n) for name, lines in touched for n in np.unique(memory[name].writer[lines])) - {-1}
+            yield Part(each, tile, touched, needs, _cycles(each, chunk, config))
+
+
+def _blocks(whole: Pass) -> Iterator[tuple[int, Pass]]:
+    """Cut a pass into its blocks of input channels, each with its first weight tile."""
+    walk = whole.walk
+    if whole.op is not isa.Op.MATMUL or len(whole.lines) > 1:
+        yield 0, whole
+        return
+    for block in range(walk.blocks):
+        pixels = dataclasses.replace(walk.pixels, start=walk.pixels.start + block * walk.block_stride)
+        cut = dataclasses.replace(walk, pixels=pixels, blocks=1)
+        yield block * walk.taps[0] * walk.taps[1], dataclasses.replace(whole, walk=cut)
+
+
+def _cycles(each: Pass, chunk: Chunk, config: Config) -> int:
+    steps = each.walk.blocks * each.walk.taps[0] * each.walk.taps[1]
+    least = config.rows + 1 if each.op is isa.Op.MATMUL else timing.ACCUMULATE
+    return steps * max(least, chunk.pixels + (chunk.rows if each.op is isa.Op.PRODUCT else 0))
+
+
+def _beats(operation: Operation, unit: Unit, chunk: Chunk) -> int:
+    (each, *_), frame = unit.passes, unit.passes[0].walk.frame
+    if unit.taps is None:
+        return chunk.pixels
+    if each.op is not isa.Op.DEPTHWISE or frame is None:
+        return 2 * chunk.pixels
+    rows = (chunk.rows - 1) * frame.pixel[0] + each.walk.taps[0]
+    return rows * ((chunk.columns - 1) * frame.pixel[1] + each.walk.taps[1])
