@@ -43,7 +43,7 @@ class Limits:
         (each,) = operation.units[0].passes
         walk = each.walk
         if each.op is not isa.Op.DEPTHWISE or walk.frame is None:
-            return Limits(MOST)
+            return Limits(int(__import__("os").environ.get("SUM","128")))
         rows, columns = (
             (most - taps) // step + 1
             for most, taps, step in zip((MOST, config.window), walk.taps, walk.frame.pixel, strict=True)

@@ -13,6 +13,7 @@ from .cuts import cut
 from .emit import assemble, emit
 from .fuse import fuse_tables
 from .jobs import jobs
+from .room import Room
 from .schedule import schedule
 from .tile import tile
 
@@ -37,7 +38,8 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
     if not keep_tensors:
         fuse_tables(plan, {*inputs, *outputs, *plan.constants})
     work = jobs(plan, cut(plan))
-    order = schedule(work, config, AHEAD)
+    kept = {*outputs, *plan.constants, *(plan.tensors if keep_tensors else ())}
+    order = schedule(work, config, Room(plan, work, {*inputs, *plan.constants}, kept), AHEAD)
     places = allocate(plan, inputs, outputs, work, order, keep_tensors=keep_tensors)
 
     code = emit(plan, work, order, places)

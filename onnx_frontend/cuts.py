@@ -22,9 +22,12 @@ def cut(plan: Plan) -> list[list[Chunk]]:
     """Return the chunks of each operation, in order."""
     ends: dict[str, Sequence[int]] = {}
     result = []
-    for operation in plan.operations:
+    order: dict[str, int] = {}
+    for index, operation in enumerate(plan.operations):
         limits = Limits.of(operation, plan.config)
-        wanted = _wanted(operation, ends)
+        latest = max(operation.units[0].passes[0].tensors, key=lambda name: order.get(name, -1))
+        order[operation.output] = index
+        wanted = _wanted(operation, ends.get(latest, ()))
         pieces = list(chunks(*operation.grid, limits, wanted))
         result.append(pieces)
         height, width = plan.shapes[operation.output][1:]
@@ -33,17 +36,20 @@ def cut(plan: Plan) -> list[list[Chunk]]:
     return result
 
 
-def _wanted(operation: Operation, ends: dict[str, Sequence[int]]) -> Sequence[int]:
+def _wanted(operation: Operation, given: Sequence[int]) -> Sequence[int]:
     """Return the rows at which chunks of an operation should end."""
     height, width = operation.grid
     walk = operation.units[0].passes[0].walk
-    given = ends.get(walk.tensor, ())
+    if walk.frame is not None and not walk.frame.pixel[0]:
+        # The rows are not those of the image.
+        return ()
     if len(given) > 1:
         return list(_spaced([_computable(operation, end) for end in given], height, width))
     if operation.windowed or walk.blocks > 1:
         return ()
     parts = min(PARTS, height * width // LEAST_PIXELS)
-    return list(_spaced([height * part // parts for part in range(1, parts)], height, width))
+    fr=eval(__import__("os").environ.get("FR","(.33,.67)")) if parts>2 else (.5,)[:parts-1]
+    return list(_spaced([round(height * f) for f in fr], height, width))
 
 
 def _computable(operation: Operation, end: int) -> int:
@@ -52,7 +58,7 @@ def _computable(operation: Operation, end: int) -> int:
     if walk.frame is None:
         return end
     reach = walk.frame.origin[0] + (walk.taps[0] - 1) * walk.frame.tap[0]
-    return (end - 1 - reach) // max(walk.frame.pixel[0], 1) + 1
+    return (end - 1 - reach) // walk.frame.pixel[0] + 1
 
 
 def _spaced(ends: Sequence[int], height: int, width: int) -> Iterator[int]:

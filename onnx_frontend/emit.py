@@ -1,6 +1,5 @@
 """Jobs in their order to the three programs: addresses, weight tiles, parameters, tokens."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +16,7 @@ from .jobs import Job, Part, Touched
 from .operation import Pass, Unit
 from .plan import Plan
 from .schedule import HALVES, Issue
+from .split import piece, pieces, tiles
 
 Instruction = tuple[int, dict[str, int]]
 """The index of the layer, and the fields."""
@@ -108,8 +108,9 @@ def _compute(job: Job, issue: Issue, layer: str, places: Mapping[str, Placement]
     assert issue.parts is not None
     parts = job.parts[issue.parts.start : issue.parts.stop]
     for index, run in enumerate(_runs(parts)):
-        each = _joined(run)
-        code.load.extend((job.operation.layer, load) for load in _loads(each, run[0].tile, code))
+        whole, places_of = run[0].whole, range(run[0].place, run[-1].place + 1)
+        each = piece(whole, places_of)
+        code.load.extend((job.operation.layer, load) for load in _loads(whole, places_of, code))
         wait = code.drained[issue.half]
         for part in run:
             for addresses in _addresses(part.reads, places):
@@ -169,34 +170,27 @@ def _runs(parts: Sequence[Part]) -> Iterator[list[Part]]:
     """Yield the parts by the passes that they are of."""
     run: list[Part] = []
     for part in parts:
-        if run and not part.tile:
+        if run and not part.place:
             yield run
             run = []
         run.append(part)
     yield run
 
 
-def _joined(run: Sequence[Part]) -> Pass:
-    """Return the pass that neighbouring parts of one pass are together."""
-    each = run[0].each
-    walk = dataclasses.replace(each.walk, blocks=each.walk.blocks * len(run))
-    return dataclasses.replace(each, walk=walk)
-
-
-def _loads(each: Pass, tile: int, code: Code) -> list[dict[str, int]]:
-    """Return the LOAD instructions of a pass, one for each run of its tiles in weight memory."""
-    vector = int(each.op is isa.Op.DEPTHWISE)
+def _loads(whole: Pass, places: range, code: Code) -> list[dict[str, int]]:
+    """Return the LOAD instructions of some pieces of a pass, one for each run of its tiles in weight memory."""
+    vector = int(whole.op is isa.Op.DEPTHWISE)
     size = 1 if vector else code.config.rows
     runs: list[dict[str, int]] = []
-    for lines in each.lines:
-        address = code.add_weights(lines) + tile * size
-        tiles = len(lines) // size
-        if len(each.lines) == 1:
-            tiles = each.walk.blocks * each.walk.taps[0] * each.walk.taps[1]
+    for lines in whole.lines:
+        address, count = code.add_weights(lines), len(lines) // size
+        if len(places) < pieces(whole):
+            address += size * tiles(whole, places.start)
+            count = tiles(whole, places.stop) - tiles(whole, places.start)
         if runs and address == runs[-1]["address"] + (runs[-1]["tiles"] + 1) * size:
-            runs[-1]["tiles"] += tiles
+            runs[-1]["tiles"] += count
         else:
-            runs.append({"last": 0, "vector": vector, "tiles": tiles - 1, "address": address})
+            runs.append({"last": 0, "vector": vector, "tiles": count - 1, "address": address})
     return runs
 
 

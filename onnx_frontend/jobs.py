@@ -1,6 +1,5 @@
 """A plan as jobs: what can be done in another order than the plan's, and what must come before what."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from .chunks import Chunk
 from .hazards import Lines, reads, streams, writes
 from .operation import Operation, Pass, Unit
 from .plan import Plan
+from .split import piece, pieces
 
 Touched = tuple[tuple[str, Lines], ...]
 """Tensors, and lines of them."""
@@ -22,13 +22,13 @@ Touched = tuple[tuple[str, Lines], ...]
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The least of a job that COMPUTE may do at once: ``each``, from weight tile ``tile`` on.
+    """The least of a job that COMPUTE may do at once: piece ``place`` of the pass ``whole``.
 
     ``needs`` are the jobs that write what it reads, ``cycles`` what it takes.
     """
 
-    each: Pass
-    tile: int
+    whole: Pass
+    place: int
     reads: Touched
     needs: frozenset[int]
     cycles: int
@@ -92,22 +92,17 @@ def jobs(plan: Plan, cuts: Sequence[Sequence[Chunk]]) -> list[Job]:
 
 def _parts(unit: Unit, chunk: Chunk, memory: dict[str, _Memory], config: Config) -> Iterator[Part]:
     for whole in unit.passes:
-        for tile, each in _blocks(whole):
-            touched = tuple((streams if unit.taps is not None else reads)(each, chunk))
-            needs = frozenset(int(n) for name, lines in touched for n in np.unique(memory[name].writer[lines])) - {-1}
-            yield Part(each, tile, touched, needs, _cycles(each, chunk, config))
+        if unit.taps is not None:
+            yield _part(whole, 0, tuple(streams(whole, chunk)), 0, memory)
+            continue
+        for place in range(pieces(whole)):
+            each = piece(whole, range(place, place + 1))
+            yield _part(whole, place, tuple(reads(each, chunk)), _cycles(each, chunk, config), memory)
 
 
-def _blocks(whole: Pass) -> Iterator[tuple[int, Pass]]:
-    """Cut a pass into its blocks of input channels, each with its first weight tile."""
-    walk = whole.walk
-    if whole.op is not isa.Op.MATMUL or len(whole.lines) > 1:
-        yield 0, whole
-        return
-    for block in range(walk.blocks):
-        pixels = dataclasses.replace(walk.pixels, start=walk.pixels.start + block * walk.block_stride)
-        cut = dataclasses.replace(walk, pixels=pixels, blocks=1)
-        yield block * walk.taps[0] * walk.taps[1], dataclasses.replace(whole, walk=cut)
+def _part(whole: Pass, place: int, touched: Touched, cycles: int, memory: dict[str, _Memory]) -> Part:
+    needs = {int(number) for name, lines in touched for number in np.unique(memory[name].writer[lines])}
+    return Part(whole, place, touched, frozenset(needs - {-1}), cycles)
 
 
 def _cycles(each: Pass, chunk: Chunk, config: Config) -> int:

@@ -13,6 +13,7 @@ from rtl.spec import isa, timing
 from rtl.spec.config import Config
 
 from .jobs import Job
+from .room import Room
 
 HALVES = 2
 STARTUP = 2
@@ -30,13 +31,13 @@ class Issue:
     end: int
 
 
-def schedule(jobs: Sequence[Job], config: Config, ahead: int) -> list[Issue]:
+def schedule(jobs: Sequence[Job], config: Config, room: Room, ahead: int) -> list[Issue]:
     """Return all jobs in an order in which nothing comes before what it needs.
 
     Jobs of one operation stay in order. Only the first ``ahead`` operations that are not done are looked at: with 1 the
     order is that of the plan.
     """
-    return list(_Run(jobs, config, ahead).issues())
+    return list(_Run(jobs, config, room, ahead).issues())
 
 
 @dataclass
@@ -45,9 +46,11 @@ class _Run:
 
     jobs: Sequence[Job]
     config: Config
+    room: Room
     ahead: int
     array_free: int = 0
     was_vector: bool = False
+    was_short: bool = False
     drain_free: int = 0
     parameters_free: int = 0
     retired: list[int] = field(default_factory=list)
@@ -74,15 +77,36 @@ class _Run:
                     break
                 if index not in heads and (head := next(queue, None)) is not None:
                     heads[index] = head
-            choices = [*self._compute(heads.values()), *self._drain(heads.values())]
+            fitting = [head for head in heads.values() if self.room.has(self.jobs[head])]
+            choices = [*self._compute(fitting), *self._drain(fitting)]
+            if not choices:
+                choices = [*self._compute(heads.values()), *self._drain(heads.values())]
             if not choices:
                 return
-            issue = min(choices, key=lambda each: (each.start, each.parts is not None, each.job))
+            issue = min(choices, key=lambda each: (each.start, each.parts is not None, self.jobs[each.job].windowed, self._priority(each)))
             self._apply(issue)
             yield issue
             opened = issue.parts is not None or self.jobs[issue.job].windowed
             for index in [index for index, head in heads.items() if opened and head == issue.job]:
                 del heads[index]
+
+    def __post_init__(self) -> None:
+        """Find of each job how long what follows it takes, itself included."""
+        self.levels = [sum(part.cycles for part in job.parts) + job.groups * job.beats for job in self.jobs]
+        for number, job in reversed(list(enumerate(self.jobs))):
+            for need in job.needs.union(*(part.needs for part in job.parts)):
+                own = sum(part.cycles for part in self.jobs[need].parts) + self.jobs[need].groups * self.jobs[need].beats
+                self.levels[need] = max(self.levels[need], own + self.levels[number])
+
+    def _priority(self, issue: Issue) -> tuple[int, int]:
+        import os
+        rule = os.environ.get("RULE", "level")
+        if rule == "plan":
+            return 0, issue.job
+        if rule == "level" or issue.parts is None:
+            return -self.levels[issue.job], issue.job
+        short = issue.end - issue.start < 400
+        return short == self.was_short, -self.levels[issue.job], issue.job
 
     def _ready(self, needs: Iterable[int]) -> int | None:
         """Return when all of these jobs are in memory; None if one of them is not emitted."""
@@ -119,7 +143,7 @@ class _Run:
             ready = self._ready(job.parts[first].needs)
             if ready is None:
                 continue
-            vector = job.parts[first].each.op is not isa.Op.MATMUL
+            vector = job.parts[first].whole.op is not isa.Op.MATMUL
             switch = max(self.computed.values(), default=0) if vector != self.was_vector else 0
             start = max(ready, free, self.array_free, switch)
             last = first + 1
@@ -150,7 +174,9 @@ class _Run:
     def _apply(self, issue: Issue) -> None:
         """Let time go on to the beginning of an issue."""
         number, job = issue.job, self.jobs[issue.job]
+        self.room.enter(job)
         if issue.parts is None:
+            self.room.leave(job)
             self.drain_free = issue.end
             self.parameters_free = issue.end - job.beats + 1
             self.retired.append(issue.end + timing.drain_latency(self.config) + 1)
@@ -165,7 +191,8 @@ class _Run:
             self.taken[issue.half] = True
         self.done[number] = issue.parts.stop
         self.array_free = issue.end
-        self.was_vector = job.parts[issue.parts.start].each.op is not isa.Op.MATMUL
+        self.was_short = issue.end - issue.start < 400
+        self.was_vector = job.parts[issue.parts.start].whole.op is not isa.Op.MATMUL
         if issue.parts.stop == len(job.parts):
             self.computed[number] = issue.end + timing.compute_latency(self.config, vector=self.was_vector)
             del self.done[number]
