@@ -83,7 +83,7 @@ class _Run:
                 choices = [*self._compute(heads.values()), *self._drain(heads.values())]
             if not choices:
                 return
-            issue = min(choices, key=lambda each: (each.start, each.parts is not None, self.jobs[each.job].windowed, self._priority(each)))
+            issue = min(choices, key=lambda each: (each.start, each.parts is not None, self.jobs[each.job].windowed if __import__('os').environ.get('W') is None else 0, self._priority(each)))
             self._apply(issue)
             yield issue
             opened = issue.parts is not None or self.jobs[issue.job].windowed
@@ -103,6 +103,8 @@ class _Run:
         rule = os.environ.get("RULE", "level")
         if rule == "plan":
             return 0, issue.job
+        if rule == "deep":
+            return (-issue.job,)
         if rule == "level" or issue.parts is None:
             return -self.levels[issue.job], issue.job
         short = issue.end - issue.start < 400
