@@ -5,7 +5,7 @@ in different ones, or they wait for each other.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from rtl.spec.config import Config
@@ -33,60 +33,42 @@ class Life:
 
 
 def allocate(
-    plan: Plan,
-    inputs: Sequence[str],
-    outputs: Sequence[str],
-    jobs: Sequence[Job],
-    order: Sequence[Issue],
-    *,
-    keep_tensors: bool,
+    plan: Plan, jobs: Sequence[Job], order: Sequence[Issue], before: Sequence[str], stay: Set[str]
 ) -> dict[str, Placement]:
     """Place all tensors in the order in which they appear: first fit in the better bank.
 
-    ``inputs`` are there from the start, ``outputs`` live to the end, as do all tensors of the graph if
-    ``keep_tensors``. Constants have their memory alone.
+    Those ``before`` are there from the start, those that ``stay`` live to the end.
 
     Raises
     ------
     DoesNotFit
         If the activation memory is too small; the message names the layer and the bytes needed.
     """
-    lives = _lives(plan, inputs, outputs, jobs, order, keep_tensors=keep_tensors)
-    writers = {each.output: str(plan.layers[each.layer]) for each in reversed(plan.operations)}
-    writers |= {name: f"input '{name}'" for name in inputs} | {name: f"constant '{name}'" for name in plan.constants}
+    lives = _lives(jobs, order, before, stay)
+    users = {each.output: str(plan.layers[each.layer]) for each in reversed(plan.operations)}
+    users |= {name: f"{'constant' if name in plan.constants else 'input'} '{name}'" for name in before}
     clashes = _clashes(jobs, order) if plan.config.window else {}
     try:
-        return _place(plan, lives, writers, clashes)
+        return _place(plan, lives, users, clashes)
     except DoesNotFit:
-        return _place(plan, lives, writers, {})
+        return _place(plan, lives, users, {})
 
 
-def _lives(
-    plan: Plan,
-    inputs: Sequence[str],
-    outputs: Sequence[str],
-    jobs: Sequence[Job],
-    order: Sequence[Issue],
-    *,
-    keep_tensors: bool,
-) -> dict[str, Life]:
+def _lives(jobs: Sequence[Job], order: Sequence[Issue], before: Sequence[str], stay: Set[str]) -> dict[str, Life]:
     """Return how long the tensors live, in the order in which they are placed."""
-    first = dict.fromkeys((*plan.constants, *inputs), -1)
+    first = dict.fromkeys(before, -1)
     last = dict(first)
     for index, issue in enumerate(order):
         for name in touched(jobs[issue.job], issue):
             first.setdefault(name, index)
             last[name] = index
-    for name in first:
-        if (keep_tensors and name in plan.tensors) or name in outputs or name in plan.constants:
-            last[name] = len(order)
-    return {name: Life(first[name], last[name]) for name in first}
+    return {name: Life(first[name], len(order) if name in stay else last[name]) for name in first}
 
 
-def touched(job: Job, issue: Issue) -> set[str]:
+def touched(job: Job, issue: Issue) -> list[str]:
     """Return the tensors that an issue reads or writes."""
-    names = {job.operation.output} if issue.parts is None else set()
-    return names | set(read(job, issue))
+    names = [job.operation.output] if issue.parts is None else []
+    return list(dict.fromkeys([*names, *read(job, issue)]))
 
 
 def read(job: Job, issue: Issue) -> Iterator[str]:
@@ -120,7 +102,7 @@ def _clashes(jobs: Sequence[Job], order: Sequence[Issue]) -> Mapping[frozenset[s
 
 
 def _place(
-    plan: Plan, lives: Mapping[str, Life], writers: Mapping[str, str], clashes: Mapping[frozenset[str], int]
+    plan: Plan, lives: Mapping[str, Life], users: Mapping[str, str], clashes: Mapping[frozenset[str], int]
 ) -> dict[str, Placement]:
     config = plan.config
     placed: dict[str, Placement] = {}
@@ -134,7 +116,7 @@ def _place(
         if not places:
             used = sum(place.lines(config) for place in live)
             raise DoesNotFit(
-                f"{writers[name]}: activations need {(used + size) * config.rows} bytes at least, {used * config.rows} "
+                f"{users[name]}: activations need {(used + size) * config.rows} bytes at least, {used * config.rows} "
                 f"of them for tensors still in use; core {config.name} has {config.act_words * config.rows}: "
                 "choose a core with more activation memory, or a smaller input"
             )

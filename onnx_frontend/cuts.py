@@ -11,47 +11,45 @@ from collections.abc import Iterator, Sequence
 from .chunks import Chunk, Limits, chunks
 from .operation import Operation
 from .plan import Plan
+from .style import Style
 
-PARTS = 3
-"""Chunks of a grid that nothing else cuts: less, and each would wait for the one before it."""
 LEAST_PIXELS = 40
 """Pixels of a chunk that hide the loading of weights and parameters."""
 
 
-def cut(plan: Plan) -> list[list[Chunk]]:
+def cut(plan: Plan, style: Style) -> list[list[Chunk]]:
     """Return the chunks of each operation, in order."""
     ends: dict[str, Sequence[int]] = {}
     result = []
-    order: dict[str, int] = {}
-    for index, operation in enumerate(plan.operations):
-        limits = Limits.of(operation, plan.config)
-        latest = max(operation.units[0].passes[0].tensors, key=lambda name: order.get(name, -1))
-        order[operation.output] = index
-        wanted = _wanted(operation, ends.get(latest, ()))
-        pieces = list(chunks(*operation.grid, limits, wanted))
+    for operation in plan.operations:
+        # Of two tensors the one that is written later decides.
+        (*_, latest) = [(), *(given for name, given in ends.items() if name in operation.units[0].passes[0].tensors)]
+        pieces = list(
+            chunks(
+                *operation.grid,
+                Limits.of(operation, plan.config, style.sum_pixels),
+                _wanted(operation, latest, style.ends),
+            )
+        )
         result.append(pieces)
-        height, width = plan.shapes[operation.output][1:]
-        whole = operation.grid == (height, width) and operation.target.start == 0
+        whole = operation.grid == plan.shapes[operation.output][1:] and operation.target.start == 0
+        ends.pop(operation.output, None)
         ends[operation.output] = sorted({each.y + each.rows for each in pieces}) if whole else ()
     return result
 
 
-def _wanted(operation: Operation, given: Sequence[int]) -> Sequence[int]:
+def _wanted(operation: Operation, given: Sequence[int], fractions: Sequence[float]) -> list[int]:
     """Return the rows at which chunks of an operation should end."""
     height, width = operation.grid
     walk = operation.units[0].passes[0].walk
     if walk.frame is not None and not walk.frame.pixel[0]:
         # The rows are not those of the image.
-        return ()
+        return []
     if len(given) > 1:
-        import os
-        least = int(os.environ.get("DW","1")) if operation.windowed and walk.taps[0] > 1 and walk.frame is not None else 1
-        return list(_spaced([_computable(operation, end) for end in given], height, width, least))
+        return list(_spaced([_computable(operation, end) for end in given], height, width))
     if operation.windowed or walk.blocks > 1:
-        return ()
-    parts = min(PARTS, height * width // LEAST_PIXELS)
-    fr=eval(__import__("os").environ.get("FR","(.33,.67)")) if parts>2 else (.5,)[:parts-1]
-    return list(_spaced([round(height * f) for f in fr], height, width))
+        return []
+    return list(_spaced([round(height * fraction) for fraction in fractions], height, width))
 
 
 def _computable(operation: Operation, end: int) -> int:
@@ -63,10 +61,10 @@ def _computable(operation: Operation, end: int) -> int:
     return (end - 1 - reach) // walk.frame.pixel[0] + 1
 
 
-def _spaced(ends: Sequence[int], height: int, width: int, least: int = 1) -> Iterator[int]:
+def _spaced(ends: Sequence[int], height: int, width: int) -> Iterator[int]:
     """Yield the ends that leave enough pixels to every chunk."""
     last = 0
     for end in ends:
-        if (end - last) * width >= LEAST_PIXELS and (height - end) * width >= LEAST_PIXELS and end - last >= least and height - end >= least:
+        if (end - last) * width >= LEAST_PIXELS and (height - end) * width >= LEAST_PIXELS:
             yield end
             last = end

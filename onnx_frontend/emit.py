@@ -26,10 +26,10 @@ Instruction = tuple[int, dict[str, int]]
 class Code:
     """The programs under construction, as lists of field values, with the memories they refer to.
 
-    For each line of activation memory: ``written``, how many DRAIN instructions had been emitted with the last one that
-    writes it, and ``read``, the same of COMPUTE and reading; of each half of the accumulators ``filled``, the same of
-    COMPUTE, and ``drained``, of DRAIN. ``computed`` and ``streamed`` of each bank: how many instructions had been emitted with the last COMPUTE, or
-    the last DRAIN with the window unit, that reads there.
+    What the tokens follow from is how many instructions of a unit there were, with the last one that did something: for
+    each line of activation memory ``written`` by DRAIN and ``read`` by COMPUTE, for each half of the accumulators
+    ``filled`` by COMPUTE and ``drained`` by DRAIN, for each bank ``computed``, read by COMPUTE, and ``streamed``, read
+    by the window unit.
     """
 
     config: Config
@@ -79,10 +79,10 @@ class Code:
 def emit(plan: Plan, jobs: Sequence[Job], order: Sequence[Issue], places: Mapping[str, Placement]) -> Code:
     """Return the programs of jobs in this order.
 
-    A COMPUTE waits for the DRAINs that wrote what it reads, for the one that last used its half of the accumulators, and
-    for those before it that stream from the bank that it reads. A DRAIN waits for its own COMPUTEs and for those that
-    read what it overwrites; one that streams, after the DRAINs that wrote what it reads, and for the COMPUTEs before it
-    that read from the same bank. The last DRAIN of each layer is marked.
+    A COMPUTE waits for the DRAINs that wrote what it reads, for the one that last used its half of the accumulators,
+    and for those before it that stream from the bank that it reads. A DRAIN waits for its own COMPUTEs and for those
+    that read what it overwrites; one that streams, after the DRAINs that wrote what it reads, and for the COMPUTEs
+    before it that read from the same bank. The last DRAIN of each layer is marked.
 
     Raises
     ------
@@ -97,6 +97,11 @@ def emit(plan: Plan, jobs: Sequence[Job], order: Sequence[Issue], places: Mappin
             _drain(job, issue, layer, places, code)
         else:
             _compute(job, issue, layer, places, code)
+    if not code.load:
+        # A program has an end: it brings a word.
+        code.load.append((0, {"last": 0, "vector": 1, "tiles": 0, "address": 0}))
+    for program in (code.load, code.compute, code.drain):
+        program[-1][1]["last"] = 1
     last = {layer: index for index, (layer, _) in enumerate(code.drain)}
     for index in last.values():
         code.drain[index][1]["mark"] = 1
@@ -222,16 +227,13 @@ def _padded(lines: NDArray[np.uint8], count: int, config: Config) -> NDArray[np.
 
 
 def assemble(layout: type, instructions: list[Instruction], plan: Plan) -> NDArray[np.uint32]:
-    """Return a program as words, its last instruction marked. A LOAD program may be empty: then it brings a word.
+    """Return a program as words.
 
     Raises
     ------
     DoesNotFit
         If a value exceeds its field.
     """
-    if not instructions:
-        instructions = [(0, {"last": 1, "vector": 1, "tiles": 0, "address": 0})]
-    instructions[-1][1]["last"] = 1
     words = []
     for layer, values in instructions:
         try:

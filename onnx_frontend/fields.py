@@ -1,6 +1,5 @@
 """The fields of COMPUTE and DRAIN instructions that follow from what they read and write."""
 
-import dataclasses
 from collections.abc import Mapping
 
 from rtl.spec import isa

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,8 @@ class Part:
 class Job:
     """One DRAIN instruction, and the parts of COMPUTE that fill its accumulators, or its only part, that streams.
 
-    Jobs are numbered in the order of the plan. All ``needs``, those of the parts besides, come before its DRAIN: what
-    read the lines that it writes before it, and what wrote them. ``beats`` is what each group of its DRAIN takes.
+    Jobs are numbered in the order of the plan. Besides what its parts need, ``needs`` come before its DRAIN: the jobs
+    before it that read the lines that it writes, or wrote them. ``beats`` is what each group of its DRAIN takes.
     """
 
     operation: Operation
@@ -56,6 +57,11 @@ class Job:
         """Whether the window unit makes the sums."""
         return self.operation.windowed
 
+    @cached_property
+    def all_needs(self) -> frozenset[int]:
+        """All jobs that come before its DRAIN."""
+        return self.needs.union(*(part.needs for part in self.parts))
+
 
 @dataclass
 class _Memory:
@@ -68,12 +74,10 @@ class _Memory:
 def jobs(plan: Plan, cuts: Sequence[Sequence[Chunk]]) -> list[Job]:
     """Return the jobs of a plan whose operations are cut into these chunks: chunk by chunk, and unit by unit in it."""
     config = plan.config
-    memory = {
-        name: _Memory(np.full(Placement(0, shape).lines(config), -1), []) for name, shape in plan.shapes.items()
-    }
+    memory = {name: _Memory(np.full(Placement(0, shape).lines(config), -1), []) for name, shape in plan.shapes.items()}
     result: list[Job] = []
-    for operation, pieces in zip(plan.operations, cuts, strict=True):
-        for chunk in pieces:
+    for operation, grid in zip(plan.operations, cuts, strict=True):
+        for chunk in grid:
             for unit in operation.units:
                 number = len(result)
                 parts = tuple(_parts(unit, chunk, memory, config))

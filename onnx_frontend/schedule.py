@@ -1,23 +1,24 @@
 """The order in which jobs are emitted: a simulation of the core in which what can begin first is next.
 
 COMPUTE runs its instructions in order and so does DRAIN, and one that waits blocks those behind it. So the order is
-found by running the jobs: time goes on, and of everything that may be next for COMPUTE or for DRAIN that which can begin
-first begins, the first one in the order of the plan among equals. Times are estimates; what is exact is that nothing
-comes before what it needs, so the order is right however wrong they are.
+found by running the jobs: time goes on, and of everything that may be next for COMPUTE or for DRAIN that which can
+begin first begins. Times are estimates; what is exact is that nothing comes before what it needs, so the order is
+right however wrong they are.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rtl.spec import isa, timing
 from rtl.spec.config import Config
 
+from .clock import Clock, compute_end
 from .jobs import Job
 from .room import Room
+from .style import Style
 
 HALVES = 2
-STARTUP = 2
-"""Cycles between two COMPUTE instructions."""
+SHORT = 400
+"""Cycles of COMPUTE in which its accumulators of the job before are about as long on their way to memory."""
 
 
 @dataclass(frozen=True)
@@ -31,170 +32,136 @@ class Issue:
     end: int
 
 
-def schedule(jobs: Sequence[Job], config: Config, room: Room, ahead: int) -> list[Issue]:
+def schedule(jobs: Sequence[Job], room: Room, config: Config, style: Style) -> list[Issue]:
     """Return all jobs in an order in which nothing comes before what it needs.
 
-    Jobs of one operation stay in order. Only the first ``ahead`` operations that are not done are looked at: with 1 the
-    order is that of the plan.
+    Jobs of one operation stay in order. A job whose output has no ``room`` waits until nothing else can be done.
     """
-    return list(_Run(jobs, config, room, ahead).issues())
+    return list(_Run(jobs, room, style, Clock(config)).issues())
 
 
 @dataclass
 class _Run:
-    """The core, as far as time has gone."""
+    """The jobs, as far as time has gone.
+
+    ``opened``: the next part of those that COMPUTE has begun and not ended; ``computed``: when it had ended those that
+    DRAIN has not begun; ``written``: when all others are in memory. ``halves``: when each half of the accumulators is
+    free, None while a job has it.
+    """
 
     jobs: Sequence[Job]
-    config: Config
     room: Room
-    ahead: int
-    array_free: int = 0
-    was_vector: bool = False
-    was_short: bool = False
-    drain_free: int = 0
-    parameters_free: int = 0
-    retired: list[int] = field(default_factory=list)
-    written: dict[int, int] = field(default_factory=dict)
-    done: dict[int, int] = field(default_factory=dict)
+    style: Style
+    clock: Clock
+    opened: dict[int, int] = field(default_factory=dict)
     computed: dict[int, int] = field(default_factory=dict)
+    written: dict[int, int] = field(default_factory=dict)
     half_of: dict[int, int] = field(default_factory=dict)
-    half_free: list[int] = field(default_factory=lambda: [0] * HALVES)
-    taken: list[bool] = field(default_factory=lambda: [False] * HALVES)
-    certain: set[int] = field(default_factory=set)
+    halves: list[int | None] = field(default_factory=lambda: [0] * HALVES)
+    was_short: bool = False
 
     def issues(self) -> Iterator[Issue]:
         """Yield what begins next until there is nothing left."""
-        queues: list[list[int]] = []
-        for number, job in enumerate(self.jobs):
-            if not queues or self.jobs[queues[-1][0]].operation is not job.operation:
-                queues.append([])
-            queues[-1].append(number)
-        waiting = [iter(queue) for queue in queues]
+        queues = [iter(queue) for queue in _queues(self.jobs)]
         heads: dict[int, int] = {}
         while True:
-            for index, queue in enumerate(waiting):
-                if len(heads) >= self.ahead:
+            for index, queue in enumerate(queues):
+                if len(heads) == self.style.ahead:
                     break
                 if index not in heads and (head := next(queue, None)) is not None:
                     heads[index] = head
             fitting = [head for head in heads.values() if self.room.has(self.jobs[head])]
-            choices = [*self._compute(fitting), *self._drain(fitting)]
-            if not choices:
-                choices = [*self._compute(heads.values()), *self._drain(heads.values())]
+            choices = self._choices(fitting) or self._choices(list(heads.values()))
             if not choices:
                 return
-            issue = min(choices, key=lambda each: (each.start, each.parts is not None, self.jobs[each.job].windowed if __import__('os').environ.get('W') is None else 0, self._priority(each)))
+            issue = min(choices, key=self._rank)
+            heads = {index: head for index, head in heads.items() if head != issue.job}
             self._apply(issue)
             yield issue
-            opened = issue.parts is not None or self.jobs[issue.job].windowed
-            for index in [index for index, head in heads.items() if opened and head == issue.job]:
-                del heads[index]
 
-    def __post_init__(self) -> None:
-        """Find of each job how long what follows it takes, itself included."""
-        self.levels = [sum(part.cycles for part in job.parts) + job.groups * job.beats for job in self.jobs]
-        for number, job in reversed(list(enumerate(self.jobs))):
-            for need in job.needs.union(*(part.needs for part in job.parts)):
-                own = sum(part.cycles for part in self.jobs[need].parts) + self.jobs[need].groups * self.jobs[need].beats
-                self.levels[need] = max(self.levels[need], own + self.levels[number])
+    def _choices(self, heads: Sequence[int]) -> list[Issue]:
+        return [*self._computes(heads), *self._drains(heads)]
 
-    def _priority(self, issue: Issue) -> tuple[int, int]:
-        import os
-        rule = os.environ.get("RULE", "level")
-        if rule == "plan":
-            return 0, issue.job
-        if rule == "deep":
-            return (-issue.job,)
-        if rule == "level" or issue.parts is None:
-            return -self.levels[issue.job], issue.job
-        short = issue.end - issue.start < 400
-        return short == self.was_short, -self.levels[issue.job], issue.job
+    def _rank(self, issue: Issue) -> tuple[int, ...]:
+        """Return a key, least for what is next: of equal times DRAIN's, and of those the array's."""
+        if issue.parts is None:
+            return issue.start, 0, self.jobs[issue.job].windowed, issue.job
+        alike = self.style.alternate and (issue.end - issue.start < SHORT) == self.was_short
+        return issue.start, 1, alike, issue.job
 
     def _ready(self, needs: Iterable[int]) -> int | None:
-        """Return when all of these jobs are in memory; None if one of them is not emitted."""
-        latest = 0
-        for need in needs:
-            if need not in self.written:
-                return None
-            latest = max(latest, self.written[need])
-        return latest
+        """Return when all of these jobs are in memory; None if the DRAIN of one has not begun."""
+        times = [self.written.get(need) for need in needs]
+        known = [time for time in times if time is not None]
+        return max(known, default=0) if len(known) == len(times) else None
 
-    def _will_end(self, number: int) -> bool:
-        """Say whether a job needs COMPUTE no more, neither itself nor by what it waits for."""
-        if number in self.written or number in self.computed or number in self.certain:
+    def _is_ready(self, needs: Iterable[int], time: int) -> bool:
+        ready = self._ready(needs)
+        return ready is not None and ready <= time
+
+    def _is_sure(self, number: int) -> bool:
+        """Say whether nothing that is left for COMPUTE to do comes before the end of a job.
+
+        Jobs that are not sure must not be waited for by one that has a half of the accumulators: they may need it.
+        """
+        if number in self.written or number in self.computed:
             return True
         job = self.jobs[number]
-        if not job.windowed or not all(self._will_end(need) for part in job.parts for need in part.needs | job.needs):
-            return False
-        self.certain.add(number)
-        return True
+        return job.windowed and all(self._is_sure(need) for need in job.all_needs)
 
-    def _compute(self, heads: Iterable[int]) -> Iterator[Issue]:
-        """Yield what COMPUTE could do next."""
-        for number in (*self.done, *heads):
-            job, first = self.jobs[number], self.done.get(number, 0)
-            if job.windowed or first == len(job.parts):
+    def _computes(self, heads: Sequence[int]) -> Iterator[Issue]:
+        """Yield what COMPUTE could do next: as many parts of a job as are ready."""
+        free = min(((time, half) for half, time in enumerate(self.halves) if time is not None), default=None)
+        for number in (*self.opened, *heads):
+            job = self.jobs[number]
+            if number in self.opened:
+                first, since, half = self.opened[number], 0, self.half_of[number]
+            elif free is None or job.windowed or not all(self._is_sure(need) for need in job.all_needs):
                 continue
-            free, half = 0, self.half_of.get(number, -1)
-            if number not in self.done:
-                if all(self.taken) or not all(
-                    self._will_end(need) for part in job.parts for need in part.needs | job.needs
-                ):
-                    continue
-                free, half = min((self.half_free[half], half) for half in range(HALVES) if not self.taken[half])
+            else:
+                first, (since, half) = 0, free
             ready = self._ready(job.parts[first].needs)
             if ready is None:
                 continue
-            vector = job.parts[first].whole.op is not isa.Op.MATMUL
-            switch = max(self.computed.values(), default=0) if vector != self.was_vector else 0
-            start = max(ready, free, self.array_free, switch)
-            last = first + 1
-            while last < len(job.parts):
-                later = self._ready(job.parts[last].needs)
-                if later is None or later > start:
-                    break
-                last += 1
-            cycles = sum(part.cycles for part in job.parts[first:last]) + STARTUP
-            yield Issue(number, half, range(first, last), start, start + cycles)
+            start = self.clock.compute_start(max(ready, since), job.parts[first])
+            stop = first
+            while stop < len(job.parts) and self._is_ready(job.parts[stop].needs, start):
+                stop += 1
+            yield Issue(number, half, range(first, stop), start, compute_end(start, job.parts[first:stop]))
 
-    def _drain(self, heads: Iterable[int]) -> Iterator[Issue]:
+    def _drains(self, heads: Sequence[int]) -> Iterator[Issue]:
         """Yield what DRAIN could do next."""
-        for number in (*self.computed, *heads):
+        for number in (*self.computed, *(head for head in heads if self.jobs[head].windowed)):
             job = self.jobs[number]
-            if not job.windowed and number not in self.computed:
-                continue
-            needs = job.needs | job.parts[0].needs if job.windowed else job.needs
-            ready = self._ready(needs)
-            if ready is None:
-                continue
-            loaded = self.parameters_free + self.config.lanes * (1 + job.windowed) + timing.PARAMETERS
-            in_flight = self.retired[-timing.DRAINS_IN_FLIGHT] if len(self.retired) >= timing.DRAINS_IN_FLIGHT else 0
-            start = max(ready, self.drain_free, loaded, in_flight, self.computed.get(number, 0))
-            each = max(job.beats, self.config.lanes * (1 + job.windowed) + timing.PARAMETERS + 1)
-            yield Issue(number, self.half_of.get(number, 0), None, start, start + (job.groups - 1) * each + job.beats)
+            ready = self._ready(job.all_needs)
+            if ready is not None:
+                start = self.clock.drain_start(max(ready, self.computed.get(number, 0)), job)
+                yield Issue(number, self.half_of.get(number, 0), None, start, self.clock.drain_end(start, job))
 
     def _apply(self, issue: Issue) -> None:
         """Let time go on to the beginning of an issue."""
         number, job = issue.job, self.jobs[issue.job]
         self.room.enter(job)
         if issue.parts is None:
+            self.written[number] = self.clock.drain(issue.start, job)
             self.room.leave(job)
-            self.drain_free = issue.end
-            self.parameters_free = issue.end - job.beats + 1
-            self.retired.append(issue.end + timing.drain_latency(self.config) + 1)
-            self.written[number] = self.retired[-1]
             if not job.windowed:
-                self.taken[issue.half] = False
-                self.half_free[issue.half] = self.retired[-1]
+                self.halves[issue.half] = self.written[number]
                 del self.computed[number]
             return
-        if number not in self.done:
-            self.half_of[number] = issue.half
-            self.taken[issue.half] = True
-        self.done[number] = issue.parts.stop
-        self.array_free = issue.end
-        self.was_short = issue.end - issue.start < 400
-        self.was_vector = job.parts[issue.parts.start].whole.op is not isa.Op.MATMUL
+        self.half_of[number] = issue.half
+        self.halves[issue.half] = None
+        self.was_short = issue.end - issue.start < SHORT
+        retired = self.clock.compute(issue.start, job.parts[issue.parts.start : issue.parts.stop])
+        self.opened[number] = issue.parts.stop
         if issue.parts.stop == len(job.parts):
-            self.computed[number] = issue.end + timing.compute_latency(self.config, vector=self.was_vector)
-            del self.done[number]
+            self.computed[number] = retired
+            del self.opened[number]
+
+
+def _queues(jobs: Sequence[Job]) -> list[list[int]]:
+    """Return the jobs of each operation."""
+    queues: dict[int, list[int]] = {}
+    for number, job in enumerate(jobs):
+        queues.setdefault(id(job.operation), []).append(number)
+    return list(queues.values())

@@ -1,4 +1,7 @@
-"""Operators of single elements on the vector lanes or in the window unit: Add, Sub, Mul, Rescale, Table, ChannelAffine."""
+"""Operators of single elements: Add, Sub, Mul, Rescale, Table, ChannelAffine.
+
+They run on the vector lanes, or, sums of one or two tensors on a core that has it, in the window unit.
+"""
 
 from dataclasses import replace
 

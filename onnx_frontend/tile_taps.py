@@ -34,7 +34,7 @@ def window_taps(weight: NDArray[np.integer]) -> NDArray[np.int8]:
 
 def sum_taps(p: int, q: int, config: Config) -> NDArray[np.int8] | None:
     """Return the factors of a sum ``a * p + b * q``, (1, 9); None if the core has no window unit that makes it."""
-    if not config.window or not (LEAST <= min(p, q) and max(p, q) <= MOST):
+    if not config.window or min(p, q) < LEAST or max(p, q) > MOST:
         return None
     taps = np.zeros((1, isa.TAPS_OF_WINDOW), np.int8)
     for factor, low in ((p, 1), (q, 0)):
