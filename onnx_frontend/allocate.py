@@ -76,7 +76,7 @@ def read(job: Job, issue: Issue) -> Iterator[str]:
     if issue.parts is None and not job.windowed:
         return
     for part in job.parts if issue.parts is None else job.parts[issue.parts.start : issue.parts.stop]:
-        for name, lines in part.reads:
+        for name, lines in part.streams:
             if lines.size:
                 yield name
 

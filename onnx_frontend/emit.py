@@ -1,6 +1,6 @@
 """Jobs in their order to the three programs: addresses, weight tiles, parameters, tokens."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,11 +69,12 @@ class Code:
             self.channel_count += len(lines)
         return self.channel_addresses[key]
 
-    def banks(self, addresses: NDArray[np.int64]) -> Iterator[int]:
-        """Yield the banks in which there are addresses; none without a window unit, as all is one then."""
-        if self.config.window and addresses.size:
-            half = self.config.act_words // 2
-            yield from range(int(addresses.min()) // half, int(addresses.max()) // half + 1)
+    def banks(self, addresses: Iterable[NDArray[np.int64]]) -> list[int]:
+        """Return the banks in which there are addresses; none without a window unit, as all is one then."""
+        if not self.config.window:
+            return []
+        half = self.config.act_words // 2
+        return sorted({int(bank) for each in addresses for bank in np.unique(each // half)})
 
 
 def emit(plan: Plan, jobs: Sequence[Job], order: Sequence[Issue], places: Mapping[str, Placement]) -> Code:
@@ -120,10 +121,10 @@ def _compute(job: Job, issue: Issue, layer: str, places: Mapping[str, Placement]
         for part in run:
             for addresses in _addresses(part.reads, places):
                 wait = max(wait, int(code.written[addresses].max(initial=0)))
-                for bank in code.banks(addresses):
-                    wait = max(wait, code.streamed[bank])
-                    code.computed[bank] = len(code.compute) + 1
                 code.read[addresses] = len(code.compute) + 1
+            for bank in code.banks(_addresses(part.streams, places)):
+                wait = max(wait, code.streamed[bank])
+                code.computed[bank] = len(code.compute) + 1
         own = {
             "wait": wait,
             "last": 0,
@@ -143,11 +144,11 @@ def _drain(job: Job, issue: Issue, layer: str, places: Mapping[str, Placement], 
     after = 0
     wait = 0 if job.windowed else code.filled[issue.half]
     if job.windowed:
-        for addresses in _addresses(job.parts[0].reads, places):
-            after = max(after, int(code.written[addresses].max(initial=0)))
-            for bank in code.banks(addresses):
-                wait = max(wait, code.computed[bank])
-                code.streamed[bank] = len(code.drain) + 1
+        (part,) = job.parts
+        after = max(int(code.written[each].max(initial=0)) for each in _addresses(part.reads, places))
+        for bank in code.banks(_addresses(part.streams, places)):
+            wait = max(wait, code.computed[bank])
+            code.streamed[bank] = len(code.drain) + 1
     writes = place.base + job.writes
     wait = max(wait, int(code.read[writes].max()))
     own = {

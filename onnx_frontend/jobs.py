@@ -25,12 +25,14 @@ Touched = tuple[tuple[str, Lines], ...]
 class Part:
     """The least of a job that COMPUTE may do at once: piece ``place`` of the pass ``whole``.
 
-    ``needs`` are the jobs that write what it reads, ``cycles`` what it takes.
+    Its addresses go over the lines ``streams``; those that matter are ``reads``. ``needs`` are the jobs that write
+    these, ``cycles`` what it takes.
     """
 
     whole: Pass
     place: int
     reads: Touched
+    streams: Touched
     needs: frozenset[int]
     cycles: int
 
@@ -97,16 +99,19 @@ def jobs(plan: Plan, cuts: Sequence[Sequence[Chunk]]) -> list[Job]:
 def _parts(unit: Unit, chunk: Chunk, memory: dict[str, _Memory], config: Config) -> Iterator[Part]:
     for whole in unit.passes:
         if unit.taps is not None:
-            yield _part(whole, 0, tuple(streams(whole, chunk)), 0, memory)
+            yield _part(whole, 0, tuple(reads(whole, chunk)), tuple(streams(whole, chunk)), 0, memory)
             continue
         for place in range(pieces(whole)):
             each = piece(whole, range(place, place + 1))
-            yield _part(whole, place, tuple(reads(each, chunk)), _cycles(each, chunk, config), memory)
+            touched = tuple(reads(each, chunk))
+            yield _part(whole, place, touched, touched, _cycles(each, chunk, config), memory)
 
 
-def _part(whole: Pass, place: int, touched: Touched, cycles: int, memory: dict[str, _Memory]) -> Part:
+def _part(
+    whole: Pass, place: int, touched: Touched, streamed: Touched, cycles: int, memory: dict[str, _Memory]
+) -> Part:
     needs = {int(number) for name, lines in touched for number in np.unique(memory[name].writer[lines])}
-    return Part(whole, place, touched, frozenset(needs - {-1}), cycles)
+    return Part(whole, place, touched, streamed, frozenset(needs - {-1}), cycles)
 
 
 def _cycles(each: Pass, chunk: Chunk, config: Config) -> int:

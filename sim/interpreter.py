@@ -39,9 +39,10 @@ class InterpreterDevice:
     Parameters
     ----------
     config : Config
-    order : "late" or "early"
-        DRAIN instructions run, and their bytes arrive in memory, as late, or as early, as the tokens allow. A program
-        whose tokens order everything that must be ordered computes the same bytes either way.
+    order : "late", "early" or "slow"
+        DRAIN instructions run, and their bytes arrive in memory, as late, or as early, as the tokens allow; with "slow"
+        they run early and the bytes arrive late. A program whose tokens order everything that must be ordered computes
+        the same bytes every way.
 
     Raises
     ------
@@ -50,7 +51,7 @@ class InterpreterDevice:
         core: an address, number of pixels or field for which the circuit promises nothing.
     """
 
-    def __init__(self, config: Config, order: Literal["late", "early"] = "late") -> None:
+    def __init__(self, config: Config, order: Literal["late", "early", "slow"] = "late") -> None:
         self.config = config
         self._order = order
         lines = {
@@ -155,7 +156,7 @@ class InterpreterDevice:
         drained = 0
         for computed, compute in enumerate(computes):
             while drained < compute["wait"] or (
-                self._order == "early" and drained < len(drains) and drains[drained]["wait"] <= computed
+                self._order != "late" and drained < len(drains) and drains[drained]["wait"] <= computed
             ):
                 if drains[drained]["wait"] > computed:
                     raise ValueError(
