@@ -30,7 +30,8 @@ T = TypeVar("T")
 class Layer:
     """One layer as it runs on the core: name, ONNX operator, multiply-accumulates, predicted cycles.
 
-    ``cycles`` is the time from the end of the layer before (or the start) to the end of this one.
+    ``cycles`` is the time from the end of the layer before (or the start) to the end of this one. Layers overlap, and
+    stand in the order in which they end.
     """
 
     name: str
