@@ -1,12 +1,11 @@
 """On-chip memory that belongs to the core while it runs and to the host otherwise."""
 
-from math import lcm
-
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from .gather import Gather
 from .spec.registers import REGION_SHIFT, words_per_line
 
 
@@ -19,24 +18,40 @@ class HostMemory(wiring.Component):
 
     A read address presented in one cycle gives ``o_read`` `LATENCY` cycles later (and those of its hop). The core
     writes ``group`` neighbouring cells at a time, the cells ``i_write_group * group`` and after; 0 if it only reads.
-    While ``i_busy`` the addresses and data of the core count, else those of the host, who sees each line as a power of
-    two of 32-bit words and reads them `host_latency` cycles after the address, which must stand still until then. A
-    read sees what was there before a write of the same cycle.
+    Cell ``n`` of ``i_write_data`` comes ``n // hop`` cycles after the address. While ``i_busy`` the addresses and data
+    of the core count, else those of the host, who sees each line as a power of two of 32-bit words and reads them
+    `host_latency` cycles after the address, which must stand still until then. A read sees what was there before a
+    write of the same cycle.
+
+    With ``two_banks`` the upper half of the addresses is a memory of its own, so that there can be a second reader
+    (``i_second``, ``i_second_address``). It has the bank that it reads in that cycle; who reads with
+    ``i_read_address`` from the other one at the same time reads as ever. Of its line ``o_second`` gives the ``group``
+    cells ``i_second_group * group`` and after, the first of them `second_latency` cycles after the address, cell ``n``
+    ``n // hop`` cycles later. A hop is 2 columns then.
     """
 
     LATENCY = 3
 
-    def __init__(self, *, columns: int, width: int, depth: int, hop: int, group: int = 0):
+    def __init__(
+        self, *, columns: int, width: int, depth: int, hop: int, group: int = 0, two_banks: bool = False
+    ) -> None:
         self._columns = columns
         self._width = width
         self._depth = depth
         self._hop = hop
         self._group = group
+        self._banks = 2 if two_banks else 1
         core_write = {
             "i_write_address": In(ceil_log2(depth)),
             "i_write_data": In(width).array(group),
-            "i_write_group": In(ceil_log2(columns)),
+            "i_write_group": In(ceil_log2(columns // (group or 1))),
             "i_write": In(1),
+        }
+        second = {
+            "i_second": In(1),
+            "i_second_address": In(ceil_log2(depth)),
+            "i_second_group": In(ceil_log2(columns // (group or 1))),
+            "o_second": Out(width).array(group),
         }
         super().__init__(
             {
@@ -44,6 +59,7 @@ class HostMemory(wiring.Component):
                 "i_read_address": In(ceil_log2(depth)),
                 "o_read": Out(width).array(columns),
                 **(core_write if group else {}),
+                **(second if two_banks else {}),
                 "i_host_address": In(REGION_SHIFT),
                 "i_host_data": In(32),
                 "i_host_write": In(1),
@@ -56,37 +72,49 @@ class HostMemory(wiring.Component):
         """Cycles from an address of the host to its word."""
         return HostMemory.LATENCY + -(-columns // hop)
 
+    @staticmethod
+    def second_latency(columns: int, group: int) -> int:
+        """Cycles from an address of the second reader to the first of its cells."""
+        return HostMemory.LATENCY + Gather.latency(columns, group)
+
     def elaborate(self, platform):
         m = Module()
 
         words = words_per_line(self._columns * self._width // 8)
         cells_per_word = 32 // self._width
         line = self.i_host_address[ceil_log2(words) :]
-
-        # Who has the memory.
-        read_address = Signal(ceil_log2(self._depth), reset_less=True)
-        write_address = Signal.like(read_address)
-        word = Signal(ceil_log2(words), reset_less=True)
-        group = Signal(ceil_log2(self._columns), reset_less=True)
-        data = Signal(self._width * lcm(cells_per_word, self._group or 1), reset_less=True)
-        host_write, core_write = Signal(), Signal()
-        m.d.sync += read_address.eq(Mux(self.i_busy, self.i_read_address, line))
-        m.d.sync += write_address.eq(line)
-        m.d.sync += word.eq(self.i_host_address)
-        m.d.sync += data.eq(self.i_host_data.replicate(len(data) // 32))
-        m.d.sync += host_write.eq(self.i_host_write & ~self.i_busy)
-        if self._group:
-            given = Cat(self.i_write_data)
-            m.d.sync += group.eq(self.i_write_group)
-            m.d.sync += core_write.eq(self.i_write & self.i_busy)
-            with m.If(self.i_busy):
-                m.d.sync += write_address.eq(self.i_write_address)
-                m.d.sync += data.eq(given.replicate(len(data) // len(given)))
+        two_banks = self._banks == 2
 
         def later(name, signal):
             register = Signal.like(signal, name=name)
             m.d.sync += register.eq(signal)
             return register
+
+        # Who has the memory.
+        read_address = Signal(ceil_log2(self._depth), reset_less=True)
+        write_address = Signal.like(read_address)
+        word = Signal(ceil_log2(words), reset_less=True)
+        data = Signal(32, reset_less=True)
+        host_write = Signal()
+        m.d.sync += read_address.eq(Mux(self.i_busy, self.i_read_address, line))
+        m.d.sync += write_address.eq(line)
+        m.d.sync += word.eq(self.i_host_address)
+        m.d.sync += data.eq(self.i_host_data)
+        m.d.sync += host_write.eq(self.i_host_write & ~self.i_busy)
+        if self._group:
+            group = later("group", self.i_write_group)
+            core_write = later("core_write", self.i_write & self.i_busy)
+            written = [later(f"written_{cell}", value) for cell, value in enumerate(self.i_write_data)]
+            with m.If(self.i_busy):
+                m.d.sync += write_address.eq(self.i_write_address)
+        if two_banks:
+            second_address = later("second_address", self.i_second_address)
+            second = [later(f"second_{bank}", self.i_second & (self.i_second_address[-1] == bank)) for bank in range(2)]
+            m.submodules.gather = gather = Gather(self._width, self._columns, self._group)
+            early = later("second_group_early", self.i_second_group)
+            m.d.comb += gather.i_group.eq(later("second_group", early))
+            for out, value in zip(self.o_second, gather.o, strict=True):
+                m.d.comb += out.eq(value)
 
         # Along the chain; what the host asked for is collected as it comes by.
         collected = Signal(32)
@@ -100,25 +128,48 @@ class HostMemory(wiring.Component):
                 if self._group:
                     group = later(f"group_{first}", group)
                     core_write = later(f"core_write_{first}", core_write)
+                    for cell, value in enumerate(written):
+                        # Its own way begins in the hop of its first column.
+                        if cell // self._hop < first // self._hop:
+                            written[cell] = later(f"written_{cell}_{first}", value)
+                if two_banks:
+                    second_address = later(f"second_address_{first}", second_address)
+                    second = [later(f"second_{bank}_{first}", mine) for bank, mine in enumerate(second)]
             asked = later(f"asked_{first}", later(f"asked_early_{first}", word))
             collecting = Signal(32, name=f"collected_{first}", reset_less=True)
             m.d.sync += collecting.eq(collected)
+            upper = [
+                later(f"{name}_upper_{first}", later(f"{name}_upper_early_{first}", address[-1]))
+                for name, address in (("read", read_address), ("second", second_address if two_banks else read_address))
+            ]
             for column in range(first, min(first + self._hop, self._columns)):
-                cells = memory.Memory(shape=self._width, depth=self._depth, init=[])
-                m.submodules[f"column_{column}"] = cells
-
-                read = cells.read_port()
-                m.d.comb += read.en.eq(1)
-                m.d.comb += read.addr.eq(read_address)
-                m.d.sync += self.o_read[column].eq(read.data)
-
-                write = cells.write_port()
-                mine = host_write & (word == column // cells_per_word)
+                value = data.word_select(column % (32 // self._width), self._width)
+                host_mine = host_write & (word == column // cells_per_word)
+                mine = host_mine
                 if self._group:
-                    mine |= core_write & (group == column // self._group)
-                m.d.comb += write.addr.eq(write_address)
-                m.d.comb += write.data.eq(data.word_select(column % (len(data) // self._width), self._width))
-                m.d.comb += write.en.eq(mine)
+                    core_mine = core_write & (group == column // self._group)
+                    value = Mux(core_write, written[column % self._group], value)
+                    mine |= core_mine
+                banks = []
+                for bank in range(self._banks):
+                    cells = memory.Memory(shape=self._width, depth=self._depth // self._banks, init=[])
+                    m.submodules[f"column_{column}" + (f"_{bank}" if two_banks else "")] = cells
+
+                    read = cells.read_port()
+                    m.d.comb += read.en.eq(1)
+                    m.d.comb += read.addr.eq(Mux(second[bank], second_address, read_address) if two_banks else read_address)
+                    found = Signal(self._width, name=f"found_{column}_{bank}", reset_less=True)
+                    m.d.sync += found.eq(read.data)
+                    banks.append(found)
+
+                    write = cells.write_port()
+                    m.d.comb += write.addr.eq(write_address)
+                    m.d.comb += write.data.eq(value)
+                    m.d.comb += write.en.eq(mine & (write_address[-1] == bank) if two_banks else mine)
+
+                m.d.comb += self.o_read[column].eq(Mux(upper[0], banks[-1], banks[0]))
+                if two_banks:
+                    m.d.comb += gather.i[column].eq(Mux(upper[1], banks[1], banks[0]))
 
                 with m.If(asked == column // cells_per_word):
                     place = column % cells_per_word * self._width
