@@ -22,6 +22,7 @@ COUNT = unsigned(10)
 TAPS = unsigned(8)
 STEP = unsigned(8)
 COORD = signed(12)
+GROUPS = unsigned(6)
 TABLE = unsigned(5)
 TABLE_BYTES = 256
 
@@ -129,8 +130,8 @@ class Drain(data.Struct):
     mark: 1
     half: 1
     pixels: COUNT
-    groups: unsigned(6)
-    first: unsigned(6)
+    groups: GROUPS
+    first: GROUPS
     base: ADDRESS
     stride: ADDRESS
     columns: COUNT
