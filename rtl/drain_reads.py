@@ -15,12 +15,11 @@ from .spec.config import Config
 class DrainReads(wiring.Component):
     """Turns positions into reads of activation memory and beats of the window unit.
 
-    ``o_read``, ``o_address`` and ``o_group`` follow ``i`` by `LATENCY` cycles, and ``o_beat`` by `BEAT`. ``i_group`` counts
-    with the first position of a group.
+    All follow ``i`` by `LATENCY` cycles. ``i_group`` counts with the first position of a group. Words outside the image are
+    not read: they may be in the other bank.
     """
 
-    LATENCY = 2
-    BEAT = 3
+    LATENCY = 3
 
     def __init__(self, config: Config):
         self._config = config
@@ -63,20 +62,23 @@ class DrainReads(wiring.Component):
             m.d.sync += address.eq(address + now.read_pixel)
             m.d.sync += x.eq(x + 1)
 
-        m.d.sync += self.o_read.eq(valid & now.window)
-        m.d.sync += self.o_address.eq(address + Mux(second, now.read_pair, 0))
-        m.d.sync += self.o_group.eq(place)
-        compared = Signal(4, reset_less=True)
-        for flag, value in zip(compared, (y < 0, y > now.height, x < 0, x > now.width), strict=True):
+        outside = Signal(4, reset_less=True)
+        for flag, value in zip(outside, (y < 0, y > now.height, x < 0, x > now.width), strict=True):
             m.d.sync += flag.eq(value)
-
+        target, late_place = Signal.like(self.o_address), Signal.like(place)
+        m.d.sync += target.eq(address + Mux(second, now.read_pair, 0))
+        m.d.sync += late_place.eq(place)
         beat = Signal(WindowBeat)
         m.d.sync += beat.valid.eq(valid & now.window)
         m.d.sync += beat.first.eq(first)
         m.d.sync += beat.pad.eq(now.pad)
         m.d.sync += beat.sum.eq(now.sum)
         m.d.sync += beat.columns.eq(now.columns_in)
+
+        m.d.sync += self.o_read.eq(beat.valid & ~outside.any())
+        m.d.sync += self.o_address.eq(target)
+        m.d.sync += self.o_group.eq(late_place)
         m.d.sync += self.o_beat.eq(beat)
-        m.d.sync += self.o_beat.outside.eq(compared.any())
+        m.d.sync += self.o_beat.outside.eq(outside.any())
 
         return m

@@ -49,7 +49,7 @@ def drain_source(config: Config) -> int:
     accumulators = 2 + GATHER + (config.banks - config.lanes) // 2
     if not config.window:
         return accumulators
-    return max(accumulators, 1 + MEMORY + GATHER + (config.rows - config.lanes) // 2 + WINDOW)
+    return max(accumulators, 2 + MEMORY + GATHER + (config.rows - config.lanes) // 2 + WINDOW)
 
 
 def drain_hold(config: Config) -> int:
