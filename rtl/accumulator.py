@@ -18,8 +18,8 @@ class Accumulators(wiring.Component):
     before it. Beats on the same pixel must be `DISTANCE` cycles apart. ``retire`` ends an instruction whose last
     beat is in the memory of the last bank from the next cycle on, `latency` cycles after the beat.
 
-    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of ``lanes`` banks, from ``i_group * lanes`` on; ``o[lane]``
-    follows `read_latency` plus ``lane // 2`` cycles later. What it asks for moves from pair to pair, and so does the
+    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of ``lanes`` banks, from ``i_group * lanes`` on; those of
+    lane n follow `read_latency` plus ``n // 2`` cycles later. What it asks for moves from pair to pair, and so does the
     answer. The two units never work on the same half at a time: their tokens see to that.
     """
 

@@ -35,8 +35,8 @@ class WindowBeat(data.Struct):
     """One position of the window unit, with the activation word of lane 0.
 
     Without ``valid`` nothing comes. ``first`` begins a group: the first position of a row, with the taps of the group.
-    ``columns`` is the words of a row less one. ``outside`` makes the word read as ``pad``. With ``sum`` there are no rows:
-    the second three taps work on the newest words, and count 256 times.
+    ``columns`` is the words of a row less one. ``outside`` makes the word read as ``pad``. With ``sum`` there are no
+    rows: the second three taps work on the newest words, and count 256 times.
     """
 
     valid: 1

@@ -34,13 +34,15 @@ class Drain(wiring.Component):
     """Runs `isa.Drain` instructions, ``lanes`` channels of one position a cycle.
 
     Lanes go in pairs like the columns of the array: each pair works one cycle after the pair before it, and all that a
-    lane gets or gives comes so much later than for lane 0. The positions of a group follow one another without a gap, and
-    so do groups and instructions whose parameters are there (see `DrainGroups`, which also says when an instruction is
-    taken). A position asks for its accumulators (``o_half``, ``o_pixel``, ``o_group``), which come
-    `Accumulators.read_latency` cycles later, or for a word of activation memory (``o_read``, ``o_read_address``,
-    ``o_read_group``), which comes `HostMemory.second_latency` cycles later. ``o_line`` asks for parameters, and each lane
-    for an entry of its table; both come `HostMemory.LATENCY` cycles later. ``retire`` comes with the last write, `latency`
-    cycles after the last position left the loops.
+    lane gets or gives comes so much later than for lane 0. The positions of a group follow one another without a gap,
+    and so do groups and instructions whose parameters are there (see `DrainGroups`, which also says when an instruction
+    is taken).
+
+    A position asks for its accumulators (``o_half``, ``o_pixel``, ``o_group``), which come `Accumulators.read_latency`
+    cycles later, or for a word of activation memory (``o_read``, ``o_read_address``, ``o_read_group``), which comes
+    `HostMemory.second_latency` cycles later. ``o_line`` asks for parameters, and each lane for an entry of its table;
+    both come `HostMemory.LATENCY` cycles later. ``retire`` comes with the last write, `latency` cycles after the last
+    position left the loops.
     """
 
     def __init__(self, config: Config):
@@ -148,7 +150,8 @@ class Drain(wiring.Component):
             m.d.comb += self.o_read_address.eq(later("read_address", reads.o_address, early))
             m.d.comb += self.o_read_group.eq(later("read_group", reads.o_group, early))
             m.d.comb += window.i_beat.eq(later("beat", reads.o_beat.as_value(), early + word))
-            m.d.comb += parameters.swap_taps.eq(later("swap_taps", beat.first, early + DrainReads.LATENCY - 1 + word - 1))
+            swapping = DrainReads.LATENCY - 1 + early + word - 1
+            m.d.comb += parameters.swap_taps.eq(later("swap_taps", beat.first, swapping))
             from_window = later("from_window", beat.window, source_latency)
             for lane, acc in enumerate(self.i_acc):
                 if lane and lane % 2 == 0:

@@ -14,9 +14,9 @@ from .spec.config import Config
 def drain_beat(config: Config) -> data.StructLayout:
     """Return the layout of what one cycle of a group is to the rest of the unit.
 
-    ``first`` begins a group; ``window`` tells its source; of the accumulators it is ``pixel`` of ``half`` and the banks of
-    ``group``. An ``output`` goes to ``address`` and ``place``. ``last`` ends an instruction, which wants a ``mark`` or is the
-    ``final`` one.
+    ``first`` begins a group; ``window`` tells its source; of the accumulators it is ``pixel`` of ``half`` and the banks
+    of ``group``. An ``output`` goes to the cells ``place`` of word ``address``. ``last`` ends an instruction, which
+    wants a ``mark`` or is the ``final`` one.
     """
     return data.StructLayout(
         {
@@ -36,7 +36,10 @@ def drain_beat(config: Config) -> data.StructLayout:
 
 
 class DrainAddresses(wiring.Component):
-    """Adds up addresses position by position; ``o`` follows ``i`` by one cycle. ``i_group`` counts with its first one."""
+    """Adds up addresses position by position; ``o`` follows ``i`` by one cycle.
+
+    ``i_group`` counts with the first position of a group.
+    """
 
     def __init__(self, config: Config):
         self._config = config

@@ -24,12 +24,12 @@ class Group(data.Struct):
 class DrainGroups(wiring.Component):
     """Takes instructions and gives their groups away, one after the other.
 
-    An instruction is taken while the one before it is still streamed. The parameters of a group are asked for, a line a
-    cycle, at ``o_line``; ``o_channel`` and ``o_taps`` come with the first line of each kind. When the last one has been
-    asked for, and for the first group of an instruction ``i_computed`` and ``i_drained`` have reached its ``wait`` and
-    ``after`` and fewer than `timing.DRAINS_IN_FLIGHT` instructions have not retired, the group ``begin``s as soon as
-    ``free``. ``o`` stands still for at least one more cycle. The parameters of the next group are asked for
-    `timing.drain_hold` cycles after that, when those of this one are in use.
+    The parameters of a group are asked for at ``o_line``, a line a cycle; ``o_channel`` and ``o_taps`` come with the
+    first line of each kind. When the last one has been asked for, the group begins (``begin``) as soon as the positions
+    of the group before end (``free``). The first group of an instruction waits, too, until a cycle ago ``i_computed``
+    and ``i_drained`` have reached its ``wait`` and ``after`` and fewer than `timing.DRAINS_IN_FLIGHT` instructions had
+    not retired. ``o`` stands still for another cycle. `timing.drain_hold` cycles after ``begin``, when the parameters
+    of the group are in use, those of the next one are asked for, or the next instruction is taken.
     """
 
     def __init__(self, config: Config):

@@ -15,8 +15,8 @@ from .spec.config import Config
 class DrainReads(wiring.Component):
     """Turns positions into reads of activation memory and beats of the window unit.
 
-    All follow ``i`` by `LATENCY` cycles. ``i_group`` counts with the first position of a group. Words outside the image are
-    not read: they may be in the other bank.
+    They follow ``i`` by `LATENCY` cycles. ``i_group`` counts with the first position of a group. Words outside the
+    image are not read: they may be in the bank that COMPUTE reads.
     """
 
     LATENCY = 3

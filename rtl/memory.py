@@ -1,12 +1,15 @@
 """On-chip memory that belongs to the core while it runs and to the host otherwise."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .gather import Gather
 from .spec.registers import REGION_SHIFT, words_per_line
+
+READING = ("read_address", "second_address", "second_lower", "second_upper")
+"""What moves along the chain for the readers; ``second_lower`` gives the second one the lower bank."""
 
 
 class HostMemory(wiring.Component):
@@ -40,7 +43,7 @@ class HostMemory(wiring.Component):
         self._depth = depth
         self._hop = hop
         self._group = group
-        self._banks = 2 if two_banks else 1
+        self._two_banks = two_banks
         core_write = {
             "i_write_address": In(ceil_log2(depth)),
             "i_write_data": In(width).array(group),
@@ -83,7 +86,6 @@ class HostMemory(wiring.Component):
         words = words_per_line(self._columns * self._width // 8)
         cells_per_word = 32 // self._width
         line = self.i_host_address[ceil_log2(words) :]
-        two_banks = self._banks == 2
 
         def later(name, signal):
             register = Signal.like(signal, name=name)
@@ -107,9 +109,13 @@ class HostMemory(wiring.Component):
             written = [later(f"written_{cell}", value) for cell, value in enumerate(self.i_write_data)]
             with m.If(self.i_busy):
                 m.d.sync += write_address.eq(self.i_write_address)
-        if two_banks:
-            second_address = later("second_address", self.i_second_address)
-            second = [later(f"second_{bank}", self.i_second & (self.i_second_address[-1] == bank)) for bank in range(2)]
+        reading = [read_address]
+        if self._two_banks:
+            bank = self.i_second_address[-1]
+            for name, signal in zip(
+                READING[1:], (self.i_second_address, self.i_second & ~bank, self.i_second & bank), strict=True
+            ):
+                reading.append(later(name, signal))
             m.submodules.gather = gather = Gather(self._width, self._columns, self._group)
             early = later("second_group_early", self.i_second_group)
             m.d.comb += gather.i_group.eq(later("second_group", early))
@@ -120,7 +126,7 @@ class HostMemory(wiring.Component):
         collected = Signal(32)
         for first in range(0, self._columns, self._hop):
             if first:
-                read_address = later(f"read_address_{first}", read_address)
+                reading = [later(f"{name}_{first}", signal) for name, signal in zip(READING, reading, strict=False)]
                 write_address = later(f"write_address_{first}", write_address)
                 word = later(f"word_{first}", word)
                 data = later(f"data_{first}", data)
@@ -129,52 +135,65 @@ class HostMemory(wiring.Component):
                     group = later(f"group_{first}", group)
                     core_write = later(f"core_write_{first}", core_write)
                     for cell, value in enumerate(written):
-                        # Its own way begins in the hop of its first column.
+                        # A cell's way begins in the hop of its first column.
                         if cell // self._hop < first // self._hop:
                             written[cell] = later(f"written_{cell}_{first}", value)
-                if two_banks:
-                    second_address = later(f"second_address_{first}", second_address)
-                    second = [later(f"second_{bank}_{first}", mine) for bank, mine in enumerate(second)]
             asked = later(f"asked_{first}", later(f"asked_early_{first}", word))
             collecting = Signal(32, name=f"collected_{first}", reset_less=True)
             m.d.sync += collecting.eq(collected)
-            upper = [
-                later(f"{name}_upper_{first}", later(f"{name}_upper_early_{first}", address[-1]))
-                for name, address in (("read", read_address), ("second", second_address if two_banks else read_address))
-            ]
             for column in range(first, min(first + self._hop, self._columns)):
-                value = data.word_select(column % (32 // self._width), self._width)
-                host_mine = host_write & (word == column // cells_per_word)
-                mine = host_mine
+                mine = host_write & (word == column // cells_per_word)
+                value = data.word_select(column % cells_per_word, self._width)
                 if self._group:
-                    core_mine = core_write & (group == column // self._group)
+                    mine |= core_write & (group == column // self._group)
                     value = Mux(core_write, written[column % self._group], value)
-                    mine |= core_mine
-                banks = []
-                for bank in range(self._banks):
-                    cells = memory.Memory(shape=self._width, depth=self._depth // self._banks, init=[])
-                    m.submodules[f"column_{column}" + (f"_{bank}" if two_banks else "")] = cells
-
-                    read = cells.read_port()
-                    m.d.comb += read.en.eq(1)
-                    m.d.comb += read.addr.eq(Mux(second[bank], second_address, read_address) if two_banks else read_address)
-                    found = Signal(self._width, name=f"found_{column}_{bank}", reset_less=True)
-                    m.d.sync += found.eq(read.data)
-                    banks.append(found)
-
-                    write = cells.write_port()
-                    m.d.comb += write.addr.eq(write_address)
-                    m.d.comb += write.data.eq(value)
-                    m.d.comb += write.en.eq(mine & (write_address[-1] == bank) if two_banks else mine)
-
-                m.d.comb += self.o_read[column].eq(Mux(upper[0], banks[-1], banks[0]))
-                if two_banks:
-                    m.d.comb += gather.i[column].eq(Mux(upper[1], banks[1], banks[0]))
+                found = self._cells(m, column, reading, write_address, value, mine)
+                m.d.comb += self.o_read[column].eq(found[0])
+                if self._two_banks:
+                    m.d.comb += gather.i[column].eq(found[1])
 
                 with m.If(asked == column // cells_per_word):
                     place = column % cells_per_word * self._width
-                    m.d.sync += collecting[place : place + self._width].eq(self.o_read[column])
+                    m.d.sync += collecting[place : place + self._width].eq(found[0])
             collected = collecting
         m.d.comb += self.o_host.eq(collected)
 
         return m
+
+    def _cells(self, m, column, reading, write_address, value, write):
+        """Add the memories of a column, and return what its readers find, two cycles later."""
+
+        def later(name, signal, cycles):
+            for cycle in range(cycles):
+                register = Signal(signal.shape(), name=f"{name}_{column}_{cycle}", reset_less=True)
+                m.d.sync += register.eq(signal)
+                signal = register
+            return signal
+
+        if not self._two_banks:
+            cells = memory.Memory(shape=self._width, depth=self._depth, init=[])
+            m.submodules[f"column_{column}"] = cells
+            read, port = cells.read_port(), cells.write_port()
+            m.d.comb += read.en.eq(1)
+            m.d.comb += read.addr.eq(reading[0])
+            m.d.comb += port.addr.eq(write_address)
+            m.d.comb += port.data.eq(value)
+            m.d.comb += port.en.eq(write)
+            return [later("found", read.data, 1)]
+
+        first_address, second_address, *second = reading
+        found = []
+        for bank, mine in enumerate(second):
+            cells = memory.Memory(shape=self._width, depth=self._depth // 2, init=[])
+            m.submodules[f"column_{column}_{bank}"] = cells
+            read, port = cells.read_port(), cells.write_port()
+            m.d.comb += read.en.eq(1)
+            m.d.comb += read.addr.eq(Mux(mine, second_address, first_address))
+            m.d.comb += port.addr.eq(write_address)
+            m.d.comb += port.data.eq(value)
+            m.d.comb += port.en.eq(write & (write_address[-1] == bank))
+            found.append(later(f"found_{bank}", read.data, 1))
+        return [
+            Mux(later(name, address[-1], 2), found[1], found[0])
+            for name, address in (("first_bank", first_address), ("second_bank", second_address))
+        ]

@@ -11,10 +11,10 @@ from .spec.config import Config
 class Parameters(wiring.Component):
     """Lines move from pair to pair of the lanes, one a cycle; each lane keeps its own.
 
-    ``i_channel`` comes with the first of ``lanes`` lines that are an `isa.Channel`, ``i_taps`` with the first of those that
-    are `isa.Taps`. The mark takes three cycles for a pair, so that it meets line n at lane n. ``swap_channel`` and
-    ``swap_taps`` put what was kept into use, from the next cycle on at lane 0 and ``lane // 2`` cycles later at the others.
-    They may come `LATENCY` cycles after the line of lane 0 at the earliest, and the lines of the others a cycle each later.
+    ``i_channel`` comes with the first of ``lanes`` lines that are an `isa.Channel`, ``i_taps`` with the first of those
+    that are `isa.Taps`. The mark takes three cycles for a pair, so that it meets line n at lane n. ``swap_channel`` and
+    ``swap_taps`` put what was kept into use, from the next cycle on at lane 0 and ``n // 2`` cycles later at lane n.
+    They may come `LATENCY` cycles after the last line of their kind.
     """
 
     LATENCY = 2

@@ -6,7 +6,6 @@ from rtl.spec import graph, isa, number, timing
 from rtl.spec.layout import Placement
 from rtl.spec.program import Layer, Program
 
-
 STRIDES = [-3, -1, 0, 1, 2, 5]
 
 
@@ -32,6 +31,9 @@ def program(config, *, loads=(), computes, drains, weights=None, channels=None, 
     loads = list(loads) or [dict(last=0, vector=1, tiles=0, address=0)]
     bias, multiplier = channels if channels else ([0] * config.banks, [1.0] * config.banks)
     mantissa, shift = number.split_multiplier(np.array(multiplier, np.float32))
+    if lines is None:
+        lines = isa.channel_lines(np.array(bias), mantissa, shift, config.parameter_bytes)
+        lines = lines if lanes is None else _with_taps(config, lines, lanes)
     half = config.act_words // 2
     shape = (config.rows, 1, half)
     unit = np.float32(1)
@@ -52,7 +54,7 @@ def program(config, *, loads=(), computes, drains, weights=None, channels=None, 
         compute=program_words[1],
         drain=program_words[2],
         weights=np.array(np.zeros((1, config.banks)) if weights is None else weights, np.int8).view(np.uint8),
-        channels=lines if lines is not None else _parameters(config, isa.channel_lines(np.array(bias), mantissa, shift, config.parameter_bytes), lanes),
+        channels=lines,
         tables=np.array(np.zeros((0, 256)) if tables is None else tables, np.int8).view(np.uint8),
         placements={"before": Placement(0, shape), "after": Placement(half, shape)},
         kept=("before", "after"),
@@ -64,9 +66,7 @@ def program(config, *, loads=(), computes, drains, weights=None, channels=None, 
     )
 
 
-def _parameters(config, lines, lanes):
-    if lanes is None:
-        return lines
+def _with_taps(config, lines, lanes):
     taps = lanes.view(np.uint8)
     groups = [slice(first, first + config.lanes) for first in range(0, config.rows, config.lanes)]
     return np.concatenate([part for group in groups for part in (lines[group], taps[group])])
@@ -75,7 +75,7 @@ def _parameters(config, lines, lanes):
 def parameter_lines(random, config):
     """Return parameter memory full of random lines.
 
-    Those of the upper half are groups of `Channel` and taps of which only those of a sum, or of a 2x2 window, are not 0.
+    Those of the upper half are groups of `Channel` and taps, of which only those of a sum (of a 2x2 window) are not 0.
     """
     count, lanes = config.channel_words, config.lanes
     mantissa, shift = number.split_multiplier((2.0 ** random.uniform(-15, -5, count)).astype(np.float32))

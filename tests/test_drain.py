@@ -81,7 +81,7 @@ class Memories:
         """Return, for each group, the (address, place in the word, values) of each output."""
         config, count = self.config, (now["groups"] + 1) * self.config.lanes
         where = np.arange(count) + (now["window"] * (np.arange(count) // config.lanes) * config.lanes)
-        where = (now["channel"] + where)
+        where = now["channel"] + where
         bits = np.ascontiguousarray(self.lines[:, :8]).view("<u8")[where, 0]
         multiplier = (bits >> np.uint64(32) & np.uint64(0xFFFFFF)) * 2.0 ** -(bits >> np.uint64(56)).astype(float)
         if now["window"]:
@@ -142,7 +142,9 @@ class Ports:
             word = (ctx.get(dut.o_read_address), ctx.get(dut.o_read_group))
         written = (ctx.get(dut.o_write), ctx.get(dut.o_address), ctx.get(dut.o_place))
         indices = [ctx.get(address) for address in dut.o_table_address]
-        self.asked.append(((ctx.get(dut.o_half), ctx.get(dut.o_pixel), group), word, ctx.get(dut.o_line), indices, written))
+        self.asked.append(
+            ((ctx.get(dut.o_half), ctx.get(dut.o_pixel), group), word, ctx.get(dut.o_line), indices, written)
+        )
 
     def written(self, lane):
         """Return what this lane writes in this cycle: (address, place, byte), or None."""

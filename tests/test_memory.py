@@ -78,7 +78,9 @@ def test_both_sides(columns, width, hop, group, two_banks):
             if two_banks:
                 # Never in the bank that the first reader wants, the host included.
                 second, place_read = int(busy and random.random() < 0.7), int(random.integers(columns // group))
-                second_line = (core_line + DEPTH // 2) % DEPTH // (DEPTH // 2) * (DEPTH // 2) + int(random.integers(DEPTH // 2))
+                second_line = (core_line + DEPTH // 2) % DEPTH // (DEPTH // 2) * (DEPTH // 2) + int(
+                    random.integers(DEPTH // 2)
+                )
                 ctx.set(dut.i_second, second)
                 ctx.set(dut.i_second_address, second_line)
                 ctx.set(dut.i_second_group, place_read)
