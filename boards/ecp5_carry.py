@@ -38,8 +38,8 @@ def carry_of(a: Value | int, b: Value | int) -> Bit:
 def chain(m: Module, name: str, first: Bit, bits: Sequence[Bit]) -> Value:
     """Return the sum bits of a chain of CCU2C cells, ``name``_0 and so on; ``first`` starts its carry.
 
-    Takes ``len(bits) + 1`` look-up tables, and one more if that is odd. Place and route adds a cell at each end, which is
-    four look-up tables a chain that synthesis does not count.
+    Takes ``len(bits) + 1`` look-up tables, and one more if that is odd. Place and route adds a cell at each
+    end: four look-up tables a chain that synthesis does not count.
     """
     halves = [first, *bits]
     if len(halves) % 2:
