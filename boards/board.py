@@ -8,6 +8,7 @@ from amaranth.build import Platform
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 
 from rtl.multiplier import Multiplier
+from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
 
 
@@ -23,6 +24,8 @@ class Family:
         Returns overrides of the platform's build templates, as Amaranth documents them.
     multiplier : function of a Config, a Part and a Multiplier, or None
         Makes a `rtl.multiplier.Multiplier` of the family's cells; None where synthesis does it well.
+    soft_multiplier : function of a SoftMultiplier, or None
+        Makes a `rtl.soft_multiplier.SoftMultiplier` of the family's carry chains; None where synthesis does it well.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     """
@@ -31,6 +34,7 @@ class Family:
     tools: tuple[str, ...]
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
+    soft_multiplier: Callable[[SoftMultiplier], Module] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
 
 
@@ -108,6 +112,8 @@ class Board:
         platform = self.platform()
         if self.part.family.multiplier:
             platform.get_multiplier = partial(self.part.family.multiplier, config, self.part)
+        if self.part.family.soft_multiplier:
+            platform.get_soft_multiplier = self.part.family.soft_multiplier
         return platform
 
     @property

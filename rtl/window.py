@@ -1,29 +1,76 @@
-"""The window unit: a stand-in."""
+"""The window unit: depthwise convolutions and sums of two tensors, beside the array."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from .beat import WindowBeat
 from .spec import isa
 from .spec.config import Config
 from .spec.formats import ACCUM, ACT
+from .window_lane import WindowLane
 
 
 class Window(wiring.Component):
-    LATENCY = 9
+    """A window of 3x3 words over rows of activation words, lane by lane: what `isa.Drain` says of the window unit.
+
+    For every position, ``o`` is the sum over i and j of ``taps[3 * i + j]`` times the word i rows and j columns before;
+    with ``sum``, the sum over j of ``taps[j] + 256 * taps[3 + j]`` times the word j positions before. Words before the
+    first of the group, or of the row, may be anything. A sum's taps from 6 on are 0.
+
+    Lanes go in pairs like the columns of memories: activation and taps of lane n come ``n // 2`` cycles after the beat,
+    its result `LATENCY` cycles after them. The taps are those of the beat's group whenever there is a beat. There is no
+    flow control: in cycles without a beat all that is kept stands still.
+    """
+
+    LATENCY = WindowLane.LATENCY
 
     def __init__(self, config: Config):
         self._config = config
-        lanes = config.lanes
         super().__init__(
             {
                 "i_beat": In(WindowBeat),
-                "i_act": In(ACT).array(lanes),
-                "i_taps": In(isa.Taps).array(lanes),
-                "o": Out(ACCUM).array(lanes),
+                "i_act": In(ACT).array(config.lanes),
+                "i_taps": In(isa.Taps).array(config.lanes),
+                "o": Out(ACCUM).array(config.lanes),
             }
         )
 
     def elaborate(self, platform):
-        return Module()
+        m = Module()
+        config, beat = self._config, self.i_beat
+
+        def later(name, signal, init=0):
+            register = Signal.like(signal, name=name, init=init, reset_less=True)
+            m.d.sync += register.eq(signal)
+            return register
+
+        column = Signal(ceil_log2(config.window))
+        with m.If(beat.valid):
+            m.d.sync += column.eq(Mux(beat.first | (column == beat.columns), 0, column + 1))
+
+        outside, pad = beat.outside, beat.pad
+        valid, in_sum = later("valid_0", beat.valid), later("sum_0", beat.sum)
+        # Inverted: synthesis would take the equal register of a pair far away.
+        near = ~in_sum
+        for cycle in range(1, WindowLane.FAR_DELAY):
+            near = later(f"near_delayed_{cycle}", near, init=1)
+
+        for number in range(config.lanes):
+            if number and number % 2 == 0:
+                outside, pad = later(f"outside_{number}", outside), later(f"pad_{number}", pad)
+                valid, in_sum = later(f"valid_{number}", valid), later(f"sum_{number}", in_sum)
+                column, near = later(f"column_{number}", column), later(f"near_{number}", near, init=1)
+            m.submodules[f"lane_{number}"] = lane = WindowLane(config)
+            m.d.comb += lane.i_act.eq(self.i_act[number])
+            m.d.comb += lane.i_taps.eq(self.i_taps[number])
+            m.d.comb += lane.i_outside.eq(outside)
+            m.d.comb += lane.i_pad.eq(pad)
+            m.d.comb += lane.i_valid.eq(valid)
+            m.d.comb += lane.i_sum.eq(in_sum)
+            m.d.comb += lane.i_column.eq(column)
+            m.d.comb += lane.i_far.eq(~near)
+            m.d.comb += self.o[number].eq(lane.o)
+
+        return m

@@ -1,0 +1,48 @@
+"""The sum of a window's products against NumPy: extremes in all operands, and all products of two bytes."""
+
+import numpy as np
+from amaranth.sim import Simulator
+
+from rtl.spec.isa import TAPS_OF_WINDOW
+from rtl.tap_sum import FAR, TapSum
+
+EXTREMES = np.array([-128, 127])
+BYTES = np.arange(-128, 128)
+
+
+def operands(random):
+    """Return a and b, (cycles, terms), and whether the far terms count 256 times."""
+    same = np.stack(np.meshgrid(EXTREMES, EXTREMES, [0, 1]), -1).reshape(-1, 3)
+    pairs = np.stack(np.meshgrid(BYTES, BYTES), -1).reshape(-1, 2)
+    cycles = np.arange(len(pairs))
+    a, b = random.integers(-128, 128, (2, len(pairs), TAPS_OF_WINDOW))
+    a[cycles, cycles % TAPS_OF_WINDOW], b[cycles, cycles % TAPS_OF_WINDOW] = pairs.T
+    ones = np.ones((1, TAPS_OF_WINDOW), int)
+    a_corners, b_corners = random.choice([-128, 127, -1, 0, 1], (2, 2000, TAPS_OF_WINDOW))
+    a = np.concatenate([same[:, :1] * ones, a_corners, a])
+    b = np.concatenate([same[:, 1:2] * ones, b_corners, b])
+    return a, b, np.concatenate([same[:, 2], random.integers(0, 2, len(a) - len(same))])
+
+
+def test_exact():
+    a, b, far = operands(np.random.default_rng(2))
+    weight = np.where(np.isin(np.arange(TAPS_OF_WINDOW), FAR), 256, 1)
+    expected = (a * b * np.where(far[:, None], weight, 1)).sum(axis=1)
+    dut = TapSum()
+
+    async def bench(ctx):
+        for cycle in range(len(a) + dut.LATENCY):
+            if cycle < len(a):
+                for ports, values in ((dut.a, a[cycle]), (dut.b, b[cycle])):
+                    for port, value in zip(ports, values, strict=True):
+                        ctx.set(port, int(value))
+            if dut.FAR_DELAY <= cycle < len(a) + dut.FAR_DELAY:
+                ctx.set(dut.i_far, int(far[cycle - dut.FAR_DELAY]))
+            if cycle >= dut.LATENCY:
+                assert ctx.get(dut.o) == expected[cycle - dut.LATENCY], f"cycle {cycle}"
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
