@@ -24,7 +24,7 @@ class Accumulators(wiring.Component):
     """
 
     LEAD = 2
-    DISTANCE = 4
+    DISTANCE = 6
 
     def __init__(self, config: Config):
         self._config = config
@@ -49,7 +49,7 @@ class Accumulators(wiring.Component):
     @staticmethod
     def latency(config: Config) -> int:
         """Cycles from a beat to its ``retire``."""
-        return (config.banks + 1) // 2 - 1 + 3
+        return (config.banks + 1) // 2 - 1 + 5
 
     def elaborate(self, platform):
         m = Module()
@@ -71,8 +71,10 @@ class Accumulators(wiring.Component):
                     half, pixel = later(f"half_{bank}", half), later(f"pixel_{bank}", pixel)
                 half_read = later(f"half_read_{bank}", later(f"half_asked_{bank}", half))
             reading = later(f"reading_{bank}", beat)
-            adding = later(f"adding_{bank}", reading)
-            writing = later(f"writing_{bank}", adding)
+            arriving = later(f"arriving_{bank}", reading)
+            adding = later(f"adding_{bank}", arriving)
+            choosing = later(f"choosing_{bank}", adding)
+            writing = later(f"writing_{bank}", choosing)
 
             outputs = []
             for side in range(2):
@@ -86,18 +88,25 @@ class Accumulators(wiring.Component):
                 m.d.sync += data.eq(read.data)
                 outputs.append((cells, data))
 
-            old = Mux(adding.half, outputs[1][1], outputs[0][1])
+            # Both operands; then both results; then one of them.
+            old = Signal(ACCUM, name=f"old_{bank}", reset_less=True)
+            value = Signal(ACCUM, name=f"value_{bank}", reset_less=True)
             from_array = self.i_array[bank] if bank < config.columns else 0
             from_vector = self.i_vector[bank] if bank < config.rows else 0
-            value = Signal(ACCUM, name=f"value_{bank}")
-            m.d.comb += value.eq(Mux(adding.vector, from_vector, from_array))
+            m.d.sync += old.eq(Mux(arriving.half, outputs[1][1], outputs[0][1]))
+            m.d.sync += value.eq(Mux(arriving.vector, from_vector, from_array))
+            total = Signal(ACCUM, name=f"total_{bank}", reset_less=True)
+            larger = Signal(name=f"larger_{bank}", reset_less=True)
+            m.d.sync += total.eq(old + value)
+            m.d.sync += larger.eq(value > old)
+            kept, taken = later(f"kept_{bank}", old), later(f"taken_{bank}", value)
             new = Signal(ACCUM, name=f"new_{bank}", reset_less=True)
-            with m.If(adding.clear | (adding.maximum & (value > old))):
-                m.d.sync += new.eq(value)
-            with m.Elif(adding.maximum):
-                m.d.sync += new.eq(old)
+            with m.If(choosing.clear | (choosing.maximum & larger)):
+                m.d.sync += new.eq(taken)
+            with m.Elif(choosing.maximum):
+                m.d.sync += new.eq(kept)
             with m.Else():
-                m.d.sync += new.eq(old + value)
+                m.d.sync += new.eq(total)
 
             for side, (cells, _) in enumerate(outputs):
                 write = cells.write_port()

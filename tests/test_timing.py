@@ -9,6 +9,7 @@ from rtl.fetch import Fetch
 from rtl.lookup import Lookup
 from rtl.memory import HostMemory
 from rtl.requantize import Requantizer
+from rtl.sequencer import Sequencer
 from rtl.spec import isa, timing
 from rtl.spec.config import core
 from rtl.window import Window
@@ -28,4 +29,5 @@ def test_latencies(name):
     assert timing.TABLE == Lookup.LATENCY
     assert timing.WINDOW == Window.LATENCY
     assert timing.MEMORY == HostMemory.LATENCY
+    assert timing.ALLOWED == Sequencer.ALLOWED
     assert timing.ACCUMULATE == Accumulators.DISTANCE

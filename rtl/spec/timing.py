@@ -12,7 +12,9 @@ from . import isa
 from .config import Config
 
 MEMORY = 3
-ACCUMULATE = 2 + 2
+ALLOWED = 2
+"""Cycles from a COMPUTE instruction valid, or its token there, to the instruction taken."""
+ACCUMULATE = 2 + 4
 """Cycles between two first beats of steps, for the accumulators' read, add and write."""
 DRAINS_IN_FLIGHT = 4
 """DRAIN instructions that may be begun and not retired."""
@@ -20,7 +22,7 @@ GATHER = 1
 """Cycles for the way from columns to lanes, besides one for each pair of columns on the way."""
 WINDOW = 9
 """Cycles from an activation in the window unit to its sum."""
-REQUANTIZE = 14
+REQUANTIZE = 25
 TABLE = MEMORY + 1
 
 Instruction = dict[str, int]
@@ -41,7 +43,7 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return MEMORY + 7 + pairs + (0 if vector else config.rows)
+    return MEMORY + 9 + pairs + (0 if vector else config.rows)
 
 
 def drain_source(config: Config) -> int:
@@ -137,9 +139,10 @@ def predict(
         while len(drained) < compute["wait"]:
             drain_next()
         vector = compute["op"] != isa.Op.MATMUL
-        accept = max(valid, free, drained[compute["wait"] - 1] if compute["wait"] else 0)
+        allowed = max(valid, drained[compute["wait"] - 1] if compute["wait"] else 0)
         if vector != was_vector and computed:
-            accept = max(accept, computed[-1])
+            allowed = max(allowed, computed[-1])
+        accept = max(allowed + ALLOWED, free)
         was_vector = vector
         valid = accept + fetch_latency(isa.Compute)
         free = accept + 2
@@ -156,4 +159,4 @@ def predict(
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
         drain_next()
-    return Timeline(total=max(computed[-1], drained[-1], tile), marks=tuple(marks))
+    return Timeline(total=max(computed[-1] + 1, drained[-1], tile), marks=tuple(marks))
