@@ -112,6 +112,7 @@ class Board:
         platform = self.platform()
         if self.part.family.multiplier:
             platform.get_multiplier = partial(self.part.family.multiplier, config, self.part)
+        platform.spare_multipliers = max(0, self.part.multipliers - config.multipliers)
         if self.part.family.soft_multiplier:
             platform.get_soft_multiplier = self.part.family.soft_multiplier
         return platform

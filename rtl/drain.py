@@ -179,7 +179,7 @@ class Drain(wiring.Component):
             if lane and lane % 2 == 0:
                 clamp = Style(later(f"clamp_{lane}", clamp.as_value(), 1))
                 table = later(f"table_{lane}", table, 1)
-            m.submodules[f"requantizer_{lane}"] = requantizer = Requantizer()
+            m.submodules[f"requantizer_{lane}"] = requantizer = Requantizer(lane)
             m.d.comb += requantizer.i_acc.eq(source)
             m.d.comb += requantizer.i_channel.eq(parameters.o_channel[lane])
             m.d.comb += requantizer.i_zero_point.eq(clamp.zero_point)

@@ -17,17 +17,24 @@ class Requantizer(wiring.Component):
     a cycle; the output appears `LATENCY` cycles later; no flow control.
 
     ``i_channel`` comes with each accumulator; ``i_zero_point``, ``i_low`` and ``i_high`` come `CLAMP` cycles later.
+    ``lane`` tells whether there is a multiplier block for it, see `Product`.
     """
 
     LATENCY = 21 + Product.LATENCY
     CLAMP = LATENCY - 4
 
-    i_acc: In(ACCUM)
-    i_channel: In(Channel)
-    i_zero_point: In(ACT)
-    i_low: In(ACT)
-    i_high: In(ACT)
-    o: Out(ACT)
+    def __init__(self, lane: int):
+        self._lane = lane
+        super().__init__(
+            {
+                "i_acc": In(ACCUM),
+                "i_channel": In(Channel),
+                "i_zero_point": In(ACT),
+                "i_low": In(ACT),
+                "i_high": In(ACT),
+                "o": Out(ACT),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -72,7 +79,7 @@ class Requantizer(wiring.Component):
         exponent = piped("exponent", zeros, 2)
 
         # The product with the mantissa.
-        m.submodules.product = product = Product()
+        m.submodules.product = product = Product(self._lane)
         m.d.comb += product.a.eq(rounded[:SIGNIFICAND] | (rounded[SIGNIFICAND] << (SIGNIFICAND - 1)))
         m.d.comb += product.b.eq(piped("mantissa", self.i_channel.mantissa, 10))
 
