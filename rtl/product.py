@@ -15,9 +15,9 @@ DIGIT = 7
 class Product(wiring.Component):
     """``o = a * b``, both unsigned, `LATENCY` cycles later; one product a cycle, no flow control.
 
-    The low 17 bits of both meet in a multiplier block, the others in look-up tables. A platform with fewer multipliers
-    than there are lanes has an attribute ``spare_multipliers``: from that ``lane`` on there is no block, and all is done
-    in look-up tables, seven bits of ``b`` at a time.
+    The low 17 bits of both meet in a multiplier block, the others in look-up tables. A platform whose multipliers may
+    not be enough for all lanes has an attribute ``spare_multipliers``: from that ``lane`` on there is no block, and all
+    is done in look-up tables, seven bits of ``b`` at a time.
     """
 
     LATENCY = SoftMultiplier.LATENCY + 2
