@@ -42,7 +42,7 @@ class Window(wiring.Component):
         config, beat = self._config, self.i_beat
 
         def later(name, signal, init=0):
-            register = Signal.like(signal, name=name, init=init, reset_less=True)
+            register = Signal(signal.shape(), name=name, init=init, reset_less=True)
             m.d.sync += register.eq(signal)
             return register
 
@@ -52,13 +52,15 @@ class Window(wiring.Component):
 
         outside, pad = beat.outside, beat.pad
         valid, in_sum = later("valid", beat.valid), later("in_sum", beat.sum)
-        # Inverted: synthesis would take the equal register of a pair far away.
+        # Inverted, or synthesis would take the equal register of a pair far away.
         low = ~in_sum
         for cycle in range(1, WindowLane.HIGH_DELAY):
             low = later(f"low_delayed_{cycle}", low, init=1)
 
         for first in range(0, config.lanes, 2):
-            valid_late, column_late = later(f"valid_late_{first}", valid), later(f"column_late_{first}", column)
+            # Other places of the same column for the last row, or synthesis would take the registers of the next pair.
+            column_late = later(f"column_late_{first}", ~column, init=config.window - 1)
+            valid_late = later(f"valid_late_{first}", valid)
             for number in range(first, min(first + 2, config.lanes)):
                 m.submodules[f"lane_{number}"] = lane = WindowLane(config)
                 m.d.comb += lane.i_act.eq(self.i_act[number])
@@ -76,6 +78,6 @@ class Window(wiring.Component):
             # To the next pair.
             outside, pad = later(f"outside_{first}", outside), later(f"pad_{first}", pad)
             in_sum, low = later(f"sum_{first}", in_sum), later(f"low_{first}", low, init=1)
-            valid, column = valid_late, column_late
+            valid, column = valid_late, later(f"column_{first}", column)
 
         return m

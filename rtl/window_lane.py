@@ -15,9 +15,10 @@ from .tap_sum import LATE, TapSum
 class WindowLane(wiring.Component):
     """``o`` is the sum of the nine taps times the words in the window, `LATENCY` cycles after ``i_act``.
 
-    ``i_outside``, ``i_pad`` and ``i_taps`` come with ``i_act``; ``i_valid``, ``i_sum`` and ``i_column`` a cycle later,
-    ``i_valid_late`` and ``i_column_late`` (the same again) two; ``i_high``, which is ``i_sum`` again, `HIGH_DELAY`
-    cycles later. Without ``i_valid`` line buffers and window stand still, and there is no result.
+    ``i_outside``, ``i_pad`` and ``i_taps`` come with ``i_act``; ``i_valid``, ``i_sum`` and ``i_column`` a cycle later;
+    ``i_valid_late``, the same again, and ``i_column_late``, another number for the same column, two; ``i_high``, which
+    is ``i_sum`` again, `HIGH_DELAY` cycles later. Without ``i_valid`` line buffers and window stand still, and there is
+    no result.
 
     The last row works one cycle after the others, so that its line buffer gets registered words.
     """
