@@ -10,6 +10,7 @@ from amaranth.hdl import ClockDomain, Elaboratable, Module
 from rtl.multiplier import Multiplier
 from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
+from rtl.tap_sum import TapSum
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Family:
         Makes a `rtl.multiplier.Multiplier` of the family's cells; None where synthesis does it well.
     soft_multiplier : function of a SoftMultiplier, or None
         Makes a `rtl.soft_multiplier.SoftMultiplier` of the family's carry chains; None where synthesis does it well.
+    tap_sum : function of a TapSum, or None
+        Makes a `rtl.tap_sum.TapSum` of the family's carry chains; None where synthesis does it well.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     """
@@ -35,6 +38,7 @@ class Family:
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
     soft_multiplier: Callable[[SoftMultiplier], Module] | None
+    tap_sum: Callable[[TapSum], Module] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
 
 
@@ -115,6 +119,8 @@ class Board:
         platform.spare_multipliers = max(0, self.part.multipliers - config.multipliers)
         if self.part.family.soft_multiplier:
             platform.get_soft_multiplier = self.part.family.soft_multiplier
+        if self.part.family.tap_sum:
+            platform.get_tap_sum = self.part.family.tap_sum
         return platform
 
     @property

@@ -10,7 +10,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ecp5_multiplier, ecp5_soft_multiplier
+from . import ecp5_multiplier, ecp5_soft_multiplier, ecp5_tap_sum
 from .board import Board, Family, Part
 
 
@@ -30,6 +30,7 @@ ECP5 = Family(
     options=_options,
     multiplier=ecp5_multiplier.multiplier,
     soft_multiplier=ecp5_soft_multiplier.soft_multiplier,
+    tap_sum=ecp5_tap_sum.tap_sum,
     # DP16KD, words x bits; the widest only with one read and one write port.
     block_ram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
 )

@@ -11,30 +11,32 @@ from amaranth.utils import ceil_log2
 from .spec.formats import ACCUM, ACT, WEIGHT
 from .spec.isa import TAPS_OF_WINDOW
 
-FAR = range(3, 7)
-"""Terms that may count 256 times."""
+EARLY, LATE, HIGH = (0, 1), (6, 7, 8), (2, 3, 4, 5)
+"""Terms: those of the row that comes a cycle late, those that may count 256 times, and the others."""
 
 
 class TapSum(wiring.Component):
-    """``o = sum(a[n] * b[n])``, exact, `LATENCY` cycles later; with ``i_far`` the terms of `FAR` count 256 times.
+    """``o = sum(a[n] * b[n])``, exact, `LATENCY` cycles later; with ``i_high`` the terms of `HIGH` count 256 times.
 
-    The operands go straight into logic, so register them before; ``i_far`` comes `FAR_DELAY` cycles after them. It
-    works bit by bit of ``b``: each bit selects which of the ``a`` are added up, and the eight sums, which are short,
+    The operands of `LATE` come one cycle after the others, ``i_high`` `HIGH_DELAY` cycles after them. They go straight
+    into logic, so register them before.
+
+    It works bit by bit of ``b``: each bit selects which of the ``a`` are added up, and the eight sums, which are short,
     are added in the end. This takes shorter adders than product by product, where each has 16 bits.
 
     A platform with a better use of its carry chains has a method ``get_tap_sum(wanted)`` that returns what takes the
     place of this one.
     """
 
-    FAR_DELAY = ceil_log2(TAPS_OF_WINDOW - len(FAR)) + ceil_log2(WEIGHT.width)
-    LATENCY = FAR_DELAY + 1
+    HIGH_DELAY = 3 + ceil_log2(WEIGHT.width)
+    LATENCY = HIGH_DELAY + 1
 
     def __init__(self):
         super().__init__(
             {
                 "a": In(ACT).array(TAPS_OF_WINDOW),
                 "b": In(WEIGHT).array(TAPS_OF_WINDOW),
-                "i_far": In(1),
+                "i_high": In(1),
                 "o": Out(ACCUM),
             }
         )
@@ -66,55 +68,40 @@ lower one has no gate.
 
 def assemble(m: Module, wanted: TapSum, add: Add) -> None:
     """Connect the operands and the sum of ``wanted`` by trees of adders, a register behind each."""
-    operands = list(zip(wanted.a, wanted.b, strict=True))
-    near = _dot_product(m, "near", operands[: FAR.start] + operands[FAR.stop :], add)
-    early = _dot_product(m, "far", operands[FAR.start : FAR.stop], add)
-    far = _registered(m, "far", early)
-    m.d.sync += wanted.o.eq(
-        add("total", Term(near), Term(far << 8, wanted.i_far, far), len(far) + 8, False).as_signed()
-    )
+    low_bits, high_bits = [], []
+    for bit in range(WEIGHT.width):
+        terms = [Term(a, b[bit]) for a, b in zip(wanted.a, wanted.b, strict=True)]
+
+        def plane(name, lower, upper, count, bit=bit):
+            return Term(_sum(m, f"{name}_{bit}", lower, upper, _shape(count, 0, 1), add))
+
+        early = plane("early", *(terms[n] for n in EARLY), 2)
+        *late, single = (terms[n] for n in LATE)
+        low_bits.append(plane("low", plane("early_and_one", early, single, 3), plane("late", *late, 2), 5))
+        first, second = (plane(f"high_{n}", terms[HIGH[n]], terms[HIGH[n + 1]], 2) for n in (0, 2))
+        high_bits.append(plane("high", first, second, 4))
+
+    low = _weighted(m, "low_sum", low_bits, 5, add)
+    high = _registered(m, "high", _weighted(m, "high_sum", high_bits, 4, add))
+    width = len(high) + 8
+    total = add("total", Term(low), Term(high << 8, wanted.i_high, high), width, False)
+    m.d.sync += wanted.o.eq(total.as_signed())
 
 
-def _dot_product(m: Module, name: str, operands: list[tuple[Value, Value]], add: Add) -> Value:
-    """Return the sum of products of a power of two of pairs, or one more pair."""
-    operands = list(operands)
-    odd = operands.pop() if len(operands) % 2 else None
-    count = len(operands)
-
-    # For each bit of b, the sum of those a that have it; an odd pair waits for the sum of the others.
-    sums = [[Term(a, bit) for bit in b] for a, b in operands]
-    while len(sums) > 1:
-        shape = _shape(count // len(sums) * 2, 0, 1)
-        halves = list(zip(sums[::2], sums[1::2], strict=True))
-        sums = [
-            [
-                Term(_sum(m, f"{name}_bit_{bit}_{len(halves)}_{n}", lower, upper, shape, add))
-                for bit, (lower, upper) in enumerate(zip(*half, strict=True))
-            ]
-            for n, half in enumerate(halves)
-        ]
-        if odd:
-            a, b = odd
-            odd = _registered(m, f"{name}_a_{len(halves)}", a), _registered(m, f"{name}_b_{len(halves)}", b)
-    (bits,) = sums
-    if odd:
-        a, b = odd
-        count += 1
-        bits = [
-            Term(_sum(m, f"{name}_bit_{n}_odd", lower, Term(a, bit), _shape(count, 0, 1), add))
-            for n, (lower, bit) in enumerate(zip(bits, b, strict=True))
-        ]
-
-    # The highest bit counts negative.
+def _weighted(m: Module, name: str, bits: list[Term], count: int, add: Add) -> Value:
+    """Return the sum of products of ``count`` operands, from the sum for each bit."""
+    width = 1
     while len(bits) > 1:
-        width = WEIGHT.width // len(bits)
+        # The highest bit counts negative.
         pairs = list(zip(bits[::2], bits[1::2], strict=True))
+        most = (1 << 2 * width) - 1
+        factors = [(0, most)] * (len(pairs) - 1) + [(-(most + 1) // 2, most // 2)]
         bits = []
-        for n, (lower, upper) in enumerate(pairs):
-            top = n == len(pairs) - 1
-            least, most = (-1 << 2 * width - 1, (1 << 2 * width - 1) - 1) if top else (0, (1 << 2 * width) - 1)
-            shape, negative = _shape(count, least, most), top and width == 1
-            bits.append(Term(_sum(m, f"{name}_{width}_{n}", lower, upper, shape, add, shift=width, negative=negative)))
+        for n, ((lower, upper), (least, most)) in enumerate(zip(pairs, factors, strict=True)):
+            shape, negative = _shape(count, least, most), least < 0 and width == 1
+            total = _sum(m, f"{name}_{width}_{n}", lower, upper, shape, add, shift=width, negative=negative)
+            bits.append(Term(total))
+        width *= 2
     (total,) = bits
     return total.value
 

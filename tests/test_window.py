@@ -54,7 +54,7 @@ def random_group(random, lanes, columns, rows, in_sum, corners):
     taps.reshape(-1, 3, 3)[:, :, random.integers(1, 4) :] = 0
     if in_sum:
         taps = random.choice(CORNERS, (lanes, 9)) if corners else random.integers(-128, 128, (lanes, 9))
-        taps[:, [2, 5, 6, 7, 8] if random.random() < 0.5 else [6, 7, 8]] = 0
+        taps[:, [2, 5, 6, 7, 8]] = 0
     outside = random.random(count) < random.choice([0, 0.3])
     return Group(columns, words, outside, int(random.integers(-128, 128)), taps, bool(in_sum))
 
