@@ -8,6 +8,7 @@ from amaranth.build import Platform
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 
 from rtl.multiplier import Multiplier
+from rtl.ram import Ram
 from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
 from rtl.tap_sum import TapSum
@@ -29,6 +30,8 @@ class Family:
         Makes a `rtl.soft_multiplier.SoftMultiplier` of the family's carry chains; None where synthesis does it well.
     tap_sum : function of a TapSum, or None
         Makes a `rtl.tap_sum.TapSum` of the family's carry chains; None where synthesis does it well.
+    ram : function of a Ram, or None
+        Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     """
@@ -39,6 +42,7 @@ class Family:
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
     soft_multiplier: Callable[[SoftMultiplier], Module] | None
     tap_sum: Callable[[TapSum], Module] | None
+    ram: Callable[[Ram], Module] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
 
 
@@ -121,6 +125,8 @@ class Board:
             platform.get_soft_multiplier = self.part.family.soft_multiplier
         if self.part.family.tap_sum:
             platform.get_tap_sum = self.part.family.tap_sum
+        if self.part.family.ram:
+            platform.get_ram = self.part.family.ram
         return platform
 
     @property

@@ -1,12 +1,13 @@
 """The accumulators: one bank of int32 a column, in two halves."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .beat import Beat
 from .gather import Gather
+from .ram import Ram
 from .spec.config import Config
 from .spec.formats import ACCUM, PRODUCT, column_sum
 
@@ -78,22 +79,19 @@ class Accumulators(wiring.Component):
 
             outputs = []
             for side in range(2):
-                cells = memory.Memory(shape=ACCUM, depth=config.acc_words, init=[])
-                m.submodules[f"bank_{bank}_half_{side}"] = cells
-                read = cells.read_port()
+                m.submodules[f"bank_{bank}_half_{side}"] = cells = Ram(width=ACCUM.width, depth=config.acc_words)
                 mine = beat.valid & (beat.half == side)
-                m.d.comb += read.en.eq(1)
-                m.d.comb += read.addr.eq(Mux(mine, beat.pixel, pixel))
-                data = Signal(ACCUM, name=f"data_{bank}_{side}", reset_less=True)
-                m.d.sync += data.eq(read.data)
-                outputs.append((cells, data))
+                m.d.comb += cells.i_read_address.eq(Mux(mine, beat.pixel, pixel))
+                outputs.append(cells)
+
+            lower, upper = (cells.o.as_signed() for cells in outputs)
 
             # Both operands; then both results; then one of them.
             old = Signal(ACCUM, name=f"old_{bank}", reset_less=True)
             value = Signal(ACCUM, name=f"value_{bank}", reset_less=True)
             from_array = self.i_array[bank] if bank < config.columns else 0
             from_vector = self.i_vector[bank] if bank < config.rows else 0
-            m.d.sync += old.eq(Mux(arriving.half, outputs[1][1], outputs[0][1]))
+            m.d.sync += old.eq(Mux(arriving.half, upper, lower))
             m.d.sync += value.eq(Mux(arriving.vector, from_vector, from_array))
             total = Signal(ACCUM, name=f"total_{bank}", reset_less=True)
             larger = Signal(name=f"larger_{bank}", reset_less=True)
@@ -108,12 +106,11 @@ class Accumulators(wiring.Component):
             with m.Else():
                 m.d.sync += new.eq(total)
 
-            for side, (cells, _) in enumerate(outputs):
-                write = cells.write_port()
-                m.d.comb += write.addr.eq(writing.pixel)
-                m.d.comb += write.data.eq(new)
-                m.d.comb += write.en.eq(writing.valid & (writing.half == side))
-            m.d.comb += gather.i[bank].eq(Mux(half_read, outputs[1][1], outputs[0][1]))
+            for side, cells in enumerate(outputs):
+                m.d.comb += cells.i_write_address.eq(writing.pixel)
+                m.d.comb += cells.i_data.eq(new)
+                m.d.comb += cells.i_write.eq(writing.valid & (writing.half == side))
+            m.d.comb += gather.i[bank].eq(Mux(half_read, upper, lower))
 
         for out, value in zip(self.o, gather.o, strict=True):
             m.d.comb += out.eq(value)

@@ -1,11 +1,12 @@
 """On-chip memory that belongs to the core while it runs and to the host otherwise."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .gather import Gather
+from .ram import Ram
 from .spec.registers import REGION_SHIFT, words_per_line
 
 READING = ("read_address", "second_address", "second_lower", "second_upper")
@@ -23,8 +24,8 @@ class HostMemory(wiring.Component):
     writes ``group`` neighbouring cells at a time, the cells ``i_write_group * group`` and after; 0 if it only reads.
     Cell ``n`` of ``i_write_data`` comes ``n // hop`` cycles after the address. While ``i_busy`` the addresses and data
     of the core count, else those of the host, who sees each line as a power of two of 32-bit words and reads them
-    `host_latency` cycles after the address, which must stand still until then. A read sees what was there before a
-    write of the same cycle.
+    `host_latency` cycles after the address, which must stand still until then. A cell must not matter to who reads it
+    in the cycle in which it is written.
 
     With ``two_banks`` the upper half of the addresses is a memory of its own, so that there can be a second reader
     (``i_second``, ``i_second_address``). It has the bank that it reads in that cycle; who reads with
@@ -33,7 +34,7 @@ class HostMemory(wiring.Component):
     ``n // hop`` cycles later. A hop is 2 columns then.
     """
 
-    LATENCY = 3
+    LATENCY = 1 + Ram.LATENCY
 
     def __init__(
         self, *, columns: int, width: int, depth: int, hop: int, group: int = 0, two_banks: bool = False
@@ -170,30 +171,23 @@ class HostMemory(wiring.Component):
                 signal = register
             return signal
 
+        def ram(name, address, write):
+            m.submodules[f"column_{name}"] = cells = Ram(width=self._width, depth=self._depth // (1 + self._two_banks))
+            m.d.comb += cells.i_read_address.eq(address)
+            m.d.comb += cells.i_write_address.eq(write_address)
+            m.d.comb += cells.i_data.eq(value)
+            m.d.comb += cells.i_write.eq(write)
+            return cells.o
+
         if not self._two_banks:
-            cells = memory.Memory(shape=self._width, depth=self._depth, init=[])
-            m.submodules[f"column_{column}"] = cells
-            read, port = cells.read_port(), cells.write_port()
-            m.d.comb += read.en.eq(1)
-            m.d.comb += read.addr.eq(reading[0])
-            m.d.comb += port.addr.eq(write_address)
-            m.d.comb += port.data.eq(value)
-            m.d.comb += port.en.eq(write)
-            return [later("found", read.data, 1)]
+            return [ram(column, reading[0], write)]
 
         first_address, second_address, *second = reading
-        found = []
-        for bank, mine in enumerate(second):
-            cells = memory.Memory(shape=self._width, depth=self._depth // 2, init=[])
-            m.submodules[f"column_{column}_{bank}"] = cells
-            read, port = cells.read_port(), cells.write_port()
-            m.d.comb += read.en.eq(1)
-            m.d.comb += read.addr.eq(Mux(mine, second_address, first_address))
-            m.d.comb += port.addr.eq(write_address)
-            m.d.comb += port.data.eq(value)
-            m.d.comb += port.en.eq(write & (write_address[-1] == bank))
-            found.append(later(f"found_{bank}", read.data, 1))
+        lower, upper = (
+            ram(f"{column}_{bank}", Mux(mine, second_address, first_address), write & (write_address[-1] == bank))
+            for bank, mine in enumerate(second)
+        )
         return [
-            Mux(later(name, address[-1], 2), found[1], found[0])
+            Mux(later(name, address[-1], Ram.LATENCY), upper, lower)
             for name, address in (("first_bank", first_address), ("second_bank", second_address))
         ]

@@ -53,9 +53,9 @@ class Bus:
 def activation_cells(act, config):
     """Return, for each row, the memory's bytes in the order of their addresses."""
     if not config.window:
-        return [getattr(act, f"column_{row}") for row in range(config.rows)]
+        return [getattr(act, f"column_{row}").cells for row in range(config.rows)]
     depth = config.act_words // 2
-    banks = [[getattr(act, f"column_{row}_{bank}") for bank in range(2)] for row in range(config.rows)]
+    banks = [[getattr(act, f"column_{row}_{bank}").cells for bank in range(2)] for row in range(config.rows)]
     return [[halves[line // depth][line % depth] for line in range(2 * depth)] for halves in banks]
 
 

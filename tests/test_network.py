@@ -30,7 +30,7 @@ def compare(program, expected, folder):
     np.savez(folder / "expected.npz", **expected)
     dut = Core(program.config, clock_hz=1, build_identity=1)
     return run_cocotb(
-        dut, "core", "sim.tb_network", env={"NETWORK_CASE": str(folder)}, visible=[("*core.act", "column_*")]
+        dut, "core", "sim.tb_network", env={"NETWORK_CASE": str(folder)}, visible=[("*core.act.column_*", "cells")]
     )
 
 

@@ -32,7 +32,7 @@ def instruction(random, **fixed):
 
 
 def beats(now):
-    """Yield (begins a step, address, fields of the beat) of every pixel and captured word of an instruction."""
+    """Yield (begins a step, begins a row, address, fields of the beat) of every pixel and captured word."""
     op, captured = now["op"], 0
     own = {"vector": op != isa.Op.MATMUL, "own": op == isa.Op.DEPTHWISE, "maximum": op == isa.Op.MAXIMUM}
     own |= {"product": op == isa.Op.PRODUCT, "pad": now["pad"]}
@@ -47,7 +47,7 @@ def beats(now):
         first = beat % pixels == 0
         if own["product"] and pixel_x == 0:
             at = (now["factor"] + captured) % CONFIG.act_words
-            yield False, at, own | {"valid": False, "first": True, "factor": now["factor_a"]}
+            yield False, False, at, own | {"valid": False, "first": True, "factor": now["factor_a"]}
             captured += 1
         fields = {"valid": True, "pixel": beat % pixels, "last": beat == len(indices) - 1}
         fields |= {"half": now["half"], "clear": now["clear"] and beat < pixels}
@@ -56,7 +56,7 @@ def beats(now):
         else:
             fields |= {"first": first, "outside": not (0 <= y <= now["height"] and 0 <= x <= now["width"])}
             fields |= {"factor": now["factor_a"] if beat < pixels else now["factor_b"]}
-        yield first, address % CONFIG.act_words, own | fields
+        yield first, own["product"] and pixel_x == 0, address % CONFIG.act_words, own | fields
 
 
 def programs(random):
@@ -114,9 +114,10 @@ def test_equals_nested_loops(eagerness):
             assert ctx.get(dut.i.ready) == ready, f"cycle {cycle}"
             expected, taken = None, False
             if now and cycle >= emit and (not now[0][0] or (cycle >= step and (tile or not needs_tile))):
-                begins, address, expected = now.pop(0)
-                if begins:
-                    step, taken = cycle + Accumulators.DISTANCE, needs_tile
+                begins, row, address, expected = now.pop(0)
+                taken = begins and needs_tile
+                if begins or row:
+                    step = cycle + Accumulators.DISTANCE
                 if not now:
                     retire_at.append(max([cycle + int(random.integers(3, 30)), *retire_at]))
             assert ctx.get(dut.take) == taken, f"cycle {cycle}"

@@ -15,7 +15,7 @@ MEMORY = 3
 ALLOWED = 2
 """Cycles from a COMPUTE instruction valid, or its token there, to the instruction taken."""
 ACCUMULATE = 2 + 4
-"""Cycles between two first beats of steps, for the accumulators' read, add and write."""
+"""Cycles between two first beats of steps, or of the last row and a step, for the accumulators' read, add and write."""
 DRAINS_IN_FLIGHT = 4
 """DRAIN instructions that may be begun and not retired."""
 GATHER = 1
@@ -43,7 +43,7 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return MEMORY + 9 + pairs + (0 if vector else config.rows)
+    return MEMORY + 10 + pairs + (0 if vector else config.rows)
 
 
 def drain_source(config: Config) -> int:
@@ -154,8 +154,8 @@ def predict(
             first = max(free + (captures > 0), gap, tile if needs_tile else 0)
             if needs_tile:
                 tile = tiles.send(first)
-            gap = first + ACCUMULATE
             free = first + pixels + max(captures - 1, 0)
+            gap = (free - compute["pixels_x"] - 1 if captures else first) + ACCUMULATE
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
         drain_next()
