@@ -21,7 +21,7 @@ class PEPair(wiring.Component):
     cycles after the activation. There is no flow control. ``cell``: row and column pair, for the platform's placement.
     """
 
-    LATENCY = 5
+    LATENCY = 6
 
     def __init__(self, config: Config, *, cell: tuple[int, int]):
         self._cell = cell
@@ -73,12 +73,16 @@ class PEPair(wiring.Component):
         m.d.sync += early_overlap.eq(high * self.o_act[:5])
         m.d.sync += overlap.eq(early_overlap)
 
+        share = Signal(signed(5), reset_less=True)
+        low_bits = Signal(10, reset_less=True)
+        high_bits = Signal(signed(16), reset_less=True)
+        m.d.sync += share.eq(product[10:15] - overlap)
+        m.d.sync += low_bits.eq(product[:10])
+        m.d.sync += high_bits.eq(product[10:])
         low_product = Signal(signed(15), reset_less=True)
         high_product = Signal(signed(16), reset_less=True)
-        share = Signal(signed(5))
-        m.d.comb += share.eq(product[10:15] - overlap)
-        m.d.sync += low_product.eq(Cat(product[:10], share).as_signed())
-        m.d.sync += high_product.eq(product[10:].as_signed() - share)
+        m.d.sync += low_product.eq(Cat(low_bits, share).as_signed())
+        m.d.sync += high_product.eq(high_bits - share)
 
         m.d.sync += self.o_sum[0].eq(self.i_sum[0] + low_product)
         m.d.sync += self.o_sum[1].eq(self.i_sum[1] + high_product)

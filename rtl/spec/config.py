@@ -83,6 +83,11 @@ class Config:
         return (self.columns + 1) // 2
 
     @property
+    def multipliers(self) -> int:
+        """Multiplier blocks of the array and the vector lanes."""
+        return self.rows * (self.pairs + 1)
+
+    @property
     def parameter_bytes(self) -> int:
         """Bytes of a line of parameter memory."""
         return 9 if self.window else 8

@@ -22,6 +22,7 @@ COUNT = unsigned(10)
 TAPS = unsigned(8)
 STEP = unsigned(8)
 COORD = signed(12)
+GROUPS = unsigned(6)
 TABLE = unsigned(5)
 TABLE_BYTES = 256
 
@@ -106,8 +107,8 @@ class Drain(data.Struct):
     counted in groups of ``lanes`` bytes, ``rows / lanes`` of them to a word: word
     ``base + (first + g) // (rows / lanes) * stride``, where ``first`` is less than ``rows / lanes``. To this, pixel
     ``n`` adds ``n // columns * row_stride + n % columns * pixel_stride`` (modulo 2**16; ``columns`` is stored less one,
-    too). ``table`` n makes each byte ``b`` entry ``b + 128`` of the n-th table; 0 leaves it as it is. ``mark`` writes the
-    time of its end into the profile. The parameters of group ``g`` stand from line ``channel + g * lanes`` on, a
+    too). ``table`` n makes each byte ``b`` entry ``b + 128`` of the n-th table; 0 leaves it as it is. ``mark`` writes
+    the time of its end into the profile. The parameters of group ``g`` stand from line ``channel + g * lanes`` on, a
     `Channel` for each lane; with ``window`` from ``channel + 2 * g * lanes`` on, followed by the `Taps` of each lane.
 
     The window unit streams words of activation memory, ``rows x columns_in`` positions (each stored less one) for each
@@ -129,8 +130,8 @@ class Drain(data.Struct):
     mark: 1
     half: 1
     pixels: COUNT
-    groups: unsigned(6)
-    first: unsigned(6)
+    groups: GROUPS
+    first: GROUPS
     base: ADDRESS
     stride: ADDRESS
     columns: COUNT

@@ -45,9 +45,9 @@ class Program:
     """A model compiled for a core.
 
     ``load``, ``compute``, ``drain``: uint32 words of the three programs; ``weights``: uint8 lines (n, banks);
-    ``channels``: uint8 lines of parameter memory (n, `Config.parameter_bytes`); ``tables``: uint8 (n, 256), entry ``b + 128`` being the byte
-    that replaces ``b``. ``placements`` tells where each tensor lies; those in ``kept`` are still there at the end of a
-    run. ``cycles`` is the predicted length of a run.
+    ``channels``: uint8 lines of parameter memory (n, `Config.parameter_bytes`); ``tables``: uint8 (n, 256), entry
+    ``b + 128`` being the byte that replaces ``b``. ``placements`` tells where each tensor lies; those in ``kept`` are
+    still there at the end of a run. ``cycles`` is the predicted length of a run.
     """
 
     config: Config
