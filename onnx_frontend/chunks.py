@@ -36,17 +36,14 @@ class Limits:
     columns: int = MOST
 
     @staticmethod
-    def of(operation: Operation, config: Config, sum_pixels: int) -> "Limits":
-        """Return the limits of an operation: accumulators, or what the window unit streams for the pixels.
-
-        Of a sum of the window unit it is ``sum_pixels``.
-        """
+    def of(operation: Operation, config: Config) -> "Limits":
+        """Return the limits of an operation: accumulators, or what the window unit streams for the pixels."""
         if not operation.windowed:
             return Limits(min(config.acc_words, MOST))
         (each,) = operation.units[0].passes
         walk = each.walk
         if each.op is not isa.Op.DEPTHWISE or walk.frame is None:
-            return Limits(sum_pixels)
+            return Limits(MOST)
         rows, columns = (
             (most - taps) // step + 1
             for most, taps, step in zip((MOST, config.window), walk.taps, walk.frame.pixel, strict=True)

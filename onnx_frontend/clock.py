@@ -8,7 +8,7 @@ from rtl.spec.config import Config
 
 from .jobs import Job, Part
 
-STARTUP = 2
+STARTUP = 1
 """Cycles between two COMPUTE instructions."""
 
 
@@ -27,7 +27,7 @@ class Clock:
     def compute_start(self, ready: int, part: Part) -> int:
         """Return when COMPUTE could begin with a part that is ready then."""
         switch = self.compute_retired if _is_vector(part) != self.vector else 0
-        return max(ready, self.compute_free, switch)
+        return max(ready + timing.ALLOWED, self.compute_free, switch)
 
     def compute(self, start: int, parts: Sequence[Part]) -> int:
         """Let COMPUTE do parts; return when it has retired them."""
@@ -40,22 +40,23 @@ class Clock:
         """Return when DRAIN could begin with a job that is ready then."""
         retired = self.drain_retired[-timing.DRAINS_IN_FLIGHT :]
         in_flight = retired[0] if len(retired) == timing.DRAINS_IN_FLIGHT else 0
-        return max(ready, self.drain_free, self.parameters_free + self._loading(job), in_flight)
+        return max(ready, self.drain_free, self.parameters_free + self._lines(job), in_flight)
 
     def drain(self, start: int, job: Job) -> int:
         """Let DRAIN do a job; return when it has retired it."""
         self.drain_free = self.drain_end(start, job)
-        self.parameters_free = self.drain_free - job.beats + 1
+        self.parameters_free = self.drain_free - job.beats + timing.drain_hold(self.config)
         self.drain_retired.append(self.drain_free + timing.drain_latency(self.config) + 1)
         return self.drain_retired[-1]
 
     def drain_end(self, start: int, job: Job) -> int:
         """Return when the last beat of a job has gone in."""
-        return start + (job.groups - 1) * max(job.beats, self._loading(job) + 1) + job.beats
+        loading = timing.drain_hold(self.config) + self._lines(job)
+        return start + (job.groups - 1) * max(job.beats, loading) + job.beats
 
-    def _loading(self, job: Job) -> int:
-        """Return how long the parameters of a group take."""
-        return self.config.lanes * (1 + job.windowed) + timing.PARAMETERS
+    def _lines(self, job: Job) -> int:
+        """Return how many lines of parameters a group has, each of which takes a cycle."""
+        return self.config.lanes * (1 + job.windowed)
 
 
 def compute_end(start: int, parts: Sequence[Part]) -> int:

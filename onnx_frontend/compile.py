@@ -1,6 +1,7 @@
 """From the quantized graph to a program: operations, jobs in an order, memory plan, instructions, predicted cycles."""
 
 from collections.abc import Iterable, Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,9 @@ from .room import Room
 from .schedule import Issue, schedule
 from .style import PLAIN, Style, styles
 from .tile import tile
+
+COMPARED = 4
+"""Orders of which whole programs are made, the likeliest ones first, as where tensors lie costs cycles, too."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,16 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
     stay = {*outputs, *plan.constants, *(plan.tensors if keep_tensors else ())}
     kept = {*inputs, *plan.stored.values()} if keep_tensors else set(outputs)
 
+    programs: list[Program] = []
     for order in sorted(_orders(plan, styles(config), before, stay), key=lambda order: order.end):
-        try:
-            return _program(graph, plan, order, before, stay, kept)
-        except DoesNotFit:
-            continue
-    (plain,) = _orders(plan, (PLAIN,), before, stay)
-    return _program(graph, plan, plain, before, stay, kept)
+        with suppress(DoesNotFit):
+            programs.append(_program(graph, plan, order, before, stay, kept))
+        if len(programs) == COMPARED:
+            break
+    if not programs:
+        (plain,) = _orders(plan, (PLAIN,), before, stay)
+        programs.append(_program(graph, plan, plain, before, stay, kept))
+    return min(programs, key=lambda program: program.cycles)
 
 
 def _orders(plan: Plan, styles: Iterable[Style], before: list[str], stay: Set[str]) -> Iterator[Order]:

@@ -13,8 +13,12 @@ from .operation import Operation
 from .plan import Plan
 from .style import Style
 
-LEAST_PIXELS = 40
-"""Pixels of a chunk that hide the loading of weights and parameters."""
+LEAST_PIXELS = 20
+"""Pixels of a chunk that hide the loading of weights."""
+LEAST_STREAM = 40
+"""Pixels of a chunk that hide the loading of parameters with taps."""
+LEAST_CYCLES = 200
+"""Cycles of COMPUTE for a chunk in which the accumulators of the chunk before it get to memory."""
 
 
 def cut(plan: Plan, style: Style) -> list[list[Chunk]]:
@@ -24,13 +28,7 @@ def cut(plan: Plan, style: Style) -> list[list[Chunk]]:
     for operation in plan.operations:
         # Of two tensors the one that is written later decides.
         (*_, latest) = [(), *(given for name, given in ends.items() if name in operation.units[0].passes[0].tensors)]
-        pieces = list(
-            chunks(
-                *operation.grid,
-                Limits.of(operation, plan.config, style.sum_pixels),
-                _wanted(operation, latest, style.ends),
-            )
-        )
+        pieces = list(chunks(*operation.grid, Limits.of(operation, plan.config), _wanted(operation, latest, style)))
         result.append(pieces)
         whole = operation.grid == plan.shapes[operation.output][1:] and operation.target.start == 0
         ends.pop(operation.output, None)
@@ -38,18 +36,22 @@ def cut(plan: Plan, style: Style) -> list[list[Chunk]]:
     return result
 
 
-def _wanted(operation: Operation, given: Sequence[int], fractions: Sequence[float]) -> list[int]:
+def _wanted(operation: Operation, given: Sequence[int], style: Style) -> list[int]:
     """Return the rows at which chunks of an operation should end."""
     height, width = operation.grid
     walk = operation.units[0].passes[0].walk
     if walk.frame is not None and not walk.frame.pixel[0]:
         # The rows are not those of the image.
         return []
+    least = LEAST_STREAM
+    if not operation.windowed:
+        steps = walk.blocks * walk.taps[0] * walk.taps[1]
+        least = max(LEAST_PIXELS, -(-LEAST_CYCLES // steps))
     if len(given) > 1:
-        return list(_spaced([_computable(operation, end) for end in given], height, width))
-    if operation.windowed or walk.blocks > 1:
+        return list(_spaced([_computable(operation, end) for end in given], height, -(-least // width)))
+    if operation.windowed or (walk.blocks > 1 and not style.all_cut):
         return []
-    return list(_spaced([round(height * fraction) for fraction in fractions], height, width))
+    return list(_spaced([round(height * fraction) for fraction in style.ends], height, -(-least // width)))
 
 
 def _computable(operation: Operation, end: int) -> int:
@@ -61,10 +63,10 @@ def _computable(operation: Operation, end: int) -> int:
     return (end - 1 - reach) // walk.frame.pixel[0] + 1
 
 
-def _spaced(ends: Sequence[int], height: int, width: int) -> Iterator[int]:
-    """Yield the ends that leave enough pixels to every chunk."""
+def _spaced(ends: Sequence[int], height: int, least: int) -> Iterator[int]:
+    """Yield the ends that leave at least so many rows to every chunk."""
     last = 0
     for end in ends:
-        if (end - last) * width >= LEAST_PIXELS and (height - end) * width >= LEAST_PIXELS:
+        if end - last >= least and height - end >= least:
             yield end
             last = end

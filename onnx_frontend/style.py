@@ -13,25 +13,26 @@ class Style:
     -------
     ends : tuple
         The rows at which a grid is cut that nothing else cuts, as fractions of its height.
-    sum_pixels : int
-        The most pixels of a sum in the window unit: few, and DRAIN is soon free for the array.
     alternate : bool
         Whether COMPUTE takes a short job after a long one and a long one after a short one, if it has the choice, so
         that the accumulators of the short one are written meanwhile; else the order is that of the plan.
+    all_cut : bool
+        Whether operations that read several blocks of channels are cut as well, though they could begin with the first
+        blocks.
     ahead : int
         How many operations that are not done are looked at for what may be next.
     """
 
     ends: tuple[float, ...]
-    sum_pixels: int
     alternate: bool
+    all_cut: bool
     ahead: int
 
 
-PLAIN = Style((), 1024, alternate=False, ahead=1)
+PLAIN = Style((), alternate=False, all_cut=False, ahead=1)
 """The order of the plan."""
-EAGER = Style((1 / 3, 2 / 3), 1024, alternate=False, ahead=8)
-ENDS = ((1 / 3, 2 / 3), (0.42, 0.78), (0.3, 0.55, 0.8), (0.25, 0.5, 0.7, 0.85))
+EAGER = Style((1 / 3, 2 / 3), alternate=False, all_cut=False, ahead=8)
+ENDS = ((1 / 3, 2 / 3), (0.42, 0.78), (0.3, 0.55, 0.8), (0.25, 0.5, 0.7, 0.85), (0.15, 0.35, 0.55, 0.75, 0.9))
 """The last chunk small: the next operation waits for it alone. The first large: those of the next end before it."""
 
 
@@ -40,8 +41,8 @@ def styles(config: Config) -> tuple[Style, ...]:
     if not config.window:
         return (EAGER,)
     return tuple(
-        Style(ends, pixels, alternate, EAGER.ahead)
+        Style(ends, alternate, all_cut, EAGER.ahead)
         for ends in ENDS
-        for pixels in (1024, 128)
         for alternate in (False, True)
+        for all_cut in (False, True)
     )

@@ -41,7 +41,7 @@ def test_lines_are_those_of_the_walks(build, window):
     config = dataclasses.replace(core("4x4"), acc_words=16, program_words=8192, window=window)
     plan = tile(build(7), config)
     for operation in plan.operations:
-        for chunk in chunks(*operation.grid, Limits.of(operation, config, 8)):
+        for chunk in chunks(*operation.grid, Limits.of(operation, config)):
             for unit in operation.units:
                 shape = plan.shapes[operation.output]
                 blocks = {channel // config.rows for channel in range(unit.first, unit.first + unit.count)}
