@@ -127,7 +127,7 @@ def predict(
         )
         for _ in range(drain["groups"] + 1):
             loaded = asked + config.lanes * (1 + drain["window"])
-            taken = max(loaded, drain_free, allowed + 1)
+            taken = max(loaded + 1, drain_free, allowed + 2)
             drain_free = taken + beats(drain)
             asked = held = taken + drain_hold(config)
         drained.append(drain_free + drain_latency(config) + 1)
