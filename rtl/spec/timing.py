@@ -22,7 +22,7 @@ GATHER = 1
 """Cycles for the way from columns to lanes, besides one for each pair of columns on the way."""
 WINDOW = 9
 """Cycles from an activation in the window unit to its sum."""
-REQUANTIZE = 26
+REQUANTIZE = 24
 TABLE = MEMORY + 1
 
 Instruction = dict[str, int]
