@@ -39,7 +39,7 @@ def holds(box, lines, plane):
 @pytest.mark.parametrize("build", graphs.ZOOS)
 def test_boxes_hold_all_lines(build):
     config = dataclasses.replace(core("4x3"), acc_words=16, program_words=8192)
-    plan = tile(build(7), config)
+    plan = tile(build(7), config, packed=True)
     for operation in plan.operations:
         for chunk in chunks(*operation.grid, config.acc_words):
             for unit in operation.units:
