@@ -16,10 +16,8 @@ from .board import Board, Family, Part
 
 def _options(config: Config, part: Part) -> dict[str, str]:
     return {
-        # A word that is read and written in the same cycle reads as anything. Without this, Yosys compares addresses.
         # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs.
-        "script_after_read": "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2; "
-        "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*",
+        "script_after_read": "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*",
         # router1 rips up a full array for the better part of an hour.
         "nextpnr_opts": "--router router2",
         "ecppack_opts": "--compress",

@@ -6,6 +6,7 @@ in different ones, or they wait for each other.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rtl.spec.config import Config
@@ -35,9 +36,10 @@ class Life:
 def allocate(
     plan: Plan, jobs: Sequence[Job], order: Sequence[Issue], before: Sequence[str], stay: Set[str]
 ) -> dict[str, Placement]:
-    """Place all tensors in the order in which they appear: first fit in the better bank.
+    """Place all tensors, each of them first fit in the better bank.
 
-    Those ``before`` are there from the start, those that ``stay`` live to the end.
+    Those ``before`` are there from the start, those that ``stay`` live to the end. Large tensors are placed first, or, if
+    they do not fit so, in the order in which they appear; if they do not fit either way, in any bank.
 
     Raises
     ------
@@ -48,10 +50,11 @@ def allocate(
     users = {each.output: str(plan.layers[each.layer]) for each in reversed(plan.operations)}
     users |= {name: f"{'constant' if name in plan.constants else 'input'} '{name}'" for name in before}
     clashes = _clashes(jobs, order) if plan.config.window else {}
-    try:
-        return _place(plan, lives, users, clashes)
-    except DoesNotFit:
-        return _place(plan, lives, users, {})
+    large = sorted(lives, key=lambda name: -Placement(0, plan.shapes[name]).lines(plan.config))
+    for names, apart in ((large, clashes), (lives, clashes), (large, {})):
+        with suppress(DoesNotFit):
+            return _place(plan, {name: lives[name] for name in names}, users, apart)
+    return _place(plan, lives, users, {})
 
 
 def _lives(jobs: Sequence[Job], order: Sequence[Issue], before: Sequence[str], stay: Set[str]) -> dict[str, Life]:

@@ -45,14 +45,20 @@ def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -
     """Compile a quantized graph for a core, in the style that takes the fewest cycles of those that fit.
 
     With ``keep_tensors`` every tensor of the graph can be read after a run: no memory is reused, and a Table stays a
-    layer of its own.
+    layer of its own. Inputs lie as patches where that saves cycles and the model then fits.
 
     Raises
     ------
     DoesNotFit
         If the model exceeds a memory of the core; the message names the memory and both sizes.
     """
-    plan = tile(graph, config)
+    try:
+        return _compiled(tile(graph, config, packed=True), graph, config, keep_tensors=keep_tensors)
+    except DoesNotFit:
+        return _compiled(tile(graph, config, packed=False), graph, config, keep_tensors=keep_tensors)
+
+
+def _compiled(plan: Plan, graph: Graph, config: Config, *, keep_tensors: bool) -> Program:
     inputs = [port.tensor for port in graph.inputs]
     outputs = [plan.stored[port.tensor] for port in graph.outputs]
     if not keep_tensors:
@@ -125,6 +131,7 @@ def _program(graph: Graph, plan: Plan, order: Order, before: list[str], stay: Se
         channels=np.concatenate(code.channels),
         tables=np.ascontiguousarray(tables).view(np.uint8),
         placements={name: places[stored] for name, stored in plan.stored.items()},
+        packings={name: plan.packings[stored] for name, stored in plan.stored.items() if stored in plan.packings},
         kept=tuple(name for name, stored in plan.stored.items() if stored in kept),
         layers=_layers(plan, code, timeline),
         cycles=timeline.total,

@@ -30,9 +30,10 @@ def cut(plan: Plan, style: Style) -> list[list[Chunk]]:
         (*_, latest) = [(), *(given for name, given in ends.items() if name in operation.units[0].passes[0].tensors)]
         pieces = list(chunks(*operation.grid, Limits.of(operation, plan.config), _wanted(operation, latest, style)))
         result.append(pieces)
-        whole = operation.grid == plan.shapes[operation.output][1:] and operation.target.start == 0
+        _, height, width = plan.shapes[operation.output]
+        by_rows = operation.grid[0] == height and operation.target.row == width and operation.target.start < width
         ends.pop(operation.output, None)
-        ends[operation.output] = sorted({each.y + each.rows for each in pieces}) if whole else ()
+        ends[operation.output] = sorted({each.y + each.rows for each in pieces}) if by_rows else ()
     return result
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +75,15 @@ class _Memory:
 
 
 def jobs(plan: Plan, cuts: Sequence[Sequence[Chunk]]) -> list[Job]:
-    """Return the jobs of a plan whose operations are cut into these chunks: chunk by chunk, and unit by unit in it."""
+    """Return the jobs of a plan whose operations are cut into these chunks: chunk by chunk, and unit by unit in it.
+
+    Operations that fill parts of one tensor side by side take turns with their chunks.
+    """
     config = plan.config
     memory = {name: _Memory(np.full(Placement(0, shape).lines(config), -1), []) for name, shape in plan.shapes.items()}
     result: list[Job] = []
-    for operation, grid in zip(plan.operations, cuts, strict=True):
-        for chunk in grid:
+    for group in _groups(plan):
+        for operation, chunk in _turns([(plan.operations[index], cuts[index]) for index in group]):
             for unit in operation.units:
                 number = len(result)
                 parts = tuple(_parts(unit, chunk, memory, config))
@@ -94,6 +98,33 @@ def jobs(plan: Plan, cuts: Sequence[Sequence[Chunk]]) -> list[Job]:
                 groups, beats = -(-unit.count // config.lanes), _beats(operation, unit, chunk)
                 result.append(Job(operation, unit, chunk, parts, lines, frozenset(before), groups, beats))
     return result
+
+
+def _groups(plan: Plan) -> Iterator[list[int]]:
+    """Yield the operations, by their index, in runs of such that write different lines of one tensor."""
+    group: list[int] = []
+    written: set[int] = set()
+    for index, operation in enumerate(plan.operations):
+        shape = plan.shapes[operation.output]
+        chunk = Chunk(0, 0, *operation.grid)
+        lines = {
+            line for unit in operation.units for line in writes(operation, unit, chunk, shape, plan.config).tolist()
+        }
+        alike = group and plan.operations[group[-1]].output == operation.output and not written & lines
+        if not alike or operation.output in operation.tensors:
+            if group:
+                yield group
+            group, written = [], set()
+        group.append(index)
+        written |= lines
+    yield group
+
+
+def _turns(group: list[tuple[Operation, Sequence[Chunk]]]) -> Iterator[tuple[Operation, Chunk]]:
+    for chunks in zip_longest(*(chunks for _, chunks in group)):
+        for (operation, _), chunk in zip(group, chunks, strict=True):
+            if chunk is not None:
+                yield operation, chunk
 
 
 def _parts(unit: Unit, chunk: Chunk, memory: dict[str, _Memory], config: Config) -> Iterator[Part]:

@@ -96,7 +96,7 @@ class Accumulators(wiring.Component):
             total = Signal(ACCUM, name=f"total_{bank}", reset_less=True)
             larger = Signal(name=f"larger_{bank}", reset_less=True)
             m.d.sync += total.eq(old + value)
-            m.d.sync += larger.eq(value > old)
+            m.d.sync += larger.eq((old - value)[-1])
             kept, taken = later(f"kept_{bank}", old), later(f"taken_{bank}", value)
             new = Signal(ACCUM, name=f"new_{bank}", reset_less=True)
             with m.If(choosing.clear | (choosing.maximum & larger)):

@@ -67,7 +67,7 @@ class CobsEncoder(wiring.Component):
     """Bytes from frames, each with a delimiter behind it.
 
     A ring holds the bytes until the code in front of them is known; each piece writes it once, an end twice. It takes a
-    piece a cycle while the ring has room and gives a byte every fourth cycle. ``bad`` is ignored.
+    piece a cycle while the ring has room and gives a byte every fifth cycle at most. ``bad`` is ignored.
 
     Parameters
     ----------
@@ -131,12 +131,13 @@ class CobsEncoder(wiring.Component):
         there = Signal(1 + Ram.LATENCY)
         m.d.comb += ring.i_read_address.eq(read_at)
         m.d.sync += there.eq(Cat(read_at != code_at, there))
-        with m.If(~self.o.valid | self.o.ready):
-            m.d.sync += self.o.valid.eq(there[-1])
+        with m.If(self.o.valid):
+            m.d.sync += self.o.valid.eq(~self.o.ready)
+        with m.Elif(there[-1]):
+            m.d.sync += self.o.valid.eq(1)
             m.d.sync += self.o.payload.eq(ring.o)
-            with m.If(there[-1]):
-                m.d.sync += there.eq(0)
-                m.d.sync += read_at.eq(read_at + 1)
+            m.d.sync += there.eq(0)
+            m.d.sync += read_at.eq(read_at + 1)
         m.d.comb += self.busy.eq((read_at != code_at) | (length != 0) | self.o.valid)
 
         return m

@@ -144,6 +144,7 @@ class Drain(wiring.Component):
             word = HostMemory.second_latency(config.rows, config.lanes)
             m.submodules.reads = reads = DrainReads(config)
             m.submodules.window = window = Window(config)
+            m.d.comb += reads.begin.eq(groups.begin)
             m.d.comb += reads.i.eq(loops.o)
             m.d.comb += reads.i_group.eq(groups.o)
             m.d.comb += self.o_read.eq(later("read", reads.o_read, early))

@@ -25,11 +25,11 @@ class DrainGroups(wiring.Component):
     """Takes instructions and gives their groups away, one after the other.
 
     The parameters of a group are asked for at ``o_line``, a line a cycle; ``o_channel`` and ``o_taps`` come with the
-    first line of each kind. When the last one has been asked for, the group begins (``begin``) as soon as the positions
-    of the group before end (``free``). The first group of an instruction waits, too, until a cycle ago ``i_computed``
-    and ``i_drained`` have reached its ``wait`` and ``after`` and fewer than `timing.DRAINS_IN_FLIGHT` instructions had
-    not retired. ``o`` stands still for another cycle. `timing.drain_hold` cycles after ``begin``, when the parameters
-    of the group are in use, those of the next one are asked for, or the next instruction is taken.
+    first line of each kind. Two cycles after the last one the group begins (``begin``), or when the positions of the
+    group before end (``free``). The first group of an instruction waits, too, until two cycles ago ``i_computed`` and
+    ``i_drained`` had reached its ``wait`` and ``after`` and fewer than `timing.DRAINS_IN_FLIGHT` instructions had not
+    retired. ``o`` stands still for another cycle. `timing.drain_hold` cycles after ``begin``, when the parameters of
+    the group are in use, those of the next one are asked for, or the next instruction is taken.
     """
 
     def __init__(self, config: Config):
@@ -57,17 +57,18 @@ class DrainGroups(wiring.Component):
         group = self.o
         window = group.now.window if config.window else 0
 
-        held, loading, loaded, allowed = Signal(), Signal(), Signal(), Signal()
+        held, loading, loaded, allowed, ready = (Signal() for _ in range(5))
         last_place = Signal()
         since = Signal(timing.drain_hold(config) - 1)
         in_flight = Signal(range(timing.DRAINS_IN_FLIGHT + 1))
         lines = Signal(range(2 * lanes))
         line = Signal(isa.ADDRESS)
 
-        # The tokens, and what is the last of its kind, are compared one cycle ahead.
-        m.d.comb += self.begin.eq(loaded & allowed & self.free)
+        # What a group waits for is known a cycle ahead, but for the end of the one before.
+        m.d.sync += ready.eq(loaded & allowed & ~self.begin)
+        m.d.comb += self.begin.eq(ready & self.free)
         m.d.sync += since.eq((since << 1) | self.begin)
-        m.d.sync += in_flight.eq(in_flight + (self.begin & (group.number == 0)) - self.retire)
+        m.d.sync += in_flight.eq(in_flight + (since[0] & (group.number == 0)) - self.retire)
         m.d.sync += group.final.eq(group.number == group.now.groups)
         m.d.sync += last_place.eq(group.place == config.rows // lanes - 1)
         m.d.sync += allowed.eq(
@@ -113,7 +114,7 @@ class DrainGroups(wiring.Component):
                 m.d.sync += loaded.eq(1)
 
         with m.If(self.start):
-            for flag in (held, loading, loaded, since, in_flight, lines):
+            for flag in (held, loading, loaded, ready, since, in_flight, lines):
                 m.d.sync += flag.eq(0)
 
         return m

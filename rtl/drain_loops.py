@@ -27,8 +27,8 @@ class Position(data.Struct):
 class DrainLoops(wiring.Component):
     """Goes through the positions of a group, one a cycle from the cycle after ``begin`` on.
 
-    ``free`` says that there is none, or the last one. ``i`` has stood still for two cycles when ``begin`` comes.
-    Accumulators are one row of ``pixels``, all of them outputs.
+    ``free`` says that there is none, or the last one. ``i`` stands still from two cycles before ``begin`` to one after
+    it. Accumulators are one row of ``pixels``, all of them outputs.
     """
 
     def __init__(self, config: Config):
@@ -54,24 +54,29 @@ class DrainLoops(wiring.Component):
         pair = prepared("pair", window & now.sum)
 
         # What the rows of this group begin with.
-        kept = {
-            "columns": (columns, Signal.like(columns)),
-            "one_column": (one_column, Signal.like(one_column)),
-            "skip_x": (skip_x, Signal.like(skip_x)),
-            "step_y": (step_y, Signal.like(step_y)),
-            "step_x": (step_x, Signal.like(step_x)),
-            "pair": (pair, Signal.like(pair)),
-        }
+        row = {}
+        for name, value in (
+            ("columns", columns),
+            ("one_column", one_column),
+            ("skip_x", skip_x),
+            ("step_y", step_y),
+            ("step_x", step_x),
+        ):
+            kept = Signal(value.shape(), name=f"kept_{name}", reset_less=True)
+            with m.If(position.first):
+                m.d.sync += kept.eq(value)
+            row[name] = Mux(position.first, value, kept)
+
+        # Whether a position is complete decides about most of the others.
+        in_pairs = Signal()
         with m.If(self.begin):
-            for source, register in kept.values():
-                m.d.sync += register.eq(source)
-        row = {name: register for name, (_, register) in kept.items()}
+            m.d.sync += in_pairs.eq(pair)
 
         columns_left, rows_left = Signal.like(columns), Signal.like(rows)
         last_column, last_row = Signal(), Signal()
         wait_y, wait_x = Signal.like(step_y), Signal.like(step_x)
         complete = Signal()
-        m.d.comb += complete.eq(position.second == row["pair"])
+        m.d.comb += complete.eq(position.second == in_pairs)
         m.d.comb += position.last.eq(position.valid & complete & last_column & last_row)
         m.d.comb += position.output.eq(position.valid & complete & (wait_y == 0) & (wait_x == 0))
         m.d.comb += self.free.eq(~position.valid | position.last)

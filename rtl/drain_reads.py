@@ -15,8 +15,8 @@ from .spec.config import Config
 class DrainReads(wiring.Component):
     """Turns positions into reads of activation memory and beats of the window unit.
 
-    They follow ``i`` by `LATENCY` cycles. ``i_group`` counts with the first position of a group. Words outside the
-    image are not read: they may be in the bank that COMPUTE reads.
+    They follow ``i`` by `LATENCY` cycles. ``i_group`` counts with the first position of a group, which comes a cycle
+    after ``begin``. Words outside the image are not read: they may be in the bank that COMPUTE reads.
     """
 
     LATENCY = 3
@@ -25,6 +25,7 @@ class DrainReads(wiring.Component):
         self._config = config
         super().__init__(
             {
+                "begin": In(1),
                 "i": In(Position),
                 "i_group": In(Group),
                 "o_read": Out(1),
@@ -45,8 +46,11 @@ class DrainReads(wiring.Component):
         y, x = Signal(isa.COORD), Signal(isa.COORD)
         m.d.sync += valid.eq(position.valid)
         m.d.sync += first.eq(position.first)
+        # ``position.first`` again, inverted: synthesis would take the equal register, which has enough to do.
+        following = Signal(init=1)
+        m.d.sync += following.eq(~self.begin)
         m.d.sync += second.eq(position.second)
-        with m.If(position.first):
+        with m.If(~following):
             m.d.sync += now.eq(wanted)
             m.d.sync += place.eq(self.i_group.place)
             m.d.sync += address.eq(self.i_group.read)

@@ -85,7 +85,9 @@ class FrameReceiver(wiring.Component):
         ended, judged = Signal(), Signal()
         whole, intact = Signal(), Signal()
         is_write, servable = Signal(), Signal()
+        wanted = Signal.like(count)
         m.d.comb += is_write.eq(self.header.op == Op.WRITE)
+        m.d.sync += wanted.eq(Mux(is_write, self.header.count, 0) + 1)
         m.d.sync += ended.eq(self.i.valid & piece.end & (self.busy | piece.bad))
         m.d.sync += whole.eq(~piece.bad & ~dropping & (header_left == 0))
         m.d.sync += judged.eq(ended)
@@ -96,7 +98,7 @@ class FrameReceiver(wiring.Component):
             & (self.header.version == LINK_VERSION)
             & (self.header.count != 0)
             & (self.header.count <= MAX_WORDS)
-            & (count == Mux(is_write, self.header.count, 0) + 1)
+            & (count == wanted)
         )
         m.d.sync += self.bad.eq(judged & ~intact)
         with m.If(judged):
@@ -141,6 +143,7 @@ class FrameSender(wiring.Component):
         m.submodules.crc = check = CRC32.create()
         shift = Signal(8 * HEADER_BYTES)
         bytes_left = Signal(range(HEADER_BYTES + 1))
+        some_left = Signal()
         words_left = Signal(range(MAX_WORDS + 1))
         in_crc = Signal()
 
@@ -151,6 +154,7 @@ class FrameSender(wiring.Component):
         with m.If(sent):
             m.d.sync += shift.eq(shift >> 8)
             m.d.sync += bytes_left.eq(bytes_left - 1)
+            m.d.sync += some_left.eq(bytes_left != 1)
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
@@ -158,13 +162,14 @@ class FrameSender(wiring.Component):
                 m.d.comb += check.start.eq(1)
                 m.d.sync += shift.eq(self.header)
                 m.d.sync += bytes_left.eq(HEADER_BYTES)
+                m.d.sync += some_left.eq(1)
                 m.d.sync += words_left.eq(self.words)
                 m.d.sync += in_crc.eq(0)
                 with m.If(self.start):
                     m.next = "bytes"
             with m.State("bytes"):
-                m.d.comb += self.o.valid.eq(bytes_left != 0)
-                with m.If(bytes_left == 0):
+                m.d.comb += self.o.valid.eq(some_left)
+                with m.If(~some_left):
                     with m.If(in_crc):
                         m.next = "end"
                     with m.Elif(words_left != 0):
@@ -172,12 +177,14 @@ class FrameSender(wiring.Component):
                     with m.Else():
                         m.d.sync += shift.eq(check.crc)
                         m.d.sync += bytes_left.eq(CRC_BYTES)
+                        m.d.sync += some_left.eq(1)
                         m.d.sync += in_crc.eq(1)
             with m.State("word"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
                     m.d.sync += shift.eq(self.i.payload)
                     m.d.sync += bytes_left.eq(4)
+                    m.d.sync += some_left.eq(1)
                     m.d.sync += words_left.eq(words_left - 1)
                     m.next = "bytes"
             with m.State("end"):

@@ -1,9 +1,10 @@
 """The registers that the host sees, the start of a run, and the times of its layers."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .ram import Ram
 from .spec.config import Config
 from .spec.registers import ADDRESS_BITS, MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Region, Register
 
@@ -72,11 +73,10 @@ class Registers(wiring.Component):
             m.d.sync += running.eq(0)
             m.d.sync += self.busy.eq(0)
             m.d.sync += cycles.eq(time)
-        m.submodules.profile = profile = memory.Memory(shape=32, depth=PROFILE_MARKS, init=[])
-        profile_write = profile.write_port()
-        m.d.comb += profile_write.addr.eq(marks)
-        m.d.comb += profile_write.data.eq(time)
-        m.d.comb += profile_write.en.eq(marked)
+        m.submodules.profile = profile = Ram(width=len(time), depth=PROFILE_MARKS)
+        m.d.comb += profile.i_write_address.eq(marks)
+        m.d.comb += profile.i_data.eq(time)
+        m.d.comb += profile.i_write.eq(marked)
 
         # A run begins with a new value, which takes a cycle to be told from the old one.
         region, offset = self.i_address[REGION_SHIFT:], self.i_address[:REGION_SHIFT]
@@ -94,24 +94,20 @@ class Registers(wiring.Component):
         m.d.comb += self.start.eq(starting[-1])
 
         # What the host reads, in steps: the address stands still.
-        register = Signal(32)
-        values = {**self._facts, Register.RUN: run, Register.STATUS: self.busy}
-        values |= {Register.CYCLES: cycles, Register.MARKS: marks}
-        with m.Switch(offset[: _INDEX.stop.bit_length()]):
-            for place, value in values.items():
-                with m.Case(int(place)):
-                    m.d.sync += register.eq(value)
-            with m.Default():
-                m.d.sync += register.eq(0)
+        fact, state = Signal(32), Signal(32)
+        states = {Register.RUN: run, Register.STATUS: self.busy, Register.CYCLES: cycles, Register.MARKS: marks}
+        for chosen, values in ((fact, self._facts), (state, states)):
+            with m.Switch(offset[: _INDEX.stop.bit_length()]):
+                for place, value in values.items():
+                    with m.Case(int(place)):
+                        m.d.sync += chosen.eq(value)
+                with m.Default():
+                    m.d.sync += chosen.eq(0)
         known = Signal()
         m.d.sync += known.eq((region == Region.REGISTERS) & ~offset[_INDEX.stop.bit_length() :].any())
         profiled = Signal()
         m.d.sync += profiled.eq(region == Region.PROFILE)
-        profile_read = profile.read_port()
-        m.d.comb += profile_read.en.eq(1)
-        m.d.comb += profile_read.addr.eq(offset)
-        time_read = Signal(32)
-        m.d.sync += time_read.eq(profile_read.data)
-        m.d.sync += self.o.eq(Mux(profiled, time_read, Mux(known, register, 0)))
+        m.d.comb += profile.i_read_address.eq(offset)
+        m.d.sync += self.o.eq(Mux(profiled, profile.o, Mux(known, fact | state, 0)))
 
         return m

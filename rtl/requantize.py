@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import Delay
 from .product import SIGNIFICAND, Product
 from .spec.formats import ACCUM, ACT
 from .spec.isa import Channel
@@ -20,7 +21,7 @@ class Requantizer(wiring.Component):
     ``lane`` tells whether there is a multiplier block for it, see `Product`.
     """
 
-    LATENCY = 21 + Product.LATENCY
+    LATENCY = 19 + Product.LATENCY
     CLAMP = LATENCY - 4
 
     def __init__(self, lane: int):
@@ -47,17 +48,14 @@ class Requantizer(wiring.Component):
             return signal
 
         # Add the bias.
-        acc = piped("acc", self.i_acc, 1)
         total = Signal(ACCUM, reset_less=True)
-        m.d.sync += total.eq(acc + piped("bias", self.i_channel.bias, 1))
+        m.d.sync += total.eq(self.i_acc + self.i_channel.bias)
 
-        # Sign and magnitude: all bits the other way, then one more.
+        # Sign and magnitude.
         negative = Signal(reset_less=True)
-        flipped = Signal(32, reset_less=True)
         magnitude = Signal(32, reset_less=True)
         m.d.sync += negative.eq(total[31])
-        m.d.sync += flipped.eq(total ^ total[31].replicate(32))
-        m.d.sync += magnitude.eq(flipped + negative)
+        m.d.sync += magnitude.eq((total.as_unsigned() ^ total[31].replicate(32)) + total[31])
 
         # Shift the leading one to the top, by 16, 8 and 4 places, then by 2 and 1.
         normal, zeros = magnitude, []
@@ -81,12 +79,17 @@ class Requantizer(wiring.Component):
         # The product with the mantissa.
         m.submodules.product = product = Product(self._lane)
         m.d.comb += product.a.eq(rounded[:SIGNIFICAND] | (rounded[SIGNIFICAND] << (SIGNIFICAND - 1)))
-        m.d.comb += product.b.eq(piped("mantissa", self.i_channel.mantissa, 10))
+        m.submodules.parameters = parameters = Delay(len(self.i_channel.mantissa) + len(self.i_channel.shift), cycles=8)
+        m.d.comb += parameters.i.eq(Cat(self.i_channel.mantissa, self.i_channel.shift))
+        mantissa, shift = parameters.o[:SIGNIFICAND], parameters.o[SIGNIFICAND:]
+        m.d.comb += product.b.eq(mantissa)
 
         # By how much to shift right beyond 16 places, if nothing is rounded up; 256 and more saturate.
         places = Signal(signed(9), reset_less=True)
-        m.d.sync += places.eq(piped("shift", self.i_channel.shift, 10) + exponent - rounded[SIGNIFICAND] - (31 + 16))
-        places = piped("places", places, Product.LATENCY + 1)
+        m.d.sync += places.eq(shift + exponent - rounded[SIGNIFICAND] - (31 + 16))
+        m.submodules.places = waiting = Delay(len(places), cycles=Product.LATENCY + 1)
+        m.d.comb += waiting.i.eq(places)
+        places = waiting.o.as_signed()
 
         # Round to 24 significant bits; the leading one is in one of two places.
         top = product.o[47]
@@ -118,7 +121,7 @@ class Requantizer(wiring.Component):
         whole = Signal(unsigned(9), reset_less=True)
         m.d.sync += whole.eq(shifted[1:] + (shifted[0] & (inexact | shifted[1])))
         saturated = piped("saturated", (distance < 0) & some, 4)
-        negative = piped("negative", negative, self.CLAMP - 3)
+        negative = piped("negative", negative, self.CLAMP - 2)
         bounded = piped("bounded", Mux(saturated, 256, whole) ^ negative.replicate(10), 1)
         minus = piped("minus", negative, 1)
 

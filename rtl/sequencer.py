@@ -75,7 +75,7 @@ class Sequencer(wiring.Component):
             m.d.sync += accepted.eq(accepted + 1)
 
         # The pixels of the present step, and the step after it.
-        at_first, first_step, last_step = Signal(), Signal(), Signal()
+        first_step, last_step = Signal(), Signal()
         emit, load = Signal(), Signal()
         m.submodules.steps = steps = Steps()
         m.submodules.pixels = pixels = Pixels()
@@ -92,11 +92,8 @@ class Sequencer(wiring.Component):
         m.d.comb += pixels.i_y.eq(steps.y)
         m.d.comb += pixels.i_x.eq(steps.x)
         with m.If(load):
-            m.d.sync += at_first.eq(1)
             m.d.sync += first_step.eq(setup)
             m.d.sync += last_step.eq(steps.last)
-        with m.Elif(emit):
-            m.d.sync += at_first.eq(0)
 
         # The factors of a PRODUCT: a word before each row.
         capture = Signal()
@@ -105,25 +102,36 @@ class Sequencer(wiring.Component):
             m.d.sync += factor_address.eq(wanted.factor)
         with m.Elif(running & capture):
             m.d.sync += factor_address.eq(factor_address + 1)
-        with m.If(setup | (emit & pixels.last_of_row)):
-            m.d.sync += capture.eq(product)
-        with m.Elif(running):
-            m.d.sync += capture.eq(0)
 
+        # What stands in the way of the next pixel: all but a weight tile is known a cycle before.
+        at_first, after_capture = Signal(), Signal()
+        next_running, next_capture, next_first, next_near = Signal(), Signal(), Signal(), Signal()
+        gap = Signal(Accumulators.DISTANCE - 2)
         with m.If(setup):
-            m.d.sync += running.eq(1)
-        with m.Elif(ending):
-            m.d.sync += running.eq(0)
-
-        # The first pixel of a step waits for its weights, and for the accumulators.
-        gap = Signal(Accumulators.DISTANCE - 1)
-        after_capture = Signal()
-        m.d.sync += after_capture.eq(capture)
-        m.d.comb += emit.eq(running & ~capture & (~at_first | ((self.tile_ready | ~needs_tile) & ~gap[-1])))
-        m.d.comb += self.take.eq(emit & at_first & needs_tile)
+            m.d.comb += next_running.eq(1)
+        with m.Else():
+            m.d.comb += next_running.eq(running & ~ending)
+        with m.If(setup | (emit & pixels.last_of_row)):
+            m.d.comb += next_capture.eq(product)
+        with m.Else():
+            m.d.comb += next_capture.eq(capture & ~running)
+        m.d.comb += next_first.eq(load | (at_first & ~emit))
+        m.d.comb += next_near.eq(gap[-1])
         m.d.sync += gap.eq(gap << 1)
         with m.If(emit & (at_first | after_capture)):
+            m.d.comb += next_near.eq(1)
             m.d.sync += gap.eq(-1)
+        m.d.sync += running.eq(next_running)
+        m.d.sync += capture.eq(next_capture)
+        m.d.sync += after_capture.eq(capture)
+        m.d.sync += at_first.eq(next_first)
+
+        # The first pixel of a step waits for its weights, and for the accumulators.
+        free, wants_tile = Signal(), Signal()
+        m.d.sync += free.eq(next_running & ~next_capture & ~(next_first & next_near))
+        m.d.sync += wants_tile.eq(next_first & needs_tile)
+        m.d.comb += emit.eq(free & (self.tile_ready | ~wants_tile))
+        m.d.comb += self.take.eq(free & wants_tile & self.tile_ready)
 
         # The beat.
         beat = self.o_beat
@@ -134,9 +142,8 @@ class Sequencer(wiring.Component):
         m.d.sync += beat.clear.eq(now.clear & first_step)
         m.d.sync += beat.half.eq(now.half)
         m.d.sync += beat.pixel.eq(pixels.number)
-        outside_y = (pixels.y < 0) | (pixels.y > now.height)
-        outside_x = (pixels.x < 0) | (pixels.x > now.width)
-        m.d.sync += beat.outside.eq(~product & (outside_y | outside_x))
+        beyond = ((now.height - pixels.y) < 0) | ((now.width - pixels.x) < 0)
+        m.d.sync += beat.outside.eq(~product & ((pixels.y < 0) | (pixels.x < 0) | beyond))
         m.d.sync += beat.pad.eq(now.pad)
         m.d.sync += beat.vector.eq(vector)
         m.d.sync += beat.own.eq(now.op == isa.Op.DEPTHWISE)
@@ -151,6 +158,7 @@ class Sequencer(wiring.Component):
 
         with m.If(self.start):
             m.d.sync += running.eq(0)
+            m.d.sync += free.eq(0)
             m.d.sync += setup.eq(0)
             m.d.sync += allowed.eq(0)
             m.d.sync += begin.eq(0)

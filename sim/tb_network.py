@@ -86,7 +86,7 @@ async def every_tensor(dut):
     for index in range(len(expected[sources[0]])):
         for name in sources:
             place = program.placements[name]
-            lines = image_lines(expected[name][index].reshape(place.shape), config)
+            lines = image_lines(program.laid_out(name, expected[name][index]), config)
             for row, cells in enumerate(bytes_of_line):
                 for line, value in enumerate(lines[:, row]):
                     cells[place.base + line].value = int(value) & 0xFF
@@ -109,8 +109,8 @@ async def every_tensor(dut):
             for row in range(min(config.rows, place.shape[0])):
                 cells = bytes_of_line[row]
                 lines[:, row] = [int(cells[place.base + line].value) for line in range(len(lines))]
-            value = lines_image(lines.view(np.int8), place.shape, config)
-            wanted = expected[name][index].reshape(place.shape)
+            value = program.taken_up(name, lines_image(lines.view(np.int8), place.shape, config))
+            wanted = expected[name][index]
             assert (value == wanted).all(), f"image {index}, {name}: {int((value != wanted).sum())} bytes differ"
             compared += wanted.size
         await FallingEdge(dut.clk)

@@ -173,6 +173,14 @@ def products_zoo(seed=0):
     return b.graph(wide, matrix, b.mat_mul(matrix, matrix))
 
 
+def patches_zoo(seed=0):
+    """An input that lies as patches, under the names that Reshapes give it."""
+    b = Builder((126,), seed, "patches_zoo")
+    image = b.reshape(b.reshape(b.input, (14, 9)), (2, 9, 7))
+    x = b.conv(image, 5, (3, 2), strides=(2, 1), pads=(1, 0, 2, 1), wide=True)
+    return b.graph(x, b.table(b.conv(x, 3, (2, 2))))
+
+
 ZOOS = (
     digits_like,
     shapes_zoo,
@@ -184,4 +192,5 @@ ZOOS = (
     scattered,
     reshapes_zoo,
     products_zoo,
+    patches_zoo,
 )

@@ -57,6 +57,7 @@ def program(config, *, loads=(), computes, drains, weights=None, channels=None, 
         channels=lines,
         tables=np.array(np.zeros((0, 256)) if tables is None else tables, np.int8).view(np.uint8),
         placements={"before": Placement(0, shape), "after": Placement(half, shape)},
+        packings={},
         kept=("before", "after"),
         layers=tuple(
             Layer(f"drain {index}", "", 0, int(cycles)) for index, cycles in enumerate(np.diff([0, *timeline.marks]))

@@ -15,7 +15,6 @@ from rtl.spec import graph as graph_nodes
 from rtl.spec import isa, timing
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput, DoesNotFit
-from rtl.spec.layout import from_words, to_words
 from rtl.spec.number import dequantize
 from rtl.spec.program import Program
 from sim import reference
@@ -30,14 +29,9 @@ def run(program, image, order="late"):
     device = InterpreterDevice(config, order)
     for address, words in program.memory_image():
         device.write(address, words)
-    place = program.placements[program.graph.inputs[0].tensor]
-    device.write(place.address(config), to_words(image.reshape(place.shape), config))
+    device.write(*program.write(program.graph.inputs[0].tensor, image))
     device.start()
-    return {
-        name: from_words(device.read(place.address(config), place.words(config)), place.shape, config)
-        for name, place in program.placements.items()
-        if name in program.kept
-    }
+    return {name: program.read(name, device.read) for name in program.kept}
 
 
 def sample(graph, seed):
@@ -154,7 +148,7 @@ def test_program_survives_its_file(tmp_path):
     program.save(tmp_path / "zoo.fpga")
     again = Program.load_file(tmp_path / "zoo.fpga")
     assert again.config == program.config
-    assert again.placements == program.placements
+    assert again.placements == program.placements and again.packings == program.packings
     assert again.layers == program.layers and again.cycles == program.cycles
     for (address, words), (address_again, words_again) in zip(
         program.memory_image(), again.memory_image(), strict=True
@@ -256,15 +250,12 @@ def test_constants_survive_runs():
     device = InterpreterDevice(program.config)
     for address, words in program.memory_image():
         device.write(address, words)
-    place = program.placements[graph.inputs[0].tensor]
     for seed in range(3):
         image, expected = sample(graph, seed)
-        device.write(place.address(program.config), to_words(image, program.config))
+        device.write(*program.write(graph.inputs[0].tensor, image))
         device.start()
         for port in graph.outputs:
-            out = program.placements[port.tensor]
-            words = device.read(out.address(program.config), out.words(program.config))
-            value = from_words(words, out.shape, program.config)
+            value = program.read(port.tensor, device.read)
             assert (value.reshape(-1) == expected[port.tensor].reshape(-1)).all()
 
 

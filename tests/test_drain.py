@@ -171,9 +171,9 @@ def test_random_instructions(name, lanes, window):
         await ctx.tick()
         ctx.set(dut.start, 0)
 
-        # What is held, from when on its next group may begin, and the tokens as they were a cycle ago.
+        # What is held, when the parameters of its next group are there, and the tokens as they were a cycle ago.
         accepted, computed, drained, free, end = 0, 0, 0, 0, 9999
-        now, groups, loaded, held, allowed = None, [], 0, 0, False
+        now, groups, loaded, held, allowed, ready = None, [], 0, 0, False, False
         written, ends, begun = {}, {}, 0
         for cycle in range(end):
             computed += random.random() < 0.02
@@ -194,7 +194,7 @@ def test_random_instructions(name, lanes, window):
                 assert not written
                 return
 
-            if now and groups and cycle >= loaded and cycle >= free and (allowed or len(groups) <= now["groups"]):
+            if now and groups and ready and cycle >= free:
                 begun += len(groups) == now["groups"] + 1
                 free = cycle + timing.beats(now)
                 for position, (address, place, cells) in zip(outputs(now), groups.pop(0), strict=True):
@@ -202,18 +202,21 @@ def test_random_instructions(name, lanes, window):
                         written[cycle + 1 + position + latency + lane // 2, lane] = (address, place, cell)
                 held = cycle + hold
                 loaded = held + lanes * (1 + now["window"])
+                ready = False
                 if not groups:
                     ends[free + latency] = (1, now["mark"])
                     end = free + latency if now["last"] else end
-            ready = cycle >= held and not groups
-            assert ctx.get(dut.i.ready) == ready, f"cycle {cycle}"
+            else:
+                ready = bool(groups) and cycle >= loaded and (allowed or len(groups) <= now["groups"])
+            take = cycle >= held and not groups
+            assert ctx.get(dut.i.ready) == take, f"cycle {cycle}"
             allowed = bool(
                 now
                 and computed >= now["wait"]
                 and drained >= now["after"]
                 and begun - drained < timing.DRAINS_IN_FLIGHT
             )
-            if offered and ready:
+            if offered and take:
                 now, groups, allowed = program[accepted], memories.writes(program[accepted]), False
                 accepted, loaded, held = accepted + 1, cycle + 1 + lanes * (1 + now["window"]), 9999
             await ctx.tick()

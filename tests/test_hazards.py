@@ -39,7 +39,7 @@ def lines_read(walk, chunk):
 @pytest.mark.parametrize("build", graphs.ZOOS)
 def test_lines_are_those_of_the_walks(build, window):
     config = dataclasses.replace(core("4x4"), acc_words=16, program_words=8192, window=window)
-    plan = tile(build(7), config)
+    plan = tile(build(7), config, packed=True)
     for operation in plan.operations:
         for chunk in chunks(*operation.grid, Limits.of(operation, config)):
             for unit in operation.units:

@@ -45,7 +45,10 @@ def test_digits(name, digits_qdq, digits_test, tmp_path):
 @pytest.mark.parametrize(
     ("name", "build"),
     [("8x8", build) for build in graphs.ZOOS]
-    + [("16x16", build) for build in (graphs.digits_like, graphs.shapes_zoo, graphs.pointwise_zoo, graphs.moves_zoo)],
+    + [
+        ("16x16", build)
+        for build in (graphs.digits_like, graphs.windows_zoo, graphs.shapes_zoo, graphs.pointwise_zoo, graphs.moves_zoo)
+    ],
 )
 def test_random_graphs(name, build, tmp_path):
     graph = build(21)

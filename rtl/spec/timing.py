@@ -22,7 +22,7 @@ GATHER = 1
 """Cycles for the way from columns to lanes, besides one for each pair of columns on the way."""
 WINDOW = 9
 """Cycles from an activation in the window unit to its sum."""
-REQUANTIZE = 26
+REQUANTIZE = 24
 TABLE = MEMORY + 1
 
 Instruction = dict[str, int]
@@ -127,7 +127,7 @@ def predict(
         )
         for _ in range(drain["groups"] + 1):
             loaded = asked + config.lanes * (1 + drain["window"])
-            taken = max(loaded, drain_free, allowed + 1)
+            taken = max(loaded + 1, drain_free, allowed + 2)
             drain_free = taken + beats(drain)
             asked = held = taken + drain_hold(config)
         drained.append(drain_free + drain_latency(config) + 1)
