@@ -1,11 +1,12 @@
 """The DRAIN unit: accumulators, or windows of activations, through requantizers and tables to activation memory."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .accumulator import Accumulators
+from .delay import Delay
 from .drain_addresses import DrainAddresses
 from .drain_groups import DrainGroups
 from .drain_loops import DrainLoops
@@ -196,8 +197,9 @@ class Drain(wiring.Component):
 
         # The write, and the end of the instruction.
         latency = self.latency(config) - 1
-        m.d.comb += self.o_address.eq(later("address", beat.address, latency))
-        m.d.comb += self.o_place.eq(later("place", beat.place, latency))
+        m.submodules.target = target = Delay(len(beat.address) + len(beat.place), cycles=latency)
+        m.d.comb += target.i.eq(Cat(beat.address, beat.place))
+        m.d.comb += Cat(self.o_address, self.o_place).eq(target.o)
         m.d.comb += self.o_write.eq(later("writing", beat.output, latency, reset_less=False))
         m.d.comb += self.retire.eq(later("ending", beat.last, latency, reset_less=False))
         m.d.comb += self.mark.eq(later("mark", beat.mark, latency, reset_less=False))
