@@ -38,8 +38,8 @@ def allocate(
 ) -> dict[str, Placement]:
     """Place all tensors, each of them first fit in the better bank.
 
-    Those ``before`` are there from the start, those that ``stay`` live to the end. Large tensors are placed first, or, if
-    they do not fit so, in the order in which they appear; if they do not fit either way, in any bank.
+    Those ``before`` are there from the start, those that ``stay`` live to the end. Large tensors are placed first, or,
+    if they do not fit so, in the order in which they appear; if they do not fit either way, in any bank.
 
     Raises
     ------
