@@ -9,7 +9,9 @@ from amaranth.hdl import ClockDomain, Elaboratable, Module
 
 from rtl.multiplier import Multiplier
 from rtl.ram import Ram
+from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
+from rtl.tap_sum import TapSum
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class Family:
         Returns overrides of the platform's build templates, as Amaranth documents them.
     multiplier : function of a Config, a Part and a Multiplier, or None
         Makes a `rtl.multiplier.Multiplier` of the family's cells; None where synthesis does it well.
+    soft_multiplier : function of a SoftMultiplier, or None
+        Makes a `rtl.soft_multiplier.SoftMultiplier` of the family's carry chains; None where synthesis does it well.
+    tap_sum : function of a TapSum, or None
+        Makes a `rtl.tap_sum.TapSum` of the family's carry chains; None where synthesis does it well.
     ram : function of a Ram, or None
         Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     block_ram_shapes : tuple of (int, int)
@@ -34,6 +40,8 @@ class Family:
     tools: tuple[str, ...]
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
+    soft_multiplier: Callable[[SoftMultiplier], Module] | None
+    tap_sum: Callable[[TapSum], Module] | None
     ram: Callable[[Ram], Module] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
 
@@ -112,6 +120,11 @@ class Board:
         platform = self.platform()
         if self.part.family.multiplier:
             platform.get_multiplier = partial(self.part.family.multiplier, config, self.part)
+        platform.spare_multipliers = max(0, self.part.multipliers - config.multipliers)
+        if self.part.family.soft_multiplier:
+            platform.get_soft_multiplier = self.part.family.soft_multiplier
+        if self.part.family.tap_sum:
+            platform.get_tap_sum = self.part.family.tap_sum
         if self.part.family.ram:
             platform.get_ram = self.part.family.ram
         return platform

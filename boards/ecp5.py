@@ -10,7 +10,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ecp5_multiplier, ecp5_ram
+from . import ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
 from .board import Board, Family, Part
 
 
@@ -29,6 +29,8 @@ ECP5 = Family(
     tools=("yosys", "nextpnr-ecp5", "ecppack"),
     options=_options,
     multiplier=ecp5_multiplier.multiplier,
+    soft_multiplier=ecp5_soft_multiplier.soft_multiplier,
+    tap_sum=ecp5_tap_sum.tap_sum,
     ram=ecp5_ram.ram,
     block_ram_shapes=ecp5_ram.SHAPES,
 )

@@ -9,7 +9,6 @@ from rtl.spec.registers import PROFILE_MARKS
 
 from .board import Part
 
-_REQUANTIZER_MULTIPLIERS = 4  # a 24x24 product of 18x18 multipliers
 _LINK_BLOCK_RAMS = 2  # a frame each way
 
 
@@ -22,17 +21,21 @@ class Need:
 
 
 def need(config: Config, part: Part) -> Need:
-    """Estimate what ``config`` takes of ``part``: the array, the vector lanes and the requantizer, and all memories."""
+    """Estimate what ``config`` takes of ``part``: array, vector lanes and requantizers, and all memories.
+
+    A requantizer takes a multiplier if there is one left.
+    """
 
     def block_rams(words: int, bits: int) -> int:
         return min(-(-words // depth) * -(-bits // width) for depth, width in part.family.block_ram_shapes)
 
+    act_banks = 2 if config.window else 1
     return Need(
-        multipliers=config.rows * config.pairs + config.rows + _REQUANTIZER_MULTIPLIERS * config.lanes,
-        block_rams=config.rows * block_rams(config.act_words, 8)
+        multipliers=config.multipliers + min(config.lanes, max(0, part.multipliers - config.multipliers)),
+        block_rams=config.rows * act_banks * block_rams(config.act_words // act_banks, 8)
         + -(-config.banks // 4) * block_rams(config.weight_words, 32)
         + 2 * config.banks * block_rams(config.acc_words, 32)
-        + isa.words(isa.Channel) * block_rams(config.channel_words, 32)
+        + config.parameter_bytes * block_rams(config.channel_words, 8)
         + 3 * block_rams(config.program_words, 32)
         + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
         + block_rams(PROFILE_MARKS, 32)

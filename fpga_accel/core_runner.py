@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl.spec.config import Config
-from rtl.spec.layout import from_words, to_words
 from rtl.spec.program import Program
 from rtl.spec.registers import Region, Register
 
@@ -73,15 +72,8 @@ class CoreRunner:
         return self._measured[id(program)][1] if id(program) in self._measured else None
 
     def _run_one(self, program: Program, inputs: Tensors, wanted: list[str]) -> Tensors:
-        config, placements = program.config, program.placements
         for name, q in inputs.items():
-            place = placements[name]
-            self._device.write(place.address(config), to_words(q.reshape(place.shape), config))
+            self._device.write(*program.write(name, q))
         self._device.start()
         self._device.wait()
-        outputs: Tensors = {}
-        for name in wanted:
-            place = placements[name]
-            words = self._device.read(place.address(config), place.words(config))
-            outputs[name] = from_words(words, place.shape, config).reshape(program.graph.tensors[name].shape)
-        return outputs
+        return {name: program.read(name, self._device.read) for name in wanted}

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from rtl.spec import graph
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
+from rtl.spec.packing import Packing
 
 from .operation import Lattice, Operation, Shape, Unit
+from .pack_axis import Patches
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Plan:
         The tensors that the host writes once.
     images : dict
         Tensors that were brought into the shape of an image, see `onnx_frontend.tile_reshape`.
+    packings, patches : dict
+        For inputs that the host lays out as patches: how it does, and how their Conv reads them.
     """
 
     config: Config
@@ -50,6 +54,8 @@ class Plan:
     stored: dict[str, str] = field(default_factory=dict)
     constants: list[str] = field(default_factory=list)
     images: dict[str, str] = field(default_factory=dict)
+    packings: dict[str, Packing] = field(default_factory=dict)
+    patches: dict[str, Patches] = field(default_factory=dict)
     tables: list[NDArray[np.int8]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

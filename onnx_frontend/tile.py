@@ -8,6 +8,7 @@ from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 
 from .operation import Lattice
+from .pack import packed_input
 from .plan import Plan, image_shape
 from .tile_conv import conv, conv_transpose
 from .tile_matmul import mat_mul
@@ -41,8 +42,8 @@ TILERS: dict[type[graph.Node], Callable[[Any, Plan], None]] = {
 }
 
 
-def tile(model: graph.Graph, config: Config) -> Plan:
-    """Return the plan of a graph.
+def tile(model: graph.Graph, config: Config, *, packed: bool) -> Plan:
+    """Return the plan of a graph. If ``packed``, the host lays inputs out as patches where that saves cycles.
 
     Raises
     ------
@@ -51,7 +52,12 @@ def tile(model: graph.Graph, config: Config) -> Plan:
     """
     plan = Plan(config, model.tensors)
     for port in model.inputs:
-        plan.store(port.tensor, input_shape(port.tensor, model.tensors, model.nodes))
+        found = packed_input(port.tensor, model, config.rows) if packed else None
+        if found is None:
+            plan.store(port.tensor, input_shape(port.tensor, model.tensors, model.nodes))
+            continue
+        plan.packings[port.tensor], plan.patches[port.tensor] = found
+        plan.store(port.tensor, plan.packings[port.tensor].packed)
     for node in model.nodes:
         if type(node) not in TILERS:
             raise DoesNotFit(f"{type(node).__name__} '{node.name}': the compiler has no operation for it")

@@ -7,8 +7,10 @@ from rtl.spec import graph, isa
 from rtl.spec.errors import DoesNotFit
 
 from .operation import Frame, Lattice, Pass, Shape, Unit, Walk
+from .pack import packed_weight
 from .plan import Plan, image_shape
 from .tile_reshape import image
+from .tile_taps import fits_window, window_taps
 from .tile_window import in_block, matmul_lines, pieces, window
 
 ARRAY_LIMITS = (-127, 127)
@@ -22,6 +24,9 @@ def conv(node: graph.Conv, plan: Plan) -> None:
     out_shape = image_shape(y)
     plan.begin(node, "Conv", int(node.weight.size) * out_shape[1] * out_shape[2])
     stored, shape = plan.lies(node.inputs[0])
+    if stored in plan.patches:
+        _packed(node, plan, stored, shape, out_shape)
+        return
     weight = node.weight
     if _covers_all(node, out_shape, shape):
         # A Gemm takes its input as it lies, whatever the shape that the node sees.
@@ -46,6 +51,30 @@ def conv(node: graph.Conv, plan: Plan) -> None:
     plan.store(node.output, out_shape)
     whole = Lattice(0, out_shape[2], 1)
     plan.add(node.output, out_shape[1:], whole, units, zero_point=y.zero_point, low=node.low, high=node.high)
+
+
+def _packed(node: graph.Conv, plan: Plan, stored: str, shape: Shape, out_shape: Shape) -> None:
+    """Plan a Conv of an image that lies as patches: a convolution for each phase, written with their distance."""
+    x, y, patches = plan.tensors[node.inputs[0]], plan.tensors[node.output], plan.patches[stored]
+    bias = node.bias.astype(np.int64) - x.zero_point * node.weight.astype(np.int64).sum(axis=(1, 2, 3))
+    periods = len(patches.y.phases), len(patches.x.phases)
+    plan.store(node.output, out_shape)
+    for phase_y, phase_x in patches.phases():
+        walk = window(
+            stored,
+            shape,
+            kernel=(phase_y.words, phase_x.words),
+            strides=(patches.y.pixel, patches.x.pixel),
+            origin=(phase_y.word - patches.y.words[0], phase_x.word - patches.x.words[0]),
+            dilations=(patches.y.tap, patches.x.tap),
+            pad=x.zero_point,
+        )
+        units = _units(
+            plan, packed_weight(node.weight, patches, phase_y, phase_x), 1, shape, walk, bias, node.multiplier
+        )
+        target = Lattice(phase_y.first * out_shape[2] + phase_x.first, periods[0] * out_shape[2], periods[1])
+        grid = phase_y.count, phase_x.count
+        plan.add(node.output, grid, target, units, zero_point=y.zero_point, low=node.low, high=node.high)
 
 
 def conv_transpose(node: graph.ConvTranspose, plan: Plan) -> None:
@@ -146,15 +175,19 @@ def _units(
     size = plan.config.rows if depthwise else plan.config.columns
     multipliers = np.broadcast_to(multiplier, (out,)).astype(np.float32)
     units = []
+    windowed = depthwise and fits_window(walk, weight, plan.config)
     for first in range(0, out, size):
         part = weight[first : first + size]
-        if depthwise:
+        taps = None
+        if windowed:
+            here = in_block(walk, first // plan.config.rows, shape[1] * shape[2])
+            passes, taps = [Pass(isa.Op.DEPTHWISE, here)], window_taps(part[:, 0])
+        elif depthwise:
             passes = _depthwise(plan, part, shape, walk, first)
         else:
             passes = _dense(plan, part, group, out // group, shape, walk, first)
-        units.append(
-            Unit(first, len(part), tuple(passes), bias[first : first + size], multipliers[first : first + size])
-        )
+        numbers = bias[first : first + size], multipliers[first : first + size]
+        units.append(Unit(first, len(part), tuple(passes), *numbers, taps))
     return tuple(units)
 
 

@@ -1,11 +1,12 @@
 """The accumulators: one bank of int32 a column, in two halves."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .beat import Beat
+from .gather import Gather
 from .ram import Ram
 from .spec.config import Config
 from .spec.formats import ACCUM, PRODUCT, column_sum
@@ -18,9 +19,9 @@ class Accumulators(wiring.Component):
     before it. Beats on the same pixel must be `DISTANCE` cycles apart. ``retire`` ends an instruction whose last
     beat is in the memory of the last bank from the next cycle on, `latency` cycles after the beat.
 
-    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of ``lanes`` banks, from ``i_group * lanes`` on; ``o``
-    follows `read_latency` cycles later. What it asks for moves from pair to pair, and so does the answer. The two
-    units never work on the same half at a time: their tokens see to that.
+    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of ``lanes`` banks, from ``i_group * lanes`` on; those of
+    lane n follow `read_latency` plus ``n // 2`` cycles later. What it asks for moves from pair to pair, and so does the
+    answer. The two units never work on the same half at a time: their tokens see to that.
     """
 
     LEAD = 2
@@ -36,15 +37,15 @@ class Accumulators(wiring.Component):
                 "retire": Out(1),
                 "i_half": In(1),
                 "i_pixel": In(10),
-                "i_group": In(ceil_log2(config.banks)),
+                "i_group": In(ceil_log2(config.banks // config.lanes)),
                 "o": Out(ACCUM).array(config.lanes),
             }
         )
 
     @staticmethod
     def read_latency(config: Config) -> int:
-        """Cycles from a pixel asked for to its accumulators: memory, register, and the way along the pairs."""
-        return 2 + (config.banks + 1) // 2
+        """Cycles from a pixel asked for to the accumulator of lane 0: memory, register, and the way along the pairs."""
+        return 2 + Gather.latency(config.banks, config.lanes)
 
     @staticmethod
     def latency(config: Config) -> int:
@@ -60,20 +61,16 @@ class Accumulators(wiring.Component):
             m.d.sync += register.eq(signal)
             return register
 
-        beat, half, pixel, group = self.i_beat, self.i_half, self.i_pixel, self.i_group
-        collected = [Const(0, ACCUM)] * config.lanes
+        m.submodules.gather = gather = Gather(ACCUM, config.banks, config.lanes)
+        m.d.comb += gather.i_group.eq(later("group_asked", self.i_group))
+
+        beat, half, pixel = self.i_beat, self.i_half, self.i_pixel
         for bank in range(config.banks):
             if bank % 2 == 0:
                 if bank:
                     beat = later(f"beat_{bank}", beat)
                     half, pixel = later(f"half_{bank}", half), later(f"pixel_{bank}", pixel)
-                    group = later(f"group_{bank}", group)
                 half_read = later(f"half_read_{bank}", later(f"half_asked_{bank}", half))
-                group_read = later(f"group_read_{bank}", later(f"group_asked_{bank}", group))
-                passed, collected = collected, []
-                for lane, value in enumerate(passed):
-                    collected.append(Signal(ACCUM, name=f"collected_{bank}_{lane}", reset_less=True))
-                    m.d.sync += collected[lane].eq(value)
             reading = later(f"reading_{bank}", beat)
             arriving = later(f"arriving_{bank}", reading)
             adding = later(f"adding_{bank}", arriving)
@@ -113,10 +110,9 @@ class Accumulators(wiring.Component):
                 m.d.comb += cells.i_write_address.eq(writing.pixel)
                 m.d.comb += cells.i_data.eq(new)
                 m.d.comb += cells.i_write.eq(writing.valid & (writing.half == side))
-            with m.If(group_read == bank // config.lanes):
-                m.d.sync += collected[bank % config.lanes].eq(Mux(half_read, upper, lower))
+            m.d.comb += gather.i[bank].eq(Mux(half_read, upper, lower))
 
-        for out, value in zip(self.o, collected, strict=True):
+        for out, value in zip(self.o, gather.o, strict=True):
             m.d.comb += out.eq(value)
         m.d.comb += self.retire.eq(writing.valid & writing.last)
 

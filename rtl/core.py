@@ -37,13 +37,20 @@ class Core(wiring.Component):
         # Units and memories.
         lanes = config.lanes
         memories = {
-            Region.ACT: dict(columns=config.rows, width=8, depth=config.act_words, hop=2, group=lanes),
+            Region.ACT: dict(
+                columns=config.rows,
+                width=8,
+                depth=config.act_words,
+                hop=2,
+                group=lanes,
+                two_banks=config.window > 0,
+            ),
             Region.WEIGHT: dict(columns=config.banks, width=8, depth=config.weight_words, hop=2),
             Region.CHANNEL: dict(
-                columns=lanes * isa.words(isa.Channel),
-                width=32,
-                depth=config.channel_words // lanes,
-                hop=lanes * isa.words(isa.Channel),
+                columns=config.parameter_bytes,
+                width=8,
+                depth=config.channel_words,
+                hop=config.parameter_bytes,
             ),
         }
         read_latency = max(HostMemory.host_latency(sizes["columns"], sizes["hop"]) for sizes in memories.values())
@@ -95,10 +102,15 @@ class Core(wiring.Component):
         m.d.comb += compute.i_group.eq(drain.o_group)
         for acc, value in zip(drain.i_acc, compute.o, strict=True):
             m.d.comb += acc.eq(value)
-        m.d.comb += channel.i_read_address.eq(drain.o_channel_address)
-        for lane, parameters in enumerate(drain.i_channel):
-            first = lane * isa.words(isa.Channel)
-            m.d.comb += parameters.eq(Cat(channel.o_read[first + word] for word in range(isa.words(isa.Channel))))
+        if config.window:
+            m.d.comb += act.i_second.eq(drain.o_read)
+            m.d.comb += act.i_second_address.eq(drain.o_read_address)
+            m.d.comb += act.i_second_group.eq(drain.o_read_group)
+            for cell, value in zip(drain.i_act, act.o_second, strict=True):
+                m.d.comb += cell.eq(value)
+        m.d.comb += channel.i_read_address.eq(drain.o_line)
+        for byte, value in zip(drain.i_line, channel.o_read, strict=True):
+            m.d.comb += byte.eq(value)
         for table, address, word in zip(tables, drain.o_table_address, drain.i_table, strict=True):
             m.d.comb += table.i_read_address.eq(address)
             m.d.comb += word.eq(table.o_read[0])
@@ -118,6 +130,7 @@ class Core(wiring.Component):
             with m.Elif(retire):
                 m.d.sync += count.eq(count + 1)
         m.d.comb += drain.i_computed.eq(computed)
+        m.d.comb += drain.i_drained.eq(drained)
         m.d.comb += sequencer.i_retired.eq(computed)
         m.d.comb += sequencer.i_drained.eq(drained)
         for unit in (loader, sequencer, drain, *fetches.values()):

@@ -37,6 +37,7 @@ class Registers(wiring.Component):
             Register.CHANNEL_WORDS: config.channel_words,
             Register.PROGRAM_WORDS: config.program_words,
             Register.TABLES: config.tables,
+            Register.WINDOW: config.window,
             Register.CLOCK_HZ: clock_hz,
         }
         super().__init__(

@@ -18,17 +18,24 @@ class Requantizer(wiring.Component):
     a cycle; the output appears `LATENCY` cycles later; no flow control.
 
     ``i_channel`` comes with each accumulator; ``i_zero_point``, ``i_low`` and ``i_high`` come `CLAMP` cycles later.
+    ``lane`` tells whether there is a multiplier block for it, see `Product`.
     """
 
     LATENCY = 19 + Product.LATENCY
     CLAMP = LATENCY - 4
 
-    i_acc: In(ACCUM)
-    i_channel: In(Channel)
-    i_zero_point: In(ACT)
-    i_low: In(ACT)
-    i_high: In(ACT)
-    o: Out(ACT)
+    def __init__(self, lane: int):
+        self._lane = lane
+        super().__init__(
+            {
+                "i_acc": In(ACCUM),
+                "i_channel": In(Channel),
+                "i_zero_point": In(ACT),
+                "i_low": In(ACT),
+                "i_high": In(ACT),
+                "o": Out(ACT),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -70,7 +77,7 @@ class Requantizer(wiring.Component):
         exponent = piped("exponent", zeros, 2)
 
         # The product with the mantissa.
-        m.submodules.product = product = Product()
+        m.submodules.product = product = Product(self._lane)
         m.d.comb += product.a.eq(rounded[:SIGNIFICAND] | (rounded[SIGNIFICAND] << (SIGNIFICAND - 1)))
         m.submodules.parameters = parameters = Delay(len(self.i_channel.mantissa) + len(self.i_channel.shift), cycles=8)
         m.d.comb += parameters.i.eq(Cat(self.i_channel.mantissa, self.i_channel.shift))

@@ -50,13 +50,22 @@ class Bus:
         return words
 
 
+def activation_cells(act, config):
+    """Return, for each row, the memory's bytes in the order of their addresses."""
+    if not config.window:
+        return [getattr(act, f"column_{row}").cells for row in range(config.rows)]
+    depth = config.act_words // 2
+    banks = [[getattr(act, f"column_{row}_{bank}").cells for bank in range(2)] for row in range(config.rows)]
+    return [[halves[line // depth][line % depth] for line in range(2 * depth)] for halves in banks]
+
+
 @cocotb.test()
 async def every_tensor(dut):
     case = Path(os.environ["NETWORK_CASE"])
     program = Program.load_file(case / "program.fpga")
     expected = dict(np.load(case / "expected.npz"))
     config = program.config
-    bytes_of_line = [getattr(dut.act, f"column_{row}") for row in range(config.rows)]
+    bytes_of_line = activation_cells(dut.act, config)
     names = [name for name in program.kept if name in expected]
     sources = [port.tensor for port in program.graph.inputs]
     assert set(names) == set(program.graph.tensors)
@@ -77,7 +86,7 @@ async def every_tensor(dut):
     for index in range(len(expected[sources[0]])):
         for name in sources:
             place = program.placements[name]
-            lines = image_lines(expected[name][index].reshape(place.shape), config)
+            lines = image_lines(program.laid_out(name, expected[name][index]), config)
             for row, cells in enumerate(bytes_of_line):
                 for line, value in enumerate(lines[:, row]):
                     cells[place.base + line].value = int(value) & 0xFF
@@ -100,8 +109,8 @@ async def every_tensor(dut):
             for row in range(min(config.rows, place.shape[0])):
                 cells = bytes_of_line[row]
                 lines[:, row] = [int(cells[place.base + line].value) for line in range(len(lines))]
-            value = lines_image(lines.view(np.int8), place.shape, config)
-            wanted = expected[name][index].reshape(place.shape)
+            value = program.taken_up(name, lines_image(lines.view(np.int8), place.shape, config))
+            wanted = expected[name][index]
             assert (value == wanted).all(), f"image {index}, {name}: {int((value != wanted).sum())} bytes differ"
             compared += wanted.size
         await FallingEdge(dut.clk)

@@ -11,7 +11,6 @@ from amaranth.sim import Simulator
 from onnx_frontend.compile import compile_graph
 from rtl.core import Core
 from rtl.spec.config import core
-from rtl.spec.layout import from_words, to_words
 from rtl.spec.registers import MAGIC, Region, Register
 from sim.interpreter import InterpreterDevice
 
@@ -25,11 +24,7 @@ def small(name):
 
 def tensors(program, read):
     """Return all tensors that the program keeps, given a function that reads words."""
-    return {
-        name: from_words(read(place.address(program.config), place.words(program.config)), place.shape, program.config)
-        for name, place in program.placements.items()
-        if name in program.kept
-    }
+    return {name: program.read(name, read) for name in program.kept}
 
 
 def check_equals_the_interpreter(program, seed):
@@ -37,7 +32,7 @@ def check_equals_the_interpreter(program, seed):
     config = program.config
     source = program.graph.inputs[0].tensor
     random = np.random.default_rng(seed)
-    images = random.integers(-128, 128, (2, *program.placements[source].shape)).astype(np.int8)
+    images = random.integers(-128, 128, (2, *program.graph.tensors[source].shape)).astype(np.int8)
     writes = [
         (address + index, int(word)) for address, words in program.memory_image() for index, word in enumerate(words)
     ]
@@ -47,8 +42,7 @@ def check_equals_the_interpreter(program, seed):
         interpreter.write(address, words)
     expected = []
     for image in images:
-        place = program.placements[source]
-        interpreter.write(place.address(config), to_words(image.reshape(place.shape), config))
+        interpreter.write(*program.write(source, image))
         interpreter.start()
         expected.append(tensors(program, interpreter.read))
 
@@ -83,9 +77,9 @@ def check_equals_the_interpreter(program, seed):
             for index in (0, len(words) - 1):
                 assert (await read(address + index, 1))[0] == words[index], f"address {address + index}"
         for run, (image, wanted) in enumerate(zip(images, expected, strict=True), start=1):
-            place = program.placements[source]
-            for index, word in enumerate(to_words(image.reshape(place.shape), config)):
-                await write(place.address(config) + index, int(word))
+            base, words = program.write(source, image)
+            for index, word in enumerate(words):
+                await write(base + index, int(word))
             await write(Register.RUN, run)
             await write(Register.RUN, run)
             for _ in range(program.cycles + 10):
@@ -97,7 +91,7 @@ def check_equals_the_interpreter(program, seed):
             for name, value in wanted.items():
                 place = program.placements[name]
                 words = await read(place.address(config), place.words(config))
-                assert (from_words(words, place.shape, config) == value).all(), f"run {run}, tensor {name}"
+                assert (program.read(name, lambda *_, there=words: there) == value).all(), f"run {run}, tensor {name}"
 
     sim = Simulator(dut)
     sim.add_clock(1e-6)
@@ -114,16 +108,21 @@ def check_equals_the_interpreter(program, seed):
         ("4x3", graphs.scattered, 3),
         ("3x4", graphs.pointwise_zoo, 4),
         ("4x3", graphs.reshapes_zoo, 5),
+        ("4x3", graphs.patches_zoo, 6),
+        ("8x8", graphs.patches_zoo, 7),
     ],
 )
 def test_graphs(name, build, seed):
     check_equals_the_interpreter(compile_graph(build(seed), small(name), keep_tensors=True), seed)
 
 
-@pytest.mark.parametrize(("name", "seed"), [("4x3", 0), ("3x4", 1), ("4x6", 2), ("2x2", 3)])
-def test_programs(name, seed):
+@pytest.mark.parametrize(
+    ("name", "lanes", "window", "seed"),
+    [("4x3", 1, 0, 0), ("4x6", 2, 0, 1), ("4x4", 4, 0, 2), ("3x4", 1, 8, 3), ("4x4", 4, 16, 4), ("4x8", 2, 16, 5)],
+)
+def test_programs(name, lanes, window, seed):
     """Every operation, stride and table, in instructions as short as they can be."""
-    config = dataclasses.replace(small(name), act_words=128)
+    config = dataclasses.replace(small(name), lanes=lanes, window=window, act_words=128)
     check_equals_the_interpreter(programs.random_program(config, seed), seed)
 
 
@@ -142,8 +141,7 @@ def test_tokens_order_everything(name, build):
             device = InterpreterDevice(config, order)
             for address, words in program.memory_image():
                 device.write(address, words)
-            place = program.placements[source]
-            device.write(place.address(config), to_words(image.reshape(place.shape), config))
+            device.write(*program.write(source, image))
             device.start()
             results.append(tensors(program, device.read))
     for port in graph.outputs:

@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -18,11 +18,12 @@ from .archive import DAMAGED, open_archive
 from .config import Config
 from .errors import BadInput
 from .graph import Constant, Graph
-from .layout import Placement, lines_to_words, to_words
+from .layout import Placement, from_words, lines_to_words, to_words
+from .packing import Packing
 from .registers import Region
 from .typed import make
 
-FORMAT = 2
+FORMAT = 4
 T = TypeVar("T")
 
 
@@ -30,7 +31,8 @@ T = TypeVar("T")
 class Layer:
     """One layer as it runs on the core: name, ONNX operator, multiply-accumulates, predicted cycles.
 
-    ``cycles`` is the time from the end of the layer before (or the start) to the end of this one.
+    ``cycles`` is the time from the end of the layer before (or the start) to the end of this one. Layers overlap, and
+    stand in the order in which they end.
     """
 
     name: str
@@ -44,9 +46,10 @@ class Program:
     """A model compiled for a core.
 
     ``load``, ``compute``, ``drain``: uint32 words of the three programs; ``weights``: uint8 lines (n, banks);
-    ``channels``: uint32 words of the channel parameters; ``tables``: uint8 (n, 256), entry ``b + 128`` being the byte
-    that replaces ``b``. ``placements`` tells where each tensor lies; those in ``kept`` are still there at the end of a
-    run. ``cycles`` is the predicted length of a run.
+    ``channels``: uint8 lines of parameter memory (n, `Config.parameter_bytes`); ``tables``: uint8 (n, 256), entry
+    ``b + 128`` being the byte that replaces ``b``. ``placements`` tells where each tensor lies, and ``packings`` which
+    ones lie there as patches; those in ``kept`` are still there at the end of a run. ``cycles`` is the predicted length
+    of a run.
     """
 
     config: Config
@@ -55,9 +58,10 @@ class Program:
     compute: NDArray[np.uint32]
     drain: NDArray[np.uint32]
     weights: NDArray[np.uint8]
-    channels: NDArray[np.uint32]
+    channels: NDArray[np.uint8]
     tables: NDArray[np.uint8]
     placements: Mapping[str, Placement]
+    packings: Mapping[str, Packing]
     kept: tuple[str, ...]
     layers: tuple[Layer, ...]
     cycles: int
@@ -67,19 +71,36 @@ class Program:
         """Return one of the three programs as a list of field values."""
         return [isa.from_words(layout, line) for line in words.reshape(-1, isa.words(layout))]
 
+    def laid_out(self, name: str, tensor: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Return a tensor of the graph as the image that lies in memory, of the shape of its placement."""
+        packing = self.packings.get(name)
+        if packing is not None:
+            return packing.pack(tensor.reshape(packing.shape))
+        return tensor.reshape(self.placements[name].shape)
+
+    def taken_up(self, name: str, image: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Return the tensor of the graph that lies in memory as this image: the inverse of `laid_out`."""
+        packing = self.packings.get(name)
+        return (image if packing is None else packing.unpack(image)).reshape(self.graph.tensors[name].shape)
+
+    def write(self, name: str, tensor: NDArray[np.int8]) -> tuple[int, NDArray[np.uint32]]:
+        """Return what the host must write for a tensor of the graph: (word address, words)."""
+        return self.placements[name].address(self.config), to_words(self.laid_out(name, tensor), self.config)
+
+    def read(self, name: str, words: Callable[[int, int], NDArray[np.uint32]]) -> NDArray[np.int8]:
+        """Return a tensor of the graph from memory; ``words(address, count)`` are those that the host reads there."""
+        place, config = self.placements[name], self.config
+        there = words(place.address(config), place.words(config))
+        return self.taken_up(name, from_words(there, place.shape, config))
+
     def memory_image(self) -> list[tuple[int, NDArray[np.uint32]]]:
         """Return what the host must write before the first run: (word address, words)."""
-        constants = [
-            (place.address(self.config), to_words(node.data.reshape(place.shape), self.config))
-            for node in self.graph.nodes
-            if isinstance(node, Constant)
-            for place in (self.placements[node.output],)
-        ]
+        constants = [self.write(node.output, node.data) for node in self.graph.nodes if isinstance(node, Constant)]
         image = [
             (Region.LOAD.base, self.load),
             (Region.COMPUTE.base, self.compute),
             (Region.DRAIN.base, self.drain),
-            (Region.CHANNEL.base, self.channels),
+            (Region.CHANNEL.base, lines_to_words(self.channels)),
             (Region.WEIGHT.base, lines_to_words(self.weights)),
             (Region.TABLE.base, lines_to_words(self.tables)),
             *constants,
@@ -100,13 +121,19 @@ class Program:
         for name, place in self.placements.items():
             if min(place.base, *place.shape) < 0 or place.base + place.lines(config) > config.act_words:
                 raise ValueError(f"tensor '{name}' lies outside the memory")
-            if name in graph.tensors and prod(place.shape) != prod(graph.tensors[name].shape):
+            packing = self.packings.get(name)
+            if packing is not None:
+                packing.check()
+                if packing.packed != place.shape:
+                    raise ValueError(f"tensor '{name}' has another shape in memory than its patches")
+            shape = place.shape if packing is None else packing.shape
+            if name in graph.tensors and prod(shape) != prod(graph.tensors[name].shape):
                 raise ValueError(f"tensor '{name}' has another size in memory")
         for region, words, available in (
             (Region.LOAD, self.load.size, config.program_words),
             (Region.COMPUTE, self.compute.size, config.program_words),
             (Region.DRAIN, self.drain.size, config.program_words),
-            (Region.CHANNEL, self.channels.size, config.channel_words * isa.words(isa.Channel)),
+            (Region.CHANNEL, self.channels.size, config.channel_words * config.parameter_bytes),
             (Region.WEIGHT, self.weights.size, config.weight_words * config.banks),
             (Region.TABLE, self.tables.size, config.tables * isa.TABLE_BYTES),
         ):
@@ -164,6 +191,7 @@ _CLASSES: dict[str, Any] = {
     for cls in (
         Config,
         Layer,
+        Packing,
         Placement,
         Program,
         *(value for value in vars(graphs).values() if isinstance(value, type) and dataclasses.is_dataclass(value)),

@@ -17,9 +17,22 @@ ALLOWED = 2
 ACCUMULATE = 2 + 4
 """Cycles between two first beats of steps, or of the last row and a step, for the accumulators' read, add and write."""
 DRAINS_IN_FLIGHT = 4
-"""DRAIN instructions that may be taken and not retired."""
+"""DRAIN instructions that may be begun and not retired."""
+GATHER = 1
+"""Cycles for the way from columns to lanes, besides one for each pair of columns on the way."""
+WINDOW = 9
+"""Cycles from an activation in the window unit to its sum."""
+REQUANTIZE = 24
+TABLE = MEMORY + 1
 
 Instruction = dict[str, int]
+
+
+def beats(drain: Instruction) -> int:
+    """Return the cycles in which a DRAIN instruction streams one group."""
+    if not drain["window"]:
+        return drain["pixels"] + 1
+    return (drain["rows"] + 1) * (drain["columns_in"] + 1) * (1 + drain["sum"])
 
 
 def fetch_latency(layout: Any) -> int:
@@ -33,10 +46,26 @@ def compute_latency(config: Config, *, vector: bool) -> int:
     return MEMORY + 10 + pairs + (0 if vector else config.rows)
 
 
+def drain_source(config: Config) -> int:
+    """Cycles from the address of a DRAIN's accumulator to the requantizer; the window unit is as fast or as slow."""
+    accumulators = 2 + GATHER + (config.banks - config.lanes) // 2
+    if not config.window:
+        return accumulators
+    return max(accumulators, 2 + MEMORY + GATHER + (config.rows - config.lanes) // 2 + WINDOW)
+
+
+def drain_hold(config: Config) -> int:
+    """Cycles from a group of DRAIN begun to the parameters of the next one asked for.
+
+    They arrive when those of the group before are in use: ``MEMORY + 2`` cycles after they are asked for at the
+    earliest, while a group takes its own ``drain_source + 1`` cycles after it begins.
+    """
+    return max(2, drain_source(config) + 1 - (MEMORY + 1))
+
+
 def drain_latency(config: Config) -> int:
-    """Cycles from an accumulator's address to its write: accumulators, requantizer, table."""
-    pairs = (config.banks + 1) // 2
-    return 2 + pairs + 23 + MEMORY + 1
+    """Cycles from a position of a DRAIN to its write: address, source, requantizer, table."""
+    return 1 + drain_source(config) + REQUANTIZE + TABLE
 
 
 @dataclass(frozen=True)
@@ -78,18 +107,29 @@ def predict(
     drained: list[int] = []
     marks: list[int] = []
 
-    drain_valid, drain_free = fetch_latency(isa.Drain), 0
+    drain_valid, drain_free, held = fetch_latency(isa.Drain), 0, 0
 
     def drain_next() -> None:
-        nonlocal drain_valid, drain_free
+        nonlocal drain_valid, drain_free, held
         drain = drains[len(drained)]
         if drain["wait"] > len(computed):
             raise ValueError(f"DRAIN instruction {len(drained)} waits for COMPUTE instruction {drain['wait'] - 1}")
-        accept = max(drain_valid, drain_free, computed[drain["wait"] - 1] if drain["wait"] else 0)
-        if len(drained) >= DRAINS_IN_FLIGHT:
-            accept = max(accept, drained[-DRAINS_IN_FLIGHT])
+        if drain["after"] > len(drained):
+            raise ValueError(f"DRAIN instruction {len(drained)} waits for itself")
+        # The parameters of a group are loaded while the group before is streamed, those of the first one at once.
+        accept = max(drain_valid, held)
         drain_valid = accept + fetch_latency(isa.Drain)
-        drain_free = accept + (drain["groups"] + 1) * (drain["pixels"] + 1)
+        asked = accept + 1
+        allowed = max(
+            computed[drain["wait"] - 1] if drain["wait"] else 0,
+            drained[drain["after"] - 1] if drain["after"] else 0,
+            drained[-DRAINS_IN_FLIGHT] if len(drained) >= DRAINS_IN_FLIGHT else 0,
+        )
+        for _ in range(drain["groups"] + 1):
+            loaded = asked + config.lanes * (1 + drain["window"])
+            taken = max(loaded + 1, drain_free, allowed + 2)
+            drain_free = taken + beats(drain)
+            asked = held = taken + drain_hold(config)
         drained.append(drain_free + drain_latency(config) + 1)
         if drain["mark"]:
             marks.append(drained[-1] - 1)
