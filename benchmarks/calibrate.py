@@ -27,16 +27,14 @@ from rtl.top import Top
 FILE = Path(__file__).with_name("packed.json")
 WORK = Path("build/calibrate")
 SIZES = (
-    {"rows": 4, "columns": 4},
-    {"rows": 8, "columns": 8},
-    {"rows": 8, "columns": 8, "lanes": 4},
-    {"rows": 8, "columns": 16},
-    {"rows": 12, "columns": 8},
-    {"rows": 16, "columns": 8},
-    {"rows": 16, "columns": 16},
-    {"rows": 8, "columns": 8, "act_words": 2048, "weight_words": 3072, "acc_words": 64, "tables": 2},
-    {"rows": 4, "columns": 4, "acc_words": 16},
-    {"rows": 4, "columns": 4, "acc_words": 32},
+    {"rows": 4, "columns": 4, "lanes": 2, "window": 0},
+    {"rows": 8, "columns": 8, "lanes": 2, "window": 0},
+    {"rows": 8, "columns": 8, "lanes": 8, "window": 0},
+    {"rows": 8, "columns": 8, "lanes": 8},
+    {"rows": 8, "columns": 16, "lanes": 4, "window": 0},
+    {"rows": 16, "columns": 8, "lanes": 8},
+    {"rows": 4, "columns": 8, "lanes": 4},
+    {"rows": 16, "columns": 16, "lanes": 16},
 )
 """Cores to measure: what is not given is the board's."""
 

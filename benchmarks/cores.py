@@ -36,6 +36,7 @@ CORES: Mapping[str, Core] = {
             rows=6,
             columns=6,
             lanes=2,
+            window=0,
             act_words=16384,
             weight_words=41 * 1024,
             channel_words=512,

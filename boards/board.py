@@ -8,18 +8,22 @@ from amaranth.build import Platform
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 
 from rtl.multiplier import Multiplier
+from rtl.ram import Ram
+from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
+from rtl.tap_sum import TapSum
 
 
 @dataclass(frozen=True)
 class LutCosts:
-    """Look-up tables of a core as a sum: fixed, and for each pair of array cells, row, bank, and requantizer lane."""
+    """Look-up tables of a core as a sum: fixed, for each pair of array cells, row, bank, lane, lane of the window."""
 
     fixed: float
     pair: float
     row: float
     bank: float
     lane: float
+    window: float
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,14 @@ class Family:
         Returns overrides of the platform's build templates, as Amaranth documents them.
     multiplier : function of a Config, a Part and a Multiplier, or None
         Makes a `rtl.multiplier.Multiplier` of the family's cells; None where synthesis does it well.
+    soft_multiplier : function of a SoftMultiplier, or None
+        Makes a `rtl.soft_multiplier.SoftMultiplier` of the family's carry chains; None where synthesis does it well.
+    tap_sum : function of a TapSum, or None
+        Makes a `rtl.tap_sum.TapSum` of the family's carry chains; None where synthesis does it well.
+    ram : function of a Ram, or None
+        Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
-    lut_ram_words : int
-        Memories of up to so many words are made of look-up tables.
     lut_costs : LutCosts
         Measured, for estimates.
     """
@@ -46,8 +54,10 @@ class Family:
     tools: tuple[str, ...]
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
+    soft_multiplier: Callable[[SoftMultiplier], Module] | None
+    tap_sum: Callable[[TapSum], Module] | None
+    ram: Callable[[Ram], Module] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
-    lut_ram_words: int
     lut_costs: LutCosts
 
 
@@ -125,6 +135,13 @@ class Board:
         platform = self.platform()
         if self.part.family.multiplier:
             platform.get_multiplier = partial(self.part.family.multiplier, config, self.part)
+        platform.spare_multipliers = max(0, self.part.multipliers - config.multipliers)
+        if self.part.family.soft_multiplier:
+            platform.get_soft_multiplier = self.part.family.soft_multiplier
+        if self.part.family.tap_sum:
+            platform.get_tap_sum = self.part.family.tap_sum
+        if self.part.family.ram:
+            platform.get_ram = self.part.family.ram
         return platform
 
     @property

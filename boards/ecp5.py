@@ -10,7 +10,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ecp5_multiplier
+from . import ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
 from .board import Board, Family, LutCosts, Part
 
 
@@ -29,10 +29,11 @@ ECP5 = Family(
     tools=("yosys", "nextpnr-ecp5", "ecppack"),
     options=_options,
     multiplier=ecp5_multiplier.multiplier,
-    # DP16KD, words x bits; the widest only with one read and one write port.
-    block_ram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
-    lut_ram_words=32,
-    lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0),
+    soft_multiplier=ecp5_soft_multiplier.soft_multiplier,
+    tap_sum=ecp5_tap_sum.tap_sum,
+    ram=ecp5_ram.ram,
+    block_ram_shapes=ecp5_ram.SHAPES,
+    lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=0.0),
 )
 
 LFE5U_85F_6BG381 = Part(ECP5, "LFE5U-85F", "BG381", "6", luts=83640, multipliers=156, block_rams=208)

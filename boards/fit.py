@@ -9,7 +9,6 @@ from rtl.spec.registers import PROFILE_MARKS
 
 from .board import Part
 
-_REQUANTIZER_MULTIPLIERS = 4  # a 24x24 product of 18x18 multipliers
 _LINK_BLOCK_RAMS = 2  # a frame each way
 
 
@@ -23,19 +22,23 @@ class Need:
 
 
 def need(config: Config, part: Part) -> Need:
-    """Estimate what ``config`` takes of ``part``: the array, the vector lanes and the requantizer, and all memories."""
+    """Estimate what ``config`` takes of ``part``: array, vector lanes and requantizers, and all memories.
+
+    A requantizer takes a multiplier if there is one left.
+    """
 
     def block_rams(words: int, bits: int) -> int:
-        if words <= part.family.lut_ram_words:
-            return 0
-        return min(-(-words // depth) * -(-bits // width) for depth, width in part.family.block_ram_shapes)
+        shapes = sorted(part.family.block_ram_shapes)
+        width = next((width for depth, width in shapes if depth >= words), shapes[-1][1])
+        return -(-bits // width)
 
+    act_banks = 2 if config.window else 1
     return Need(
-        multipliers=config.rows * config.pairs + config.rows + _REQUANTIZER_MULTIPLIERS * config.lanes,
-        block_rams=config.rows * block_rams(config.act_words, 8)
+        multipliers=config.multipliers + min(config.lanes, max(0, part.multipliers - config.multipliers)),
+        block_rams=config.rows * act_banks * block_rams(config.act_words // act_banks, 8)
         + config.banks * block_rams(config.weight_words, 8)
         + 2 * config.banks * block_rams(config.acc_words, 32)
-        + isa.words(isa.Channel) * config.lanes * block_rams(config.channel_words // config.lanes, 32)
+        + config.parameter_bytes * block_rams(config.channel_words, 8)
         + 3 * block_rams(config.program_words, 32)
         + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
         + block_rams(PROFILE_MARKS, 32)
@@ -52,6 +55,7 @@ def lut_counts(config: Config) -> dict[str, int]:
         "row": config.rows,
         "bank": config.banks,
         "lane": config.lanes,
+        "window": config.lanes if config.window else 0,
     }
 
 
@@ -61,14 +65,20 @@ def _luts(config: Config, part: Part) -> int:
 
 
 def lacking(config: Config, part: Part) -> list[str]:
-    """Return of what a core needs more than the part has, with both numbers; nothing if it fits."""
+    """Return of what a core needs more than the part has, with both numbers; nothing if it fits.
+
+    A memory of the core is as deep as one block at the most.
+    """
     needed = need(config, part)
+    deepest = max(depth for depth, _ in part.family.block_ram_shapes)
+    act_words = config.act_words // (2 if config.window else 1)
     return [
         f"{wanted} {what}, and {part.name} has {there}"
         for what, wanted, there in (
             ("multipliers", needed.multipliers, part.multipliers),
             ("block RAMs", needed.block_rams, part.block_rams),
             ("LUTs", needed.luts, part.luts),
+            ("words in a block RAM", max(act_words, config.weight_words, config.program_words), deepest),
         )
         if wanted > there
     ]

@@ -1,9 +1,9 @@
 """What users touch: sessions, devices, builds, the command line.
 
-    from fpga_accel import Session
+from fpga_accel import Session
 
-    with Session("model.fpga", device="sim") as session:
-        (logits,) = session.run(None, {"image": images})
+with Session("model.fpga", device="sim") as session:
+    (logits,) = session.run(None, {"image": images})
 """
 
 from typing import TYPE_CHECKING, Any

@@ -67,6 +67,7 @@ def info(
         channel_words=1,
         program_words=1,
         tables=2,
+        window=0,
     )
     with open_device(device, unknown, **device_options(device, baud)) as opened:
         core = read_core_info(opened)

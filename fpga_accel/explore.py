@@ -51,7 +51,7 @@ def explore(plan: Plan, board: Board, note: Note = lambda *_: None) -> list[Poin
     reason = "the part has no room for any array"
     found = list(candidates(board))
     for done, config in enumerate(found, 1):
-        note(f"core {config.name}, {config.lanes} lanes", done, len(found))
+        note(f"core {config.name}, {config.lanes} lanes, window {config.window}", done, len(found))
         try:
             points.append(evaluate(plan, config, board))
         except DoesNotFit as error:
@@ -68,10 +68,11 @@ def candidates(board: Board) -> Iterator[Config]:
             for lanes in LANES:
                 if rows % lanes or columns % lanes:
                     continue
-                config = replace(board.config, rows=rows, columns=columns, lanes=lanes)
-                tiny = replace(config, act_words=1, weight_words=1, acc_words=1, program_words=1, tables=2)
-                if not fit.lacking(tiny, board.part):
-                    yield config
+                for window in sorted({0, board.config.window}):
+                    config = replace(board.config, rows=rows, columns=columns, lanes=lanes, window=window)
+                    tiny = replace(config, act_words=2, weight_words=1, acc_words=1, program_words=1, tables=2)
+                    if not fit.lacking(tiny, board.part):
+                        yield config
 
 
 def evaluate(plan: Plan, config: Config, board: Board) -> Point:
@@ -97,26 +98,28 @@ def evaluate(plan: Plan, config: Config, board: Board) -> Point:
         try:
             compiled = compile_plan(plan, config)
         except DoesNotFit:
-            # Tensors that only the program knows lie above those that the host can see.
+            if config.act_words >= ADDRESSES:
+                raise
             config = replace(config, act_words=2 * config.act_words)
         else:
             return Point(config, compiled.cycles, fit.need(config, board.part))
 
 
 def needed(programs: Iterable[Program], config: Config) -> Config:
-    """Return a core with the smallest memories in which programs for ``config`` find room."""
+    """Return a core with the smallest memories in which programs for ``config`` find room.
+
+    Of activation memory it has what the largest tensor takes: what lies beside it depends on where its banks begin.
+    """
     programs = list(programs)
     drains = [drain for program in programs for drain in program.instructions(isa.Drain, program.drain)]
     places = [place for program in programs for place in program.placements.values()]
     weights = max(len(program.weights) for program in programs)
     return replace(
         config,
-        act_words=_power(max(place.base + place.lines(config) for place in places)),
+        act_words=_power(max(place.lines(config) for place in places)),
         weight_words=min(_power(weights), -(-weights // BLOCK) * BLOCK),
         acc_words=_power(1 + max(drain["pixels"] for drain in drains)),
-        channel_words=_power(
-            max(program.channels.size // isa.words(isa.Channel) for program in programs), config.lanes
-        ),
+        channel_words=_power(max(len(program.channels) for program in programs), config.lanes),
         program_words=_power(max(words.size for p in programs for words in (p.load, p.compute, p.drain))),
         tables=_power(max(len(program.tables) for program in programs), 2),
     )

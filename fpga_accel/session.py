@@ -37,7 +37,10 @@ class LayerProfile:
     measured: int | None
 
     def utilization(self, macs_per_cycle: int) -> float:
-        """Multiply-accumulates done over those that the array could have done in the time."""
+        """Multiply-accumulates done over those that the array could have done in the time.
+
+        Above 1 if the layer began while the one before it was still on its way to memory.
+        """
         return self.macs / (max(self.predicted if self.measured is None else self.measured, 1) * macs_per_cycle)
 
 

@@ -1,4 +1,8 @@
-"""From the quantized graph to a program: operations, memory plan, instructions, predicted cycles."""
+"""From the quantized graph to a program: operations, jobs in an order, memory plan, instructions, predicted cycles."""
+
+from collections.abc import Iterable, Iterator, Set
+from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,14 +13,36 @@ from rtl.spec.graph import Graph
 from rtl.spec.program import Layer, Program
 
 from .allocate import allocate
+from .chunks import Chunk
+from .cuts import cut
 from .emit import Code, assemble, emit
 from .fuse import fuse_tables
+from .jobs import Job, jobs
 from .plan import Plan
+from .room import Room
+from .schedule import Issue, schedule
+from .style import PLAIN, Style, styles
 from .tile import tile
+
+COMPARED = 4
+"""Orders of which whole programs are made, the likeliest ones first, as where tensors lie costs cycles, too."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """The jobs of a plan, and in which order they are issued."""
+
+    jobs: list[Job]
+    issues: list[Issue]
+
+    @property
+    def end(self) -> int:
+        """About how many cycles it takes."""
+        return max(issue.end for issue in self.issues)
 
 
 def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -> Program:
-    """Compile a quantized graph for a core.
+    """Compile a quantized graph for a core, in the style that takes the fewest cycles of those that fit.
 
     With ``keep_tensors`` every tensor of the graph can be read after a run: no memory is reused, and a Table stays a
     layer of its own. Inputs lie as patches where that saves cycles and the model then fits.
@@ -37,19 +63,49 @@ def _compiled(plan: Plan, graph: Graph, config: Config, *, keep_tensors: bool) -
     outputs = [plan.stored[port.tensor] for port in graph.outputs]
     if not keep_tensors:
         fuse_tables(plan, {*inputs, *outputs, *plan.constants})
-    places = allocate(plan, inputs, outputs, keep_tensors=keep_tensors)
+    before = [*plan.constants, *inputs]
+    stay = {*outputs, *plan.constants, *(plan.tensors if keep_tensors else ())}
+    kept = {*inputs, *plan.stored.values()} if keep_tensors else set(outputs)
 
-    code = Code()
-    for operation, after in zip(plan.operations, [*plan.operations[1:], None], strict=True):
-        emit(operation, str(plan.layers[operation.layer]), places, config, code)
-        code.drain[-1][1]["mark"] = int(after is None or after.layer != operation.layer)
+    programs: list[Program] = []
+    for order in sorted(_orders(plan, styles(config), before, stay), key=lambda order: order.end):
+        with suppress(DoesNotFit):
+            programs.append(_program(graph, plan, order, before, stay, kept))
+        if len(programs) == COMPARED:
+            break
+    if not programs:
+        (plain,) = _orders(plan, (PLAIN,), before, stay)
+        programs.append(_program(graph, plan, plain, before, stay, kept))
+    return min(programs, key=lambda program: program.cycles)
 
-    load = assemble(isa.Load, code.load)
-    compute = assemble(isa.Compute, code.compute)
-    drain = assemble(isa.Drain, code.drain)
+
+def _orders(plan: Plan, styles: Iterable[Style], before: list[str], stay: Set[str]) -> Iterator[Order]:
+    """Yield the orders of a plan in these styles; equal ones once."""
+    known: dict[tuple[Chunk, ...], list[Job]] = {}
+    tried = set()
+    for style in styles:
+        cuts = cut(plan, style)
+        key = tuple(chunk for pieces in cuts for chunk in pieces)
+        if (key, style.alternate, style.ahead) in tried:
+            continue
+        tried.add((key, style.alternate, style.ahead))
+        if key not in known:
+            known[key] = jobs(plan, cuts)
+        yield Order(known[key], schedule(known[key], Room(plan, known[key], before, stay), plan.config, style))
+
+
+def _program(graph: Graph, plan: Plan, order: Order, before: list[str], stay: Set[str], kept: Set[str]) -> Program:
+    """Return the program of a plan in this order; tensors ``before`` are there at the start, ``stay`` to the end."""
+    config = plan.config
+    places = allocate(plan, order.jobs, order.issues, before, stay)
+    code = emit(plan, order.jobs, order.issues, places)
+    load, compute, drain = (
+        assemble(layout, instructions, plan)
+        for layout, instructions in ((isa.Load, code.load), (isa.Compute, code.compute), (isa.Drain, code.drain))
+    )
     for what, needed, available, unit in (
         ("weights", code.weight_lines * config.banks, config.weight_words * config.banks, "bytes"),
-        ("channel parameters", code.channel_count, config.channel_words, "channels"),
+        ("channel parameters", code.channel_count, config.channel_words, "lines"),
         ("LOAD program", len(load), config.program_words, "words"),
         ("COMPUTE program", len(compute), config.program_words, "words"),
         ("DRAIN program", len(drain), config.program_words, "words"),
@@ -61,18 +117,8 @@ def _compiled(plan: Plan, graph: Graph, config: Config, *, keep_tensors: bool) -
             )
 
     timeline = timing.predict(
-        config,
-        *(
-            [isa.from_words(layout, line) for line in words.reshape(-1, isa.words(layout))]
-            for layout, words in ((isa.Load, load), (isa.Compute, compute), (isa.Drain, drain))
-        ),
+        config, *([fields for _, fields in program] for program in (code.load, code.compute, code.drain))
     )
-    cycles = np.diff([0, *timeline.marks])
-    layers = tuple(
-        Layer(name=layer.name, operator=layer.operator, macs=layer.macs, cycles=int(count))
-        for layer, count in zip(plan.layers, cycles, strict=True)
-    )
-    kept = {*inputs, *plan.stored.values()} if keep_tensors else set(outputs)
     weights = np.concatenate(code.weights) if code.weights else np.zeros((0, config.banks), np.int8)
     tables = np.stack(plan.tables) if plan.tables else np.zeros((0, isa.TABLE_BYTES), np.int8)
     return Program(
@@ -87,7 +133,17 @@ def _compiled(plan: Plan, graph: Graph, config: Config, *, keep_tensors: bool) -
         placements={name: places[stored] for name, stored in plan.stored.items()},
         packings={name: plan.packings[stored] for name, stored in plan.stored.items() if stored in plan.packings},
         kept=tuple(name for name, stored in plan.stored.items() if stored in kept),
-        layers=layers,
+        layers=_layers(plan, code, timeline),
         cycles=timeline.total,
         notes=tuple(plan.notes),
+    )
+
+
+def _layers(plan: Plan, code: Code, timeline: timing.Timeline) -> tuple[Layer, ...]:
+    """Return the layers in the order in which they end, as their marks are."""
+    ended = [plan.layers[layer] for layer, fields in code.drain if fields["mark"]]
+    cycles = np.diff([0, *timeline.marks])
+    return tuple(
+        Layer(name=layer.name, operator=layer.operator, macs=layer.macs, cycles=int(count))
+        for layer, count in zip(ended, cycles, strict=True)
     )

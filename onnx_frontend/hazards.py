@@ -1,92 +1,78 @@
-"""Which lines of a tensor an instruction reads or writes, and what it therefore has to wait for."""
+"""Which lines of a tensor an instruction reads or writes."""
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rtl.spec import isa
 from rtl.spec.config import Config
 
-from .operation import Frame, Lattice, Operation, Pass, Shape, Unit, Walk
-from .tile_window import shifted
+from .chunks import Chunk
+from .operation import Operation, Pass, Shape, Unit, Walk
+
+Lines = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Lines:
-    """The smallest box around some lines of a tensor: of all ``blocks`` of channels the lines ``pixels``."""
-
-    blocks: range
-    pixels: range
-
-    def meets(self, other: "Lines") -> bool:
-        """Say whether two boxes have a line in common."""
-        return _meet(self.blocks, other.blocks) and _meet(self.pixels, other.pixels)
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some pixels of the grid of an operation, whole rows or parts of one."""
-
-    y: int
-    x: int
-    rows: int
-    columns: int
+def lines_read(walk: Walk, chunk: Chunk) -> Lines:
+    """Return the lines that a walk reads for a chunk; one may occur several times."""
+    block, tap_y, tap_x, y, x = np.ix_(
+        np.arange(walk.blocks),
+        *(np.arange(taps) for taps in walk.taps),
+        chunk.y + np.arange(chunk.rows),
+        chunk.x + np.arange(chunk.columns),
+    )
+    line = walk.pixels.start + y * walk.pixels.row + x * walk.pixels.pixel + block * walk.block_stride
+    line = line + tap_y * walk.tap_strides[0] + tap_x * walk.tap_strides[1]
+    if walk.frame is None:
+        return line.reshape(-1)
+    frame = walk.frame
+    row = frame.origin[0] + y * frame.pixel[0] + tap_y * frame.tap[0]
+    column = frame.origin[1] + x * frame.pixel[1] + tap_x * frame.tap[1]
+    inside = (row >= 0) & (row < frame.size[0]) & (column >= 0) & (column < frame.size[1])
+    return line[np.broadcast_to(inside, line.shape)]
 
 
-def writes(operation: Operation, unit: Unit, chunk: Chunk, config: Config) -> Lines:
-    """Return the lines of the output that a DRAIN writes."""
-    start = operation.target.at(chunk.y, chunk.x)
-    low, high = _reach(operation.target, chunk.rows, chunk.columns)
-    blocks = range(unit.first // config.rows, (unit.first + unit.count - 1) // config.rows + 1)
-    return Lines(blocks, range(start + low, start + high + 1))
-
-
-def reads(each: Pass, chunk: Chunk, shapes: dict[str, Shape]) -> Iterator[tuple[str, Lines]]:
-    """Return the lines of each tensor that a COMPUTE reads, or more."""
-    walk = shifted(each.walk, chunk.y, chunk.x)
-    plane = _plane(shapes[walk.tensor])
-    if walk.frame is not None:
-        lines = _inside(walk, walk.frame, plane, chunk)
-    else:
-        low, high = _reach(walk.pixels, chunk.rows, chunk.columns)
-        for count, stride in ((walk.blocks, walk.block_stride), *zip(walk.taps, walk.tap_strides, strict=True)):
-            low, high = low + min(0, (count - 1) * stride), high + max(0, (count - 1) * stride)
-        lines = _box(walk.pixels.start + low, walk.pixels.start + high, plane)
+def reads(each: Pass, chunk: Chunk) -> Iterator[tuple[str, Lines]]:
+    """Return the lines of each tensor that a pass reads for a chunk."""
+    walk = each.walk
+    if each.other is None:
+        yield walk.tensor, lines_read(walk, chunk)
+        return
+    if each.op is isa.Op.PRODUCT:
+        captures = walk.blocks * walk.taps[0] * walk.taps[1] * chunk.rows
+        yield walk.tensor, lines_read(walk, chunk)
+        yield each.other, each.other_start + chunk.y + np.arange(captures)
+        return
+    lines = lines_read(dataclasses.replace(walk, taps=(1, 1)), chunk)
     yield walk.tensor, lines
-    if each.other is not None and each.op is isa.Op.PRODUCT:
-        start = each.other_start + chunk.y
-        end = start + walk.blocks * walk.taps[0] * walk.taps[1] * chunk.rows - 1
-        yield each.other, _box(start, end, _plane(shapes[each.other]))
-    elif each.other is not None:
-        yield each.other, lines
+    yield each.other, lines
 
 
-def _meet(a: range, b: range) -> bool:
-    return a.start < b.stop and b.start < a.stop and len(a) > 0 and len(b) > 0
+def streams(each: Pass, chunk: Chunk) -> Iterator[tuple[str, Lines]]:
+    """Return the lines of each tensor that the window unit streams for a chunk: also those between its windows."""
+    walk, frame = each.walk, each.walk.frame
+    if each.op is not isa.Op.DEPTHWISE or frame is None:
+        yield from reads(each, chunk)
+        return
+    rows, columns = (
+        np.arange(first * step, (first + count - 1) * step + taps) + origin
+        for first, count, step, taps, origin in zip(
+            (chunk.y, chunk.x), (chunk.rows, chunk.columns), frame.pixel, walk.taps, frame.origin, strict=True
+        )
+    )
+    rows, columns = (
+        places[(places >= 0) & (places < size)] for places, size in zip((rows, columns), frame.size, strict=True)
+    )
+    corner = walk.pixels.start - frame.origin[0] * frame.size[1] - frame.origin[1]
+    yield walk.tensor, (corner + rows[:, None] * frame.size[1] + columns).reshape(-1)
 
 
-def _plane(shape: Shape) -> int:
-    return shape[1] * shape[2]
-
-
-def _reach(lattice: Lattice, rows: int, columns: int) -> tuple[int, int]:
-    """Return how far the pixels reach to either side of the first."""
-    down, right = (rows - 1) * lattice.row, (columns - 1) * lattice.pixel
-    return min(0, down) + min(0, right), max(0, down) + max(0, right)
-
-
-def _box(first: int, last: int, plane: int) -> Lines:
-    """Return the box around consecutive lines of a tensor; that of several blocks is of whole planes."""
-    blocks = range(first // plane, last // plane + 1)
-    if len(blocks) > 1:
-        return Lines(blocks, range(plane))
-    return Lines(blocks, range(first % plane, last % plane + 1))
-
-
-def _inside(walk: Walk, frame: Frame, plane: int, chunk: Chunk) -> Lines:
-    """Return the rows of the image that a window reads."""
-    height, width = frame.size
-    first = frame.origin[0]
-    last = first + (chunk.rows - 1) * frame.pixel[0] + (walk.taps[0] - 1) * frame.tap[0]
-    block = (walk.pixels.start - frame.origin[0] * width - frame.origin[1]) // plane
-    pixels = range(max(0, first) * width, (min(height - 1, last) + 1) * width)
-    return Lines(range(block, block + walk.blocks), pixels)
+def writes(operation: Operation, unit: Unit, chunk: Chunk, shape: Shape, config: Config) -> Lines:
+    """Return the lines of the output, which lies in this shape, that a DRAIN writes."""
+    blocks = np.arange(unit.first // config.rows, (unit.first + unit.count - 1) // config.rows + 1)
+    y, x = np.ix_(chunk.y + np.arange(chunk.rows), chunk.x + np.arange(chunk.columns))
+    pixels = operation.target.start + y * operation.target.row + x * operation.target.pixel
+    lines: Lines = (blocks[:, None] * (shape[1] * shape[2]) + pixels.reshape(-1)).reshape(-1)
+    return lines

@@ -85,6 +85,10 @@ class Unit:
     """What one DRAIN writes of each pixel: ``count`` channels from ``first`` on, a multiple of the lanes.
 
     ``bias`` and ``multiplier`` are of shape (count,), or (1,) for all channels alike.
+
+    With ``taps``, int8 (count, 9) or (1, 9), as `isa.Taps` has them, the window unit makes the sums, and what it reads
+    is the only pass: with DEPTHWISE the window of the walk, which has a frame; with SCALE the walk's word, and that of
+    ``other`` (or again its own) as the second of a sum. A unit is in one block of channels then.
     """
 
     first: int
@@ -92,6 +96,7 @@ class Unit:
     passes: tuple[Pass, ...]
     bias: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     multiplier: NDArray[np.float32] = field(default_factory=lambda: np.ones(1, np.float32))
+    taps: NDArray[np.int8] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,11 @@ class Operation:
     def tensors(self) -> set[str]:
         """The tensors read; the output itself may be one, where some of it is read and written back."""
         return {name for unit in self.units for each in unit.passes for name in each.tensors}
+
+    @property
+    def windowed(self) -> bool:
+        """Whether the window unit makes the sums."""
+        return self.units[0].taps is not None
 
     @property
     def sources(self) -> set[str]:

@@ -10,6 +10,7 @@ from .operation import Frame, Lattice, Pass, Shape, Unit, Walk
 from .pack import packed_weight
 from .plan import Plan, image_shape
 from .tile_reshape import image
+from .tile_taps import fits_window, window_taps
 from .tile_window import in_block, matmul_lines, pieces, window
 
 ARRAY_LIMITS = (-127, 127)
@@ -174,15 +175,19 @@ def _units(
     size = plan.config.rows if depthwise else plan.config.columns
     multipliers = np.broadcast_to(multiplier, (out,)).astype(np.float32)
     units = []
+    windowed = depthwise and fits_window(walk, weight, plan.config)
     for first in range(0, out, size):
         part = weight[first : first + size]
-        if depthwise:
+        taps = None
+        if windowed:
+            here = in_block(walk, first // plan.config.rows, shape[1] * shape[2])
+            passes, taps = [Pass(isa.Op.DEPTHWISE, here)], window_taps(part[:, 0])
+        elif depthwise:
             passes = _depthwise(plan, part, shape, walk, first)
         else:
             passes = _dense(plan, part, group, out // group, shape, walk, first)
-        units.append(
-            Unit(first, len(part), tuple(passes), bias[first : first + size], multipliers[first : first + size])
-        )
+        numbers = bias[first : first + size], multipliers[first : first + size]
+        units.append(Unit(first, len(part), tuple(passes), *numbers, taps))
     return tuple(units)
 
 

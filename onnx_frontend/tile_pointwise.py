@@ -1,6 +1,12 @@
-"""Operators of single elements on the vector lanes: Add, Sub, Mul, Rescale, Table, ChannelAffine."""
+"""Operators of single elements: Add, Sub, Mul, Rescale, Table, ChannelAffine.
+
+They run on the vector lanes, or, sums of one or two tensors on a core that has it, in the window unit.
+"""
+
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtl.spec import elementwise, graph, isa
 from rtl.spec.affine import channel_affine_constants
@@ -8,6 +14,7 @@ from rtl.spec.affine import channel_affine_constants
 from .operation import Lattice, Pass, Shape, Unit, Walk
 from .plan import Plan, image_shape
 from .tile_reshape import image
+from .tile_taps import sum_taps
 
 CONSTANTS = {
     graph.Add: elementwise.add_constants,
@@ -30,18 +37,19 @@ def binary(node: graph.Add | graph.Sub | graph.Mul, plan: Plan) -> None:
     units = []
     plane = shape[1] * shape[2]
     product = isinstance(node, graph.Mul)
+    taps = None if product else sum_taps(found.p, found.q, plan.config)
+    grid, target = ((plane, 1), Lattice(0, 1, 0)) if product else _grid(shape, taps)
     for first, count, start in _blocks(shape, plan.config.rows):
         if product:
             walk = Walk(left, Lattice(start, 1, 0))
             factors = (-b.zero_point, 0)
             each = Pass(isa.Op.PRODUCT, walk, factors=factors, other=right, other_start=start, pad=a.zero_point)
         else:
-            walk = Walk(left, Lattice(start, 0, 1), taps=(2, 1))
+            walk = Walk(left, replace(target, start=start), taps=(2, 1))
             each = Pass(isa.Op.SCALE, walk, factors=(found.p, found.q), other=right)
         bias, multiplier = np.array([found.c], np.int64), np.array([found.multiplier], np.float32)
-        units.append(Unit(first, count, (each,), bias, multiplier))
+        units.append(Unit(first, count, (each,), bias, multiplier, taps))
     plan.store(node.output, shape)
-    grid, target = ((plane, 1), Lattice(0, 1, 0)) if product else ((1, plane), Lattice(0, 0, 1))
     plan.add(node.output, grid, target, units, zero_point=y.zero_point, low=node.low, high=node.high)
 
 
@@ -52,26 +60,21 @@ def rescale(node: graph.Rescale, plan: Plan) -> None:
     found = elementwise.rescale_constants(x.scale, x.zero_point, y.scale, y.zero_point)
     _note(plan, found.differing, "inputs differ by one from float32")
     stored, shape = plan.lies(node.inputs[0])
+    taps = sum_taps(found.p, 0, plan.config)
+    grid, target = _grid(shape, taps)
     units = [
         Unit(
             first,
             count,
-            (Pass(isa.Op.SCALE, Walk(stored, Lattice(start, 0, 1)), factors=(found.p, 0)),),
+            (Pass(isa.Op.SCALE, Walk(stored, replace(target, start=start)), factors=(found.p, 0)),),
             np.array([found.c], np.int64),
             np.array([found.multiplier], np.float32),
+            taps,
         )
         for first, count, start in _blocks(shape, plan.config.rows)
     ]
     plan.store(node.output, shape)
-    plan.add(
-        node.output,
-        (1, shape[1] * shape[2]),
-        Lattice(0, 0, 1),
-        units,
-        zero_point=y.zero_point,
-        low=node.low,
-        high=node.high,
-    )
+    plan.add(node.output, grid, target, units, zero_point=y.zero_point, low=node.low, high=node.high)
 
 
 def table(node: graph.Table, plan: Plan) -> None:
@@ -118,6 +121,13 @@ def unchanged(tensor: str, shape: Shape, rows: int) -> list[Unit]:
         Unit(first, count, (Pass(isa.Op.SCALE, Walk(tensor, Lattice(start, 0, 1))),))
         for first, count, start in _blocks(shape, rows)
     ]
+
+
+def _grid(shape: Shape, taps: NDArray[np.int8] | None) -> tuple[tuple[int, int], Lattice]:
+    """Return the pixels of a block: rows for the window unit, which may follow an image row by row, else one row."""
+    if taps is None:
+        return (1, shape[1] * shape[2]), Lattice(0, 0, 1)
+    return shape[1:], Lattice(0, shape[2], 1)
 
 
 def _blocks(shape: Shape, rows: int) -> list[tuple[int, int, int]]:

@@ -1,12 +1,14 @@
 """MaxPool and AveragePool on the vector lanes."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from rtl.spec import graph, isa
+from rtl.spec import graph, isa, timing
 from rtl.spec.number import average_multiplier
 
-from .operation import Lattice, Pass, Unit
+from .operation import Lattice, Pass, Unit, Walk
 from .plan import Plan, image_shape
 from .tile_reshape import image
 from .tile_window import in_block, pieces, shifted, window
@@ -52,23 +54,30 @@ def _pool(
         bias, multiplier = 0, np.ones(out_shape[1:], np.float32)
     else:
         bias = -pad * node.kernel[0] * node.kernel[1]
+    plane, out_plane = shape[1] * shape[2], out_shape[1] * out_shape[2]
     for y in runs(multiplier):
         for x in runs(multiplier.T):
+            here = shifted(walk, y.start, x.start)
+            grid, target = (len(y), len(x)), Lattice(y.start * out_shape[2] + x.start, out_shape[2], 1)
+            firsts = range(0, shape[0], rows)
+            if len(y) == 1 and len(x) < timing.ACCUMULATE:
+                # A step of few pixels takes as long as one of more: the blocks of channels are rows of pixels.
+                here, grid = _over_blocks(here, plane), (len(firsts), len(x))
+                target, firsts = replace(target, row=out_plane), firsts[:1]
             units = []
-            for first in range(0, shape[0], rows):
-                here = in_block(shifted(walk, y.start, x.start), first // rows, shape[1] * shape[2])
-                passes = tuple(Pass(op, cut) for _, _, cut in pieces(here))
+            for first in firsts:
+                passes = tuple(Pass(op, cut) for _, _, cut in pieces(in_block(here, first // rows, plane)))
                 numbers = np.array([bias], np.int64), multiplier[y.start, x.start : x.start + 1]
                 units.append(Unit(first, min(rows, shape[0] - first), passes, *numbers))
-            plan.add(
-                node.output,
-                (len(y), len(x)),
-                Lattice(y.start * out_shape[2] + x.start, out_shape[2], 1),
-                units,
-                zero_point=zero_point,
-                low=node.low,
-                high=node.high,
-            )
+            plan.add(node.output, grid, target, units, zero_point=zero_point, low=node.low, high=node.high)
+
+
+def _over_blocks(walk: Walk, plane: int) -> Walk:
+    """Return the walk over one row of pixels in all blocks of channels, of planes of ``plane`` lines."""
+    frame = walk.frame
+    if frame is not None:
+        frame = replace(frame, pixel=(0, frame.pixel[1]))
+    return replace(walk, pixels=replace(walk.pixels, row=plane), frame=frame)
 
 
 def runs(values: NDArray[np.float32]) -> list[range]:

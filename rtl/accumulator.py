@@ -1,11 +1,13 @@
 """The accumulators: one bank of int32 a column, in two halves."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .beat import Beat
+from .gather import Gather
+from .ram import Ram
 from .spec.config import Config
 from .spec.formats import ACCUM, PRODUCT, column_sum
 
@@ -17,13 +19,13 @@ class Accumulators(wiring.Component):
     before it. Beats on the same pixel must be `DISTANCE` cycles apart. ``retire`` ends an instruction whose last
     beat is in the memory of the last bank from the next cycle on, `latency` cycles after the beat.
 
-    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of ``lanes`` banks, from ``i_group * lanes`` on; ``o``
-    follows `read_latency` cycles later. What it asks for moves from pair to pair, and so does the answer. The two
-    units never work on the same half at a time: their tokens see to that.
+    The DRAIN unit reads pixel ``i_pixel`` of half ``i_half`` of ``lanes`` banks, from ``i_group * lanes`` on; those of
+    lane n follow `read_latency` plus ``n // 2`` cycles later. What it asks for moves from pair to pair, and so does the
+    answer. The two units never work on the same half at a time: their tokens see to that.
     """
 
     LEAD = 2
-    DISTANCE = 4
+    DISTANCE = 6
 
     def __init__(self, config: Config):
         self._config = config
@@ -35,20 +37,20 @@ class Accumulators(wiring.Component):
                 "retire": Out(1),
                 "i_half": In(1),
                 "i_pixel": In(10),
-                "i_group": In(ceil_log2(config.banks)),
+                "i_group": In(ceil_log2(config.banks // config.lanes)),
                 "o": Out(ACCUM).array(config.lanes),
             }
         )
 
     @staticmethod
     def read_latency(config: Config) -> int:
-        """Cycles from a pixel asked for to its accumulators: memory, register, and the way along the pairs."""
-        return 2 + (config.banks + 1) // 2
+        """Cycles from a pixel asked for to the accumulator of lane 0: memory, register, and the way along the pairs."""
+        return 2 + Gather.latency(config.banks, config.lanes)
 
     @staticmethod
     def latency(config: Config) -> int:
         """Cycles from a beat to its ``retire``."""
-        return (config.banks + 1) // 2 - 1 + 3
+        return (config.banks + 1) // 2 - 1 + 5
 
     def elaborate(self, platform):
         m = Module()
@@ -59,58 +61,58 @@ class Accumulators(wiring.Component):
             m.d.sync += register.eq(signal)
             return register
 
-        beat, half, pixel, group = self.i_beat, self.i_half, self.i_pixel, self.i_group
-        collected = [Const(0, ACCUM)] * config.lanes
+        m.submodules.gather = gather = Gather(ACCUM, config.banks, config.lanes)
+        m.d.comb += gather.i_group.eq(later("group_asked", self.i_group))
+
+        beat, half, pixel = self.i_beat, self.i_half, self.i_pixel
         for bank in range(config.banks):
             if bank % 2 == 0:
                 if bank:
                     beat = later(f"beat_{bank}", beat)
                     half, pixel = later(f"half_{bank}", half), later(f"pixel_{bank}", pixel)
-                    group = later(f"group_{bank}", group)
                 half_read = later(f"half_read_{bank}", later(f"half_asked_{bank}", half))
-                group_read = later(f"group_read_{bank}", later(f"group_asked_{bank}", group))
-                passed, collected = collected, []
-                for lane, value in enumerate(passed):
-                    collected.append(Signal(ACCUM, name=f"collected_{bank}_{lane}", reset_less=True))
-                    m.d.sync += collected[lane].eq(value)
             reading = later(f"reading_{bank}", beat)
-            adding = later(f"adding_{bank}", reading)
-            writing = later(f"writing_{bank}", adding)
+            arriving = later(f"arriving_{bank}", reading)
+            adding = later(f"adding_{bank}", arriving)
+            choosing = later(f"choosing_{bank}", adding)
+            writing = later(f"writing_{bank}", choosing)
 
             outputs = []
             for side in range(2):
-                cells = memory.Memory(shape=ACCUM, depth=config.acc_words, init=[])
-                m.submodules[f"bank_{bank}_half_{side}"] = cells
-                read = cells.read_port()
+                m.submodules[f"bank_{bank}_half_{side}"] = cells = Ram(width=ACCUM.width, depth=config.acc_words)
                 mine = beat.valid & (beat.half == side)
-                m.d.comb += read.en.eq(1)
-                m.d.comb += read.addr.eq(Mux(mine, beat.pixel, pixel))
-                data = Signal(ACCUM, name=f"data_{bank}_{side}", reset_less=True)
-                m.d.sync += data.eq(read.data)
-                outputs.append((cells, data))
+                m.d.comb += cells.i_read_address.eq(Mux(mine, beat.pixel, pixel))
+                outputs.append(cells)
 
-            old = Mux(adding.half, outputs[1][1], outputs[0][1])
+            lower, upper = (cells.o.as_signed() for cells in outputs)
+
+            # Both operands; then both results; then one of them.
+            old = Signal(ACCUM, name=f"old_{bank}", reset_less=True)
+            value = Signal(ACCUM, name=f"value_{bank}", reset_less=True)
             from_array = self.i_array[bank] if bank < config.columns else 0
             from_vector = self.i_vector[bank] if bank < config.rows else 0
-            value = Signal(ACCUM, name=f"value_{bank}")
-            m.d.comb += value.eq(Mux(adding.vector, from_vector, from_array))
+            m.d.sync += old.eq(Mux(arriving.half, upper, lower))
+            m.d.sync += value.eq(Mux(arriving.vector, from_vector, from_array))
+            total = Signal(ACCUM, name=f"total_{bank}", reset_less=True)
+            larger = Signal(name=f"larger_{bank}", reset_less=True)
+            m.d.sync += total.eq(old + value)
+            m.d.sync += larger.eq((old - value)[-1])
+            kept, taken = later(f"kept_{bank}", old), later(f"taken_{bank}", value)
             new = Signal(ACCUM, name=f"new_{bank}", reset_less=True)
-            with m.If(adding.clear | (adding.maximum & (value > old))):
-                m.d.sync += new.eq(value)
-            with m.Elif(adding.maximum):
-                m.d.sync += new.eq(old)
+            with m.If(choosing.clear | (choosing.maximum & larger)):
+                m.d.sync += new.eq(taken)
+            with m.Elif(choosing.maximum):
+                m.d.sync += new.eq(kept)
             with m.Else():
-                m.d.sync += new.eq(old + value)
+                m.d.sync += new.eq(total)
 
-            for side, (cells, _) in enumerate(outputs):
-                write = cells.write_port()
-                m.d.comb += write.addr.eq(writing.pixel)
-                m.d.comb += write.data.eq(new)
-                m.d.comb += write.en.eq(writing.valid & (writing.half == side))
-            with m.If(group_read == bank // config.lanes):
-                m.d.sync += collected[bank % config.lanes].eq(Mux(half_read, outputs[1][1], outputs[0][1]))
+            for side, cells in enumerate(outputs):
+                m.d.comb += cells.i_write_address.eq(writing.pixel)
+                m.d.comb += cells.i_data.eq(new)
+                m.d.comb += cells.i_write.eq(writing.valid & (writing.half == side))
+            m.d.comb += gather.i[bank].eq(Mux(half_read, upper, lower))
 
-        for out, value in zip(self.o, collected, strict=True):
+        for out, value in zip(self.o, gather.o, strict=True):
             m.d.comb += out.eq(value)
         m.d.comb += self.retire.eq(writing.valid & writing.last)
 

@@ -3,6 +3,7 @@
 from amaranth.lib import data
 
 from .spec.formats import ACT, FACTOR
+from .spec.isa import COUNT
 
 
 class Beat(data.Struct):
@@ -28,3 +29,19 @@ class Beat(data.Struct):
     maximum: 1
     product: 1
     factor: FACTOR
+
+
+class WindowBeat(data.Struct):
+    """One position of the window unit, with the activation word of lane 0.
+
+    Without ``valid`` nothing comes. ``first`` begins a group: the first position of a row, with the taps of the group.
+    ``columns`` is the words of a row less one. ``outside`` makes the word read as ``pad``. With ``sum`` there are no
+    rows: the second three taps work on the newest words, and count 256 times.
+    """
+
+    valid: 1
+    first: 1
+    outside: 1
+    pad: ACT
+    sum: 1
+    columns: COUNT

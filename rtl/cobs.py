@@ -5,11 +5,11 @@ group is a code, 1 to 255, and code - 1 bytes other than zero; a zero follows th
 the last.
 """
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from .ram import Ram
 from .spec.link import DELIMITER
 from .uart import BYTE
 
@@ -67,7 +67,7 @@ class CobsEncoder(wiring.Component):
     """Bytes from frames, each with a delimiter behind it.
 
     A ring holds the bytes until the code in front of them is known; each piece writes it once, an end twice. It takes a
-    piece a cycle while the ring has room and gives a byte every second cycle. ``bad`` is ignored.
+    piece a cycle while the ring has room and gives a byte every fifth cycle at most. ``bad`` is ignored.
 
     Parameters
     ----------
@@ -93,50 +93,51 @@ class CobsEncoder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.ring = ring = Memory(shape=BYTE, depth=self._depth, init=[])
-        writer = ring.write_port()
-        reader = ring.read_port()
+        m.submodules.ring = ring = Ram(width=len(self.o.payload), depth=self._depth)
 
         code_at = Signal(range(self._depth))  # where the code of the open group goes; all before it is final
         write_at = Signal(range(self._depth), init=1)
         read_at = Signal(range(self._depth))
         length = Signal(range(FULL + 1))  # bytes in the open group
+        full = Signal()
         ending = Signal()  # the last group is closed; its delimiter goes to code_at
         room = Signal()
         m.d.sync += room.eq((read_at - write_at)[: len(read_at)] > 4)  # a cycle old: up to two writes on their way
 
         piece = self.i.payload
-        full = length == FULL
         is_byte = ~piece.end & (piece.byte != 0) & ~full
-        m.d.comb += writer.en.eq(self.i.valid & room)
-        m.d.comb += writer.addr.eq(Mux(is_byte, write_at, code_at))
         m.d.comb += self.i.ready.eq(room & Mux(piece.end, ending, ~full))
+        m.d.sync += ring.i_write.eq(self.i.valid & room)
+        m.d.sync += ring.i_write_address.eq(Mux(is_byte, write_at, code_at))
         with m.If(is_byte):
-            m.d.comb += writer.data.eq(piece.byte)
+            m.d.sync += ring.i_data.eq(piece.byte)
         with m.Elif(ending):
-            m.d.comb += writer.data.eq(DELIMITER)
+            m.d.sync += ring.i_data.eq(DELIMITER)
         with m.Else():
-            m.d.comb += writer.data.eq(length + 1)
+            m.d.sync += ring.i_data.eq(length + 1)
 
         with m.If(self.i.valid & room):
             m.d.sync += write_at.eq(write_at + 1)
             with m.If(is_byte):
                 m.d.sync += length.eq(length + 1)
+                m.d.sync += full.eq(length == FULL - 1)
             with m.Else():
                 m.d.sync += length.eq(0)
+                m.d.sync += full.eq(0)
                 m.d.sync += code_at.eq(write_at)
                 m.d.sync += ending.eq(piece.end & ~ending)
 
-        fetched = Signal()
-        m.d.comb += reader.addr.eq(read_at)
-        m.d.comb += reader.en.eq(~fetched & (read_at != code_at))
-        with m.If(~self.o.valid | self.o.ready):
-            m.d.sync += self.o.valid.eq(fetched)
-            m.d.sync += self.o.payload.eq(reader.data)
-            m.d.sync += fetched.eq(0)
-        with m.If(reader.en):
-            m.d.sync += fetched.eq(1)
+        # A final byte is in the ring a cycle after it is known to be there.
+        there = Signal(1 + Ram.LATENCY)
+        m.d.comb += ring.i_read_address.eq(read_at)
+        m.d.sync += there.eq(Cat(read_at != code_at, there))
+        with m.If(self.o.valid):
+            m.d.sync += self.o.valid.eq(~self.o.ready)
+        with m.Elif(there[-1]):
+            m.d.sync += self.o.valid.eq(1)
+            m.d.sync += self.o.payload.eq(ring.o)
+            m.d.sync += there.eq(0)
             m.d.sync += read_at.eq(read_at + 1)
-        m.d.comb += self.busy.eq((read_at != code_at) | (length != 0) | fetched | self.o.valid)
+        m.d.comb += self.busy.eq((read_at != code_at) | (length != 0) | self.o.valid)
 
         return m

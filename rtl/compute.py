@@ -34,7 +34,7 @@ class Compute(wiring.Component):
                 "retire": Out(1),
                 "i_half": In(1),
                 "i_pixel": In(10),
-                "i_group": In(ceil_log2(config.banks)),
+                "i_group": In(ceil_log2(config.banks // config.lanes)),
                 "o": Out(ACCUM).array(config.lanes),
             }
         )

@@ -1,7 +1,7 @@
 """The inference core: memories, three units, registers, behind one bus."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .compute import Compute
@@ -9,10 +9,11 @@ from .drain import Drain
 from .fetch import Fetch
 from .loader import Loader
 from .memory import HostMemory
+from .registers import Registers
 from .sequencer import Sequencer
 from .spec import isa
 from .spec.config import Config
-from .spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Bus, Region, Register
+from .spec.registers import REGION_SHIFT, Bus, Region
 
 
 class Core(wiring.Component):
@@ -36,13 +37,20 @@ class Core(wiring.Component):
         # Units and memories.
         lanes = config.lanes
         memories = {
-            Region.ACT: dict(columns=config.rows, width=8, depth=config.act_words, hop=2, group=lanes),
+            Region.ACT: dict(
+                columns=config.rows,
+                width=8,
+                depth=config.act_words,
+                hop=2,
+                group=lanes,
+                two_banks=config.window > 0,
+            ),
             Region.WEIGHT: dict(columns=config.banks, width=8, depth=config.weight_words, hop=2),
             Region.CHANNEL: dict(
-                columns=lanes * isa.words(isa.Channel),
-                width=32,
-                depth=config.channel_words // lanes,
-                hop=lanes * isa.words(isa.Channel),
+                columns=config.parameter_bytes,
+                width=8,
+                depth=config.channel_words,
+                hop=config.parameter_bytes,
             ),
         }
         read_latency = max(HostMemory.host_latency(sizes["columns"], sizes["hop"]) for sizes in memories.values())
@@ -94,10 +102,15 @@ class Core(wiring.Component):
         m.d.comb += compute.i_group.eq(drain.o_group)
         for acc, value in zip(drain.i_acc, compute.o, strict=True):
             m.d.comb += acc.eq(value)
-        m.d.comb += channel.i_read_address.eq(drain.o_channel_address)
-        for lane, parameters in enumerate(drain.i_channel):
-            first = lane * isa.words(isa.Channel)
-            m.d.comb += parameters.eq(Cat(channel.o_read[first + word] for word in range(isa.words(isa.Channel))))
+        if config.window:
+            m.d.comb += act.i_second.eq(drain.o_read)
+            m.d.comb += act.i_second_address.eq(drain.o_read_address)
+            m.d.comb += act.i_second_group.eq(drain.o_read_group)
+            for cell, value in zip(drain.i_act, act.o_second, strict=True):
+                m.d.comb += cell.eq(value)
+        m.d.comb += channel.i_read_address.eq(drain.o_line)
+        for byte, value in zip(drain.i_line, channel.o_read, strict=True):
+            m.d.comb += byte.eq(value)
         for table, address, word in zip(tables, drain.o_table_address, drain.i_table, strict=True):
             m.d.comb += table.i_read_address.eq(address)
             m.d.comb += word.eq(table.o_read[0])
@@ -117,6 +130,7 @@ class Core(wiring.Component):
             with m.Elif(retire):
                 m.d.sync += count.eq(count + 1)
         m.d.comb += drain.i_computed.eq(computed)
+        m.d.comb += drain.i_drained.eq(drained)
         m.d.comb += sequencer.i_retired.eq(computed)
         m.d.comb += sequencer.i_drained.eq(drained)
         for unit in (loader, sequencer, drain, *fetches.values()):
@@ -133,30 +147,6 @@ class Core(wiring.Component):
             *((Region.TABLE, table) for table in tables),
         ]
 
-        # Time, and when each layer ended.
-        running = Signal()
-        time = Signal(32)
-        cycles = Signal(32)
-        marks = Signal(range(PROFILE_MARKS + 1))
-        finished = Signal()
-        m.d.comb += finished.eq(running & loader.finished & sequencer.finished & drain.finished)
-        m.d.sync += time.eq(time + 1)
-        with m.If(start):
-            m.d.sync += running.eq(1)
-            m.d.sync += time.eq(1)
-            m.d.sync += marks.eq(0)
-        with m.Elif(drain.mark & (marks != PROFILE_MARKS)):
-            m.d.sync += marks.eq(marks + 1)
-        with m.If(finished):
-            m.d.sync += running.eq(0)
-            m.d.sync += self.busy.eq(0)
-            m.d.sync += cycles.eq(time)
-        m.submodules.profile = profile = memory.Memory(shape=32, depth=PROFILE_MARKS, init=[])
-        profile_write = profile.write_port()
-        m.d.comb += profile_write.addr.eq(marks)
-        m.d.comb += profile_write.data.eq(time)
-        m.d.comb += profile_write.en.eq(drain.mark & (marks != PROFILE_MARKS))
-
         # The host: one register behind the bus.
         address = Signal.like(self.bus.addr)
         written = Signal(32)
@@ -164,53 +154,18 @@ class Core(wiring.Component):
         m.d.sync += address.eq(self.bus.addr)
         m.d.sync += written.eq(self.bus.w_data)
         m.d.sync += write.eq(self.bus.w_en)
-        region = address[REGION_SHIFT:]
-        offset = address[:REGION_SHIFT]
-
-        profile_read = profile.read_port()
-        m.d.comb += profile_read.en.eq(1)
-        m.d.comb += profile_read.addr.eq(offset)
-
-        run = Signal(32)
-        values = {
-            Register.MAGIC: MAGIC,
-            Register.VERSION: VERSION,
-            Register.CORE_IDENTITY: config.identity,
-            Register.BUILD_IDENTITY: self._build_identity,
-            Register.ROWS: config.rows,
-            Register.COLUMNS: config.columns,
-            Register.LANES: config.lanes,
-            Register.ACT_WORDS: config.act_words,
-            Register.WEIGHT_WORDS: config.weight_words,
-            Register.ACC_WORDS: config.acc_words,
-            Register.CHANNEL_WORDS: config.channel_words,
-            Register.PROGRAM_WORDS: config.program_words,
-            Register.TABLES: config.tables,
-            Register.CLOCK_HZ: self._clock_hz,
-            Register.RUN: run,
-            Register.STATUS: self.busy,
-            Register.CYCLES: cycles,
-            Register.MARKS: marks,
-        }
-        register = Signal(32)
-        with m.Switch(offset):
-            for place, value in values.items():
-                with m.Case(int(place)):
-                    m.d.sync += register.eq(value)
-            with m.Default():
-                m.d.sync += register.eq(0)
 
         # A run begins when the last memory knows that it is the core's.
-        begin = Signal()
-        starting = Signal(len(owned) + 1)
-        m.d.comb += begin.eq(
-            write & (region == Region.REGISTERS) & (offset == Register.RUN) & ~self.busy & (written != run)
+        m.submodules.registers = registers = Registers(
+            config, clock_hz=self._clock_hz, build_identity=self._build_identity, start_delay=len(owned) + 1
         )
-        with m.If(begin):
-            m.d.sync += run.eq(written)
-            m.d.sync += self.busy.eq(1)
-        m.d.sync += starting.eq(Cat(begin, starting))
-        m.d.comb += start.eq(starting[-1])
+        m.d.comb += registers.i_address.eq(address)
+        m.d.comb += registers.i_data.eq(written)
+        m.d.comb += registers.i_write.eq(write)
+        m.d.comb += registers.i_mark.eq(drain.mark)
+        m.d.comb += registers.i_finished.eq(loader.finished & sequencer.finished & drain.finished)
+        m.d.comb += start.eq(registers.start)
+        m.d.comb += self.busy.eq(registers.busy)
 
         # From memory to memory: what the host wants, and what it gets.
         def later(name, signal):
@@ -218,12 +173,7 @@ class Core(wiring.Component):
             m.d.sync += register.eq(signal)
             return register
 
-        answer = Signal(32)
-        with m.Switch(region):
-            with m.Case(Region.REGISTERS):
-                m.d.comb += answer.eq(register)
-            with m.Case(Region.PROFILE):
-                m.d.comb += answer.eq(profile_read.data)
+        answer = registers.o
         busy = self.busy
         for index, (place, cells) in enumerate(owned):
             address, written = later(f"address_{index}", address), later(f"written_{index}", written)
@@ -235,7 +185,7 @@ class Core(wiring.Component):
             m.d.comb += cells.i_host_write.eq(write & mine)
             answer = later(f"answer_{index}", Mux(mine, cells.o_host, answer))
 
-        # The register, the way there, the slowest memory, the way back, at the most.
+        # The register, the way there, the slowest memory, the way back, at the most; the registers are faster.
         arriving = Signal(1 + len(owned) + read_latency + len(owned))
         m.d.sync += arriving.eq(Cat(self.bus.r_en, arriving))
         m.d.comb += self.bus.r_valid.eq(arriving[-1])

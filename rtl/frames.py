@@ -2,10 +2,10 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import crc, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .cobs import Piece
+from .ram import Ram
 from .spec.link import CRC_BYTES, HEADER_BYTES, LINK_VERSION, MAX_WORDS, Header, Op
 
 WORD = unsigned(32)
@@ -27,7 +27,7 @@ class FrameReceiver(wiring.Component):
     done : In(1)
         The request is served: make room for the next.
     data_at : In, data : Out
-        Word ``data_at`` of the request's data, one cycle later.
+        Word ``data_at`` of the request's data, `Ram.LATENCY` cycles later.
     bad : Out(1)
         Strobed for each frame that is dropped or damaged.
     busy : Out(1)
@@ -48,11 +48,9 @@ class FrameReceiver(wiring.Component):
         m = Module()
 
         m.submodules.crc = check = CRC32.create()
-        m.submodules.words = words = Memory(shape=WORD, depth=MAX_WORDS, init=[])
-        writer = words.write_port()
-        reader = words.read_port()
-        m.d.comb += reader.addr.eq(self.data_at)
-        m.d.comb += self.data.eq(reader.data)
+        m.submodules.words = words = Ram(width=WORD.width, depth=MAX_WORDS)
+        m.d.comb += words.i_read_address.eq(self.data_at)
+        m.d.comb += self.data.eq(words.o)
 
         piece = self.i.payload
         header_left = Signal(range(HEADER_BYTES + 1), init=HEADER_BYTES)
@@ -63,9 +61,9 @@ class FrameReceiver(wiring.Component):
 
         word = Signal(WORD)
         word_done = Signal()
-        m.d.comb += writer.addr.eq(count)
-        m.d.comb += writer.data.eq(word)
-        m.d.comb += writer.en.eq(word_done & (count < MAX_WORDS))
+        m.d.comb += words.i_write_address.eq(count)
+        m.d.comb += words.i_data.eq(word)
+        m.d.comb += words.i_write.eq(word_done & (count < MAX_WORDS))
         m.d.sync += word_done.eq(0)
         with m.If(word_done & (count != 2 * MAX_WORDS - 1)):
             m.d.sync += count.eq(count + 1)
@@ -83,31 +81,35 @@ class FrameReceiver(wiring.Component):
         with m.If(self.i.valid & ~piece.end & self.pending):
             m.d.sync += dropping.eq(1)
 
-        # An end is judged one cycle later, when the last word is counted and its CRC is in.
-        ended = Signal()
-        whole = Signal()
+        # An end is judged when the last word is counted and its CRC is in, in two steps.
+        ended, judged = Signal(), Signal()
+        whole, intact = Signal(), Signal()
+        is_write, servable = Signal(), Signal()
+        wanted = Signal.like(count)
+        m.d.comb += is_write.eq(self.header.op == Op.WRITE)
+        m.d.sync += wanted.eq(Mux(is_write, self.header.count, 0) + 1)
         m.d.sync += ended.eq(self.i.valid & piece.end & (self.busy | piece.bad))
         m.d.sync += whole.eq(~piece.bad & ~dropping & (header_left == 0))
-        m.d.sync += self.bad.eq(0)
-        with m.If(ended):
-            intact = whole & (byte_of_word == 0) & (count != 0) & check.match_detected
+        m.d.sync += judged.eq(ended)
+        m.d.sync += intact.eq(whole & (byte_of_word == 0) & (count != 0) & check.match_detected)
+        m.d.sync += servable.eq(
+            ((self.header.op == Op.READ) | is_write)
+            & ~self.header.answer
+            & (self.header.version == LINK_VERSION)
+            & (self.header.count != 0)
+            & (self.header.count <= MAX_WORDS)
+            & (count == wanted)
+        )
+        m.d.sync += self.bad.eq(judged & ~intact)
+        with m.If(judged):
             m.d.sync += self.pending.eq(self.pending | intact)
-            m.d.sync += self.bad.eq(~intact)
             m.d.sync += header_left.eq(HEADER_BYTES)
             m.d.sync += byte_of_word.eq(0)
             m.d.sync += count.eq(0)
             m.d.sync += dropping.eq(0)
             m.d.comb += check.start.eq(1)
             with m.If(intact):
-                is_write = self.header.op == Op.WRITE
-                m.d.sync += self.known.eq(
-                    ((self.header.op == Op.READ) | is_write)
-                    & ~self.header.answer
-                    & (self.header.version == LINK_VERSION)
-                    & (self.header.count != 0)
-                    & (self.header.count <= MAX_WORDS)
-                    & (count == Mux(is_write, self.header.count, 0) + 1)
-                )
+                m.d.sync += self.known.eq(servable)
         with m.If(self.done):
             m.d.sync += self.pending.eq(0)
 
@@ -141,6 +143,7 @@ class FrameSender(wiring.Component):
         m.submodules.crc = check = CRC32.create()
         shift = Signal(8 * HEADER_BYTES)
         bytes_left = Signal(range(HEADER_BYTES + 1))
+        some_left = Signal()
         words_left = Signal(range(MAX_WORDS + 1))
         in_crc = Signal()
 
@@ -151,6 +154,7 @@ class FrameSender(wiring.Component):
         with m.If(sent):
             m.d.sync += shift.eq(shift >> 8)
             m.d.sync += bytes_left.eq(bytes_left - 1)
+            m.d.sync += some_left.eq(bytes_left != 1)
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
@@ -158,13 +162,14 @@ class FrameSender(wiring.Component):
                 m.d.comb += check.start.eq(1)
                 m.d.sync += shift.eq(self.header)
                 m.d.sync += bytes_left.eq(HEADER_BYTES)
+                m.d.sync += some_left.eq(1)
                 m.d.sync += words_left.eq(self.words)
                 m.d.sync += in_crc.eq(0)
                 with m.If(self.start):
                     m.next = "bytes"
             with m.State("bytes"):
-                m.d.comb += self.o.valid.eq(bytes_left != 0)
-                with m.If(bytes_left == 0):
+                m.d.comb += self.o.valid.eq(some_left)
+                with m.If(~some_left):
                     with m.If(in_crc):
                         m.next = "end"
                     with m.Elif(words_left != 0):
@@ -172,12 +177,14 @@ class FrameSender(wiring.Component):
                     with m.Else():
                         m.d.sync += shift.eq(check.crc)
                         m.d.sync += bytes_left.eq(CRC_BYTES)
+                        m.d.sync += some_left.eq(1)
                         m.d.sync += in_crc.eq(1)
             with m.State("word"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
                     m.d.sync += shift.eq(self.i.payload)
                     m.d.sync += bytes_left.eq(4)
+                    m.d.sync += some_left.eq(1)
                     m.d.sync += words_left.eq(words_left - 1)
                     m.next = "bytes"
             with m.State("end"):

@@ -74,6 +74,8 @@ class Link(wiring.Component):
         m.d.comb += sender.words.eq(Mux(is_read, request.count, 0))
 
         index = Signal(range(MAX_WORDS + 1))
+        at_last = Signal()  # a cycle old, as ``index`` stands still for three
+        m.d.sync += at_last.eq(index + 1 == request.count)
         m.d.comb += receiver.data_at.eq(index)
         m.d.sync += self.bus.w_en.eq(0)
         m.d.sync += self.bus.r_en.eq(0)
@@ -86,6 +88,8 @@ class Link(wiring.Component):
                     m.next = "answer"
 
             with m.State("fetch"):
+                m.next = "fetched"
+            with m.State("fetched"):
                 m.next = "write"
             with m.State("write"):
                 m.d.sync += self.bus.addr.eq(request.address + index)
@@ -93,7 +97,7 @@ class Link(wiring.Component):
                 m.d.sync += self.bus.w_en.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "fetch"
-                with m.If(index + 1 == request.count):
+                with m.If(at_last):
                     m.next = "answer"
 
             with m.State("answer"):

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from .countdown import Countdown
 from .spec import isa
 from .spec.config import Config
 
@@ -37,15 +38,16 @@ class Loader(wiring.Component):
 
         running = Signal()
         instruction = Signal(isa.Load)
-        tiles = Signal.like(instruction.tiles)
+        m.submodules.tiles = tiles = Countdown(isa.Load.as_shape()["tiles"].shape)
         row = Signal(range(self._config.rows))
         address = Signal.like(self.o_address)
 
         m.d.comb += self.i.ready.eq(~running)
-        with m.If(self.i.valid & self.i.ready):
+        m.d.comb += tiles.i_count.eq(self.i.payload.tiles)
+        m.d.comb += tiles.load.eq(self.i.valid & self.i.ready)
+        with m.If(tiles.load):
             m.d.sync += running.eq(1)
             m.d.sync += instruction.eq(self.i.payload)
-            m.d.sync += tiles.eq(self.i.payload.tiles)
             m.d.sync += address.eq(self.i.payload.address)
 
         emit = Signal()
@@ -60,8 +62,8 @@ class Loader(wiring.Component):
             with m.If(last_row):
                 m.d.sync += row.eq(0)
                 m.d.sync += self.ready.eq(1)
-                m.d.sync += tiles.eq(tiles - 1)
-                with m.If(tiles == 0):
+                m.d.comb += tiles.step.eq(1)
+                with m.If(tiles.last):
                     m.d.sync += running.eq(0)
                     m.d.sync += self.finished.eq(instruction.last)
 

@@ -1,43 +1,45 @@
 """Two weight-stationary cells around one multiplier."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .multiplier import Multiplier
 from .spec.config import Config
-from .spec.formats import ACT, WEIGHT, column_sum
+from .spec.formats import ACT, WEIGHT, partial_sums
 
 
 class PEPair(wiring.Component):
-    """Two neighbouring cells of one row: ``o_sum = i_sum + i_act * weight``, both exact, with one 18x8 product.
+    """Two neighbouring cells of one row: both products of weight and activation with one 18x8 product, added to a sum.
 
     ``((w1 << 10) + w0) * x`` holds ``w0 * x`` in its low bits and ``w1 * x`` above them; they overlap in five bits, of
-    which ``(w1 * x) mod 32`` tells the share. Exact for weights in -127..127 and every int8 activation.
+    which ``(w1 * x) mod 32`` tells the share. Sums are those of `partial_sums`, exact for weights in -127..127 and
+    every int8 activation: ``low + (share << 10)`` sums ``w0 * x``, and ``high - share`` sums ``w1 * x``.
 
     Activations and ``swap`` move right, one cycle a pair. Weights move down one row a cycle and ``load`` down one row
     every two cycles, so that of the words of a tile, entered at the top in a row, row ``n`` keeps the n-th. ``swap``
     comes with an activation and makes the kept weights the ones in use, from that activation on. Sums appear `LATENCY`
-    cycles after the activation. There is no flow control. ``cell``: row and column pair, for the platform's placement.
+    cycles after the activation, ``share`` one cycle later. There is no flow control. ``cell``: row and column pair, for
+    the platform's placement.
     """
 
-    LATENCY = 5
+    LATENCY = 4
 
     def __init__(self, config: Config, *, cell: tuple[int, int]):
         self._cell = cell
-        total = column_sum(config.rows)
+        sums = partial_sums(config.rows)
         super().__init__(
             {
                 "i_act": In(ACT),
                 "i_swap": In(1),
                 "i_weight": In(WEIGHT).array(2),
                 "i_load": In(1),
-                "i_sum": In(total).array(2),
+                "i_sum": In(sums),
                 "o_act": Out(ACT),
                 "o_swap": Out(1),
                 "o_weight": Out(WEIGHT).array(2),
                 "o_load": Out(1),
-                "o_sum": Out(total).array(2),
+                "o_sum": Out(sums),
             }
         )
 
@@ -73,14 +75,11 @@ class PEPair(wiring.Component):
         m.d.sync += early_overlap.eq(high * self.o_act[:5])
         m.d.sync += overlap.eq(early_overlap)
 
-        low_product = Signal(signed(15), reset_less=True)
-        high_product = Signal(signed(16), reset_less=True)
-        share = Signal(signed(5))
-        m.d.comb += share.eq(product[10:15] - overlap)
-        m.d.sync += low_product.eq(Cat(product[:10], share).as_signed())
-        m.d.sync += high_product.eq(product[10:].as_signed() - share)
+        share = Signal(signed(5), reset_less=True)
+        m.d.sync += share.eq(product[10:15] - overlap)
 
-        m.d.sync += self.o_sum[0].eq(self.i_sum[0] + low_product)
-        m.d.sync += self.o_sum[1].eq(self.i_sum[1] + high_product)
+        m.d.sync += self.o_sum.low.eq(self.i_sum.low + product[:10])
+        m.d.sync += self.o_sum.high.eq(self.i_sum.high + product[10:].as_signed())
+        m.d.sync += self.o_sum.share.eq(self.i_sum.share + share)
 
         return m

@@ -1,25 +1,13 @@
 """The requantizer: int32 accumulators to int8, with the two roundings of float32."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import Delay
+from .product import SIGNIFICAND, Product
 from .spec.formats import ACCUM, ACT
 from .spec.isa import Channel
-
-MANTISSA = 24
-HALF = MANTISSA // 2
-
-
-def shift_leading_zeros(value, places):
-    """Return ``value``, 32 bits, shifted left by those of ``places`` (ascending) that lose no
-    bits, and one bit for each of them."""
-    shifted = []
-    for count in reversed(places):
-        empty = ~value[32 - count :].any()
-        value = Mux(empty, value << count, value)[:32]
-        shifted.insert(0, empty)
-    return value, Cat(shifted)
 
 
 class Requantizer(wiring.Component):
@@ -30,17 +18,24 @@ class Requantizer(wiring.Component):
     a cycle; the output appears `LATENCY` cycles later; no flow control.
 
     ``i_channel`` comes with each accumulator; ``i_zero_point``, ``i_low`` and ``i_high`` come `CLAMP` cycles later.
+    ``lane`` tells whether there is a multiplier block for it, see `Product`.
     """
 
-    LATENCY = 14
-    CLAMP = 12
+    LATENCY = 19 + Product.LATENCY
+    CLAMP = LATENCY - 4
 
-    i_acc: In(ACCUM)
-    i_channel: In(Channel)
-    i_zero_point: In(ACT)
-    i_low: In(ACT)
-    i_high: In(ACT)
-    o: Out(ACT)
+    def __init__(self, lane: int):
+        self._lane = lane
+        super().__init__(
+            {
+                "i_acc": In(ACCUM),
+                "i_channel": In(Channel),
+                "i_zero_point": In(ACT),
+                "i_low": In(ACT),
+                "i_high": In(ACT),
+                "o": Out(ACT),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -52,98 +47,98 @@ class Requantizer(wiring.Component):
                 signal = later
             return signal
 
-        # Stages 0 and 1: add the bias.
-        acc = piped("acc", self.i_acc, 1)
+        # Add the bias.
         total = Signal(ACCUM, reset_less=True)
-        m.d.sync += total.eq(acc + piped("bias", self.i_channel.bias, 1))
+        m.d.sync += total.eq(self.i_acc + self.i_channel.bias)
 
-        # Stage 2: sign and magnitude.
+        # Sign and magnitude.
         negative = Signal(reset_less=True)
         magnitude = Signal(32, reset_less=True)
-        m.d.sync += negative.eq(total < 0)
-        m.d.sync += magnitude.eq(Mux(total < 0, -total, total))
+        m.d.sync += negative.eq(total[31])
+        m.d.sync += magnitude.eq((total.as_unsigned() ^ total[31].replicate(32)) + total[31])
 
-        # Stages 3 and 4: shift the leading one to the top, by 16 and 8 places, then by 4, 2 and 1.
-        coarse, zeros = Signal(32, reset_less=True), Signal(5, reset_less=True)
-        m.d.sync += Cat(coarse, zeros[3:]).eq(Cat(*shift_leading_zeros(magnitude, (8, 16))))
-        normal, exponent = Signal(32, reset_less=True), Signal(5, reset_less=True)
-        m.d.sync += Cat(normal, exponent[:3]).eq(Cat(*shift_leading_zeros(coarse, (1, 2, 4))))
-        m.d.sync += exponent[3:].eq(zeros[3:])
+        # Shift the leading one to the top, by 16, 8 and 4 places, then by 2 and 1.
+        normal, zeros = magnitude, []
+        for places in (16, 8, 4):
+            empty = ~normal[32 - places :].any()
+            normal = piped(f"shifted_{places}", Mux(empty, normal << places, normal)[:32], 1)
+            zeros = [piped(f"zeros_{places}_{place}", bit, 1) for place, bit in enumerate([empty, *zeros])]
+        left = Signal(2)
+        m.d.comb += left[1].eq(~normal[30:].any())
+        m.d.comb += left[0].eq(Mux(left[1], ~normal[29], ~normal[31]))
+        zeros = piped("zeros", Cat(left, zeros), 1)
+        normal = piped("normal", (normal << left)[:32], 1)
 
-        # Stage 5: round to 24 significant bits.
-        rounded = Signal(MANTISSA + 1, reset_less=True)
-        m.d.sync += rounded.eq(normal[8:] + (normal[7] & (normal[:7].any() | normal[8])))
-        exponent = piped("exponent", exponent, 1)
+        # Round to 24 significant bits; a carry out of the rounding halves the significand.
+        significand = piped("significand", normal[8:], 1)
+        up = piped("up", normal[7] & (normal[:7].any() | normal[8]), 1)
+        rounded = Signal(SIGNIFICAND + 1, reset_less=True)
+        m.d.sync += rounded.eq(significand + up)
+        exponent = piped("exponent", zeros, 2)
 
-        # Stage 6: a carry out of the rounding halves the significand.
-        factor = Signal(MANTISSA, reset_less=True)
-        m.d.sync += factor.eq(rounded[:MANTISSA] | (rounded[MANTISSA] << (MANTISSA - 1)))
-        carried = Signal(signed(8), reset_less=True)
-        m.d.sync += carried.eq(exponent - rounded[MANTISSA])
+        # The product with the mantissa.
+        m.submodules.product = product = Product(self._lane)
+        m.d.comb += product.a.eq(rounded[:SIGNIFICAND] | (rounded[SIGNIFICAND] << (SIGNIFICAND - 1)))
+        m.submodules.parameters = parameters = Delay(len(self.i_channel.mantissa) + len(self.i_channel.shift), cycles=8)
+        m.d.comb += parameters.i.eq(Cat(self.i_channel.mantissa, self.i_channel.shift))
+        mantissa, shift = parameters.o[:SIGNIFICAND], parameters.o[SIGNIFICAND:]
+        m.d.comb += product.b.eq(mantissa)
 
-        # Stages 7 and 8: the product with the mantissa, from four half products.
-        mantissa = piped("mantissa", self.i_channel.mantissa, 7)
-        halves = []
-        for name, a, b in (("ll", 0, 0), ("lh", 0, HALF), ("hl", HALF, 0), ("hh", HALF, HALF)):
-            half = Signal(2 * HALF, name=f"product_{name}", reset_less=True)
-            m.d.sync += half.eq(factor[a : a + HALF] * mantissa[b : b + HALF])
-            halves.append(half)
-        low_low, low_high, high_low, high_high = halves
-        product = Signal(2 * MANTISSA, reset_less=True)
-        m.d.sync += product.eq(Cat(low_low, high_high) + ((low_high + high_low) << HALF))
-
-        # Stage 9: round to 24 significant bits; the leading one is in one of two places.
-        scaled = Signal(MANTISSA + 1, reset_less=True)
-        up = Signal(reset_less=True)
-        m.d.sync += up.eq(product[47])
-        with m.If(product[47]):
-            m.d.sync += scaled.eq(product[24:] + (product[23] & (product[:23].any() | product[24])))
-        with m.Else():
-            m.d.sync += scaled.eq(product[23:47] + (product[22] & (product[:22].any() | product[23])))
-
-        # Stages 9 and 10: by how much to shift right beyond 16 places (256 and more saturate), and the significand.
-        shift = piped("shift", self.i_channel.shift, 9)
+        # By how much to shift right beyond 16 places, if nothing is rounded up; 256 and more saturate.
         places = Signal(signed(9), reset_less=True)
-        m.d.sync += places.eq(shift + piped("carried", carried, 2) - (31 + 16))
+        m.d.sync += places.eq(shift + exponent - rounded[SIGNIFICAND] - (31 + 16))
+        m.submodules.places = waiting = Delay(len(places), cycles=Product.LATENCY + 1)
+        m.d.comb += waiting.i.eq(places)
+        places = waiting.o.as_signed()
+
+        # Round to 24 significant bits; the leading one is in one of two places.
+        top = product.o[47]
+        kept = piped("kept", Mux(top, product.o[24:], product.o[23:47]), 1)
+        half = piped("half", Mux(top, product.o[23], product.o[22]), 1)
+        rest = piped("rest", product.o[:22].any() | (top & product.o[22]), 1)
+        scaled = Signal(SIGNIFICAND + 1, reset_less=True)
+        m.d.sync += scaled.eq(kept + (half & (rest | kept[0])))
+
+        # The significand, and its distance.
+        fraction = piped("fraction", scaled[:SIGNIFICAND] | (scaled[SIGNIFICAND] << (SIGNIFICAND - 1)), 1)
+        some = piped("some", scaled.any(), 1)
         distance = Signal(signed(9), reset_less=True)
-        m.d.sync += distance.eq(places - (up + scaled[MANTISSA]))
-        significand = Signal(MANTISSA, reset_less=True)
-        m.d.sync += significand.eq(scaled[:MANTISSA] | (scaled[MANTISSA] << (MANTISSA - 1)))
+        m.d.sync += distance.eq(places - (piped("top", top, 2) + scaled[SIGNIFICAND]))
 
-        # Stage 11: shift; what is shifted out stays noticed in the sticky bit. Beyond 10 places nothing is left.
-        beyond = Signal(4)
-        m.d.comb += beyond.eq(Mux(distance > 10, 10, distance[:4]))
-        value, sticky = significand, Const(0, 1)
-        for bit in reversed(range(4)):
-            lost = value[: 1 << bit].any() & beyond[bit]
-            value = Mux(beyond[bit], value >> (1 << bit), value)
-            sticky = sticky | lost
-        shifted = Signal(9, reset_less=True)
-        inexact = Signal(reset_less=True)
-        saturated = Signal(reset_less=True)
-        m.d.sync += shifted.eq(value[15:])
-        m.d.sync += inexact.eq(sticky | value[:15].any())
-        m.d.sync += saturated.eq((distance < 0) & (significand != 0))
+        # Shift; what is shifted out stays noticed in the sticky bit. Beyond 10 places nothing is left.
+        beyond = piped("beyond", Mux(distance > 10, 10, distance[:4]), 1)
+        value = piped("value", fraction, 1)
+        coarse = piped("coarse", value >> (beyond & 0b1100), 1)
+        sticky = piped("sticky", Mux(beyond[3], value[:8].any(), beyond[2] & value[:4].any()), 1)
+        beyond = piped("beyond_coarse", beyond[:2], 1)
+        shifted = piped("shifted", (coarse >> beyond)[15:SIGNIFICAND], 1)
+        inexact = sticky | coarse[:15].any()
+        for bit in range(3):
+            inexact |= coarse[15 + bit] & (beyond > bit)
+        inexact = piped("inexact", inexact, 1)
 
-        # Stage 12: the last rounding, and the sign.
-        whole = Signal(unsigned(9))
-        m.d.comb += whole.eq(shifted[1:] + (shifted[0] & (inexact | shifted[1])))
-        bounded = Signal(unsigned(9))
-        m.d.comb += bounded.eq(Mux(saturated, 256, whole))
-        result = Signal(signed(10), reset_less=True)
-        m.d.sync += result.eq(Mux(piped("negative", negative, 9), -bounded, bounded))
+        # The last rounding, and the sign.
+        whole = Signal(unsigned(9), reset_less=True)
+        m.d.sync += whole.eq(shifted[1:] + (shifted[0] & (inexact | shifted[1])))
+        saturated = piped("saturated", (distance < 0) & some, 4)
+        negative = piped("negative", negative, self.CLAMP - 2)
+        bounded = piped("bounded", Mux(saturated, 256, whole) ^ negative.replicate(10), 1)
+        minus = piped("minus", negative, 1)
 
-        # Stage 13: zero point and clamp.
-        zero_point = piped("zero_point", self.i_zero_point, 1)
-        low = piped("low", self.i_low, 1)
-        high = piped("high", self.i_high, 1)
-        moved = Signal(signed(11))
-        m.d.comb += moved.eq(result + zero_point)
-        with m.If(moved < low):
+        # Zero point and clamp.
+        moved = Signal(signed(11), reset_less=True)
+        m.d.sync += moved.eq(bounded.as_signed() + piped("zero_point", self.i_zero_point, 1) + minus)
+        low = piped("low", self.i_low, 2)
+        high = piped("high", self.i_high, 2)
+        below = piped("below", moved < low, 1)
+        above = piped("above", moved > high, 1)
+        within = piped("within", moved[: len(self.o)], 1)
+        low, high = piped("lower", low, 1), piped("upper", high, 1)
+        with m.If(below):
             m.d.sync += self.o.eq(low)
-        with m.Elif(moved > high):
+        with m.Elif(above):
             m.d.sync += self.o.eq(high)
         with m.Else():
-            m.d.sync += self.o.eq(moved)
+            m.d.sync += self.o.eq(within)
 
         return m

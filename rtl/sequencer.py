@@ -7,20 +7,25 @@ from amaranth.utils import ceil_log2
 
 from .accumulator import Accumulators
 from .beat import Beat
+from .pixels import Pixels
 from .spec import isa
 from .spec.config import Config
+from .steps import Steps
 
 
 class Sequencer(wiring.Component):
     """Turns one `Compute` instruction into a beat and an activation address a cycle.
 
-    An instruction is taken when ``i_drained`` has reached its ``wait`` and, if it changes between array and vector
-    lanes, nothing is under way any more (``i_retired`` tells); its first beat comes two cycles later at the
-    earliest. The first pixel of a step waits for a weight tile (``tile_ready``; ``take`` uses it up) where the
-    operation needs one, and for `Accumulators.DISTANCE` cycles since the first pixel of the step before. A PRODUCT
-    spends one more beat, which waits for nothing, before each row of pixels. ``o_beat`` and ``o_address`` are
-    registered.
+    An instruction is taken `ALLOWED` cycles after ``i_drained`` has reached its ``wait`` and, if it changes between
+    array and vector lanes, nothing is under way any more (``i_retired`` tells), both seen while it is offered; and not
+    before the cycle after the last beat of the instruction before. It is offered until it is taken; its first beat
+    comes two cycles later at the earliest. The first pixel of a step waits for a weight tile (``tile_ready``; ``take``
+    uses it up) where the operation needs one, and for `Accumulators.DISTANCE` cycles since the first pixel of the step
+    before, in a PRODUCT of its last row. A PRODUCT spends one more beat, which waits for nothing, before each row of
+    pixels. ``o_beat`` and ``o_address`` are registered.
     """
+
+    ALLOWED = 2
 
     def __init__(self, config: Config):
         self._config = config
@@ -44,97 +49,51 @@ class Sequencer(wiring.Component):
         now = Signal(isa.Compute)
         running = Signal()
         setup = Signal()
+        ending = Signal()
 
-        # Take an instruction.
+        # Take an instruction; what it depends on is known a cycle before, so that ``begin`` is a register.
         vector = Signal()
         product = Signal()
+        needs_tile = Signal()
         accepted = Signal(isa.TOKENS)
         wanted = self.i.payload
-        m.d.comb += self.i.ready.eq(
-            ~running
-            & ~setup
+        allowed, begin = Signal(), Signal()
+        m.d.sync += allowed.eq(
+            self.i.valid
+            & ~begin
             & (self.i_drained >= wanted.wait)
             & (((wanted.op != isa.Op.MATMUL) == vector) | (accepted == self.i_retired))
         )
-        begin = Signal()
-        m.d.comb += begin.eq(self.i.valid & self.i.ready)
+        m.d.sync += begin.eq(allowed & ~begin & ~setup & (~running | ending))
+        m.d.comb += self.i.ready.eq(begin)
         m.d.sync += setup.eq(begin)
         with m.If(begin):
             m.d.sync += now.eq(wanted)
             m.d.sync += vector.eq(wanted.op != isa.Op.MATMUL)
             m.d.sync += product.eq(wanted.op == isa.Op.PRODUCT)
+            m.d.sync += needs_tile.eq((wanted.op == isa.Op.MATMUL) | (wanted.op == isa.Op.DEPTHWISE))
             m.d.sync += accepted.eq(accepted + 1)
 
-        # The step after the present one: loops over blocks, tap rows and taps.
-        block, tap_y, tap_x = Signal(isa.COUNT), Signal(isa.TAPS), Signal(isa.TAPS)
-        next_address, next_y, next_x = Signal(isa.ADDRESS), Signal(isa.COORD), Signal(isa.COORD)
-        block_address, tap_y_address = Signal(isa.ADDRESS), Signal(isa.ADDRESS)
-        next_is_last = Signal()
-        m.d.comb += next_is_last.eq((tap_x == now.taps_x) & (tap_y == now.taps_y) & (block == now.blocks))
-        advance = Signal()
-        with m.If(begin):
-            for counter in (block, tap_y, tap_x):
-                m.d.sync += counter.eq(0)
-            for address in (block_address, tap_y_address, next_address):
-                m.d.sync += address.eq(wanted.base)
-            m.d.sync += next_y.eq(wanted.y)
-            m.d.sync += next_x.eq(wanted.x)
-        with m.Elif(advance):
-            with m.If(tap_x != now.taps_x):
-                m.d.sync += tap_x.eq(tap_x + 1)
-                m.d.sync += next_address.eq(next_address + now.tap_x_stride)
-                m.d.sync += next_x.eq(next_x + now.tap_x)
-            with m.Else():
-                m.d.sync += tap_x.eq(0)
-                m.d.sync += next_x.eq(now.x)
-                with m.If(tap_y != now.taps_y):
-                    m.d.sync += tap_y.eq(tap_y + 1)
-                    for address in (tap_y_address, next_address):
-                        m.d.sync += address.eq(tap_y_address + now.tap_y_stride)
-                    m.d.sync += next_y.eq(next_y + now.tap_y)
-                with m.Else():
-                    m.d.sync += tap_y.eq(0)
-                    m.d.sync += next_y.eq(now.y)
-                    m.d.sync += block.eq(block + 1)
-                    for address in (block_address, tap_y_address, next_address):
-                        m.d.sync += address.eq(block_address + now.block_stride)
-
-        # The pixels of the present step.
-        address, row_address = Signal(isa.ADDRESS), Signal(isa.ADDRESS)
-        y, x, left_x = Signal(isa.COORD), Signal(isa.COORD), Signal(isa.COORD)
-        pixel_y, pixel_x = Signal(isa.COUNT), Signal(isa.COUNT)
-        pixel = Signal(isa.COUNT)
-        at_first, first_step, last_step = Signal(), Signal(), Signal()
-        emit, last_pixel, load = Signal(), Signal(), Signal()
-        m.d.comb += last_pixel.eq((pixel_x == now.pixels_x) & (pixel_y == now.pixels_y))
-        m.d.comb += load.eq(setup | (emit & last_pixel))
+        # The pixels of the present step, and the step after it.
+        first_step, last_step = Signal(), Signal()
+        emit, load = Signal(), Signal()
+        m.submodules.steps = steps = Steps()
+        m.submodules.pixels = pixels = Pixels()
+        m.d.comb += load.eq(setup | (emit & pixels.last))
+        m.d.comb += ending.eq(emit & pixels.last & last_step)
+        m.d.comb += steps.begin.eq(begin)
+        m.d.comb += steps.i_wanted.eq(wanted)
+        m.d.comb += steps.i_now.eq(now)
+        m.d.comb += steps.advance.eq(load)
+        m.d.comb += pixels.i_now.eq(now)
+        m.d.comb += pixels.load.eq(load)
+        m.d.comb += pixels.advance.eq(emit)
+        m.d.comb += pixels.i_address.eq(steps.address)
+        m.d.comb += pixels.i_y.eq(steps.y)
+        m.d.comb += pixels.i_x.eq(steps.x)
         with m.If(load):
-            m.d.sync += address.eq(next_address)
-            m.d.sync += row_address.eq(next_address)
-            m.d.sync += y.eq(next_y)
-            m.d.sync += x.eq(next_x)
-            m.d.sync += left_x.eq(next_x)
-            m.d.sync += pixel_y.eq(0)
-            m.d.sync += pixel_x.eq(0)
-            m.d.sync += pixel.eq(0)
-            m.d.sync += at_first.eq(1)
             m.d.sync += first_step.eq(setup)
-            m.d.sync += last_step.eq(next_is_last)
-        with m.Elif(emit):
-            m.d.sync += at_first.eq(0)
-            m.d.sync += pixel.eq(pixel + 1)
-            with m.If(pixel_x != now.pixels_x):
-                m.d.sync += pixel_x.eq(pixel_x + 1)
-                m.d.sync += address.eq(address + now.pixel_x_stride)
-                m.d.sync += x.eq(x + now.pixel_x)
-            with m.Else():
-                m.d.sync += pixel_x.eq(0)
-                m.d.sync += pixel_y.eq(pixel_y + 1)
-                m.d.sync += address.eq(row_address + now.pixel_y_stride)
-                m.d.sync += row_address.eq(row_address + now.pixel_y_stride)
-                m.d.sync += x.eq(left_x)
-                m.d.sync += y.eq(y + now.pixel_y)
-        m.d.comb += advance.eq(load)
+            m.d.sync += last_step.eq(steps.last)
 
         # The factors of a PRODUCT: a word before each row.
         capture = Signal()
@@ -143,39 +102,50 @@ class Sequencer(wiring.Component):
             m.d.sync += factor_address.eq(wanted.factor)
         with m.Elif(running & capture):
             m.d.sync += factor_address.eq(factor_address + 1)
-        with m.If(setup | (emit & (pixel_x == now.pixels_x))):
-            m.d.sync += capture.eq(product)
-        with m.Elif(running):
-            m.d.sync += capture.eq(0)
 
+        # What stands in the way of the next pixel: all but a weight tile is known a cycle before.
+        at_first, after_capture = Signal(), Signal()
+        next_running, next_capture, next_first, next_near = Signal(), Signal(), Signal(), Signal()
+        gap = Signal(Accumulators.DISTANCE - 2)
         with m.If(setup):
-            m.d.sync += running.eq(1)
-        with m.Elif(emit & last_pixel & last_step):
-            m.d.sync += running.eq(0)
+            m.d.comb += next_running.eq(1)
+        with m.Else():
+            m.d.comb += next_running.eq(running & ~ending)
+        with m.If(setup | (emit & pixels.last_of_row)):
+            m.d.comb += next_capture.eq(product)
+        with m.Else():
+            m.d.comb += next_capture.eq(capture & ~running)
+        m.d.comb += next_first.eq(load | (at_first & ~emit))
+        m.d.comb += next_near.eq(gap[-1])
+        m.d.sync += gap.eq(gap << 1)
+        with m.If(emit & (at_first | after_capture)):
+            m.d.comb += next_near.eq(1)
+            m.d.sync += gap.eq(-1)
+        m.d.sync += running.eq(next_running)
+        m.d.sync += capture.eq(next_capture)
+        m.d.sync += after_capture.eq(capture)
+        m.d.sync += at_first.eq(next_first)
 
         # The first pixel of a step waits for its weights, and for the accumulators.
-        needs_tile = Signal()
-        gap = Signal(range(Accumulators.DISTANCE))
-        m.d.comb += needs_tile.eq((now.op == isa.Op.MATMUL) | (now.op == isa.Op.DEPTHWISE))
-        m.d.comb += emit.eq(running & ~capture & (~at_first | ((self.tile_ready | ~needs_tile) & (gap == 0))))
-        m.d.comb += self.take.eq(emit & at_first & needs_tile)
-        with m.If(emit & at_first):
-            m.d.sync += gap.eq(Accumulators.DISTANCE - 1)
-        with m.Elif(gap != 0):
-            m.d.sync += gap.eq(gap - 1)
+        free, wants_tile = Signal(), Signal()
+        m.d.sync += free.eq(next_running & ~next_capture & ~(next_first & next_near))
+        m.d.sync += wants_tile.eq(next_first & needs_tile)
+        m.d.comb += emit.eq(free & (self.tile_ready | ~wants_tile))
+        m.d.comb += self.take.eq(free & wants_tile & self.tile_ready)
 
         # The beat.
         beat = self.o_beat
-        m.d.sync += self.o_address.eq(Mux(capture, factor_address, address))
+        m.d.sync += self.o_address.eq(Mux(capture, factor_address, pixels.address))
         m.d.sync += beat.valid.eq(emit)
         m.d.sync += beat.first.eq(Mux(product, running & capture, emit & at_first))
-        m.d.sync += beat.last.eq(last_step & last_pixel)
+        m.d.sync += beat.last.eq(last_step & pixels.last)
         m.d.sync += beat.clear.eq(now.clear & first_step)
         m.d.sync += beat.half.eq(now.half)
-        m.d.sync += beat.pixel.eq(pixel)
-        m.d.sync += beat.outside.eq(~product & ((y < 0) | (y > now.height) | (x < 0) | (x > now.width)))
+        m.d.sync += beat.pixel.eq(pixels.number)
+        beyond = ((now.height - pixels.y) < 0) | ((now.width - pixels.x) < 0)
+        m.d.sync += beat.outside.eq(~product & ((pixels.y < 0) | (pixels.x < 0) | beyond))
         m.d.sync += beat.pad.eq(now.pad)
-        m.d.sync += beat.vector.eq(now.op != isa.Op.MATMUL)
+        m.d.sync += beat.vector.eq(vector)
         m.d.sync += beat.own.eq(now.op == isa.Op.DEPTHWISE)
         m.d.sync += beat.maximum.eq(now.op == isa.Op.MAXIMUM)
         m.d.sync += beat.product.eq(product)
@@ -184,12 +154,16 @@ class Sequencer(wiring.Component):
         last_seen = Signal()
         with m.If(begin):
             m.d.sync += last_seen.eq(wanted.last)
-        m.d.comb += self.finished.eq(last_seen & (accepted == self.i_retired))
+        m.d.sync += self.finished.eq(last_seen & (accepted == self.i_retired))
 
         with m.If(self.start):
             m.d.sync += running.eq(0)
+            m.d.sync += free.eq(0)
             m.d.sync += setup.eq(0)
+            m.d.sync += allowed.eq(0)
+            m.d.sync += begin.eq(0)
             m.d.sync += accepted.eq(0)
             m.d.sync += last_seen.eq(0)
+            m.d.sync += self.finished.eq(0)
 
         return m

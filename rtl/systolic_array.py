@@ -34,7 +34,7 @@ class SystolicArray(wiring.Component):
     @staticmethod
     def latency(config: Config) -> int:
         """Cycles from the activation of row 0 to the sum of column 0."""
-        return PEPair.LATENCY + config.rows - 1
+        return PEPair.LATENCY + config.rows - 1 + 2
 
     def elaborate(self, platform):
         m = Module()
@@ -74,8 +74,16 @@ class SystolicArray(wiring.Component):
                 m.d.comb += below.i_load.eq(above.o_load)
                 for side in range(2):
                     m.d.comb += below.i_weight[side].eq(above.o_weight[side])
-                    m.d.comb += below.i_sum[side].eq(above.o_sum[side])
+                m.d.comb += below.i_sum.eq(above.o_sum)
+
+        # What each column is of what its pair has added up; ``share`` comes a cycle later.
         for column, total in enumerate(self.o_sum):
-            m.d.comb += total.eq(cells[-1][column // 2].o_sum[column % 2])
+            sums = cells[-1][column // 2].o_sum
+            if column % 2 == 0:
+                low = delayed(f"low_{column}", sums.low, 1)
+                m.d.sync += total.eq(low + (sums.share << 10))
+            else:
+                high = delayed(f"high_{column}", sums.high, 1)
+                m.d.sync += total.eq(high - sums.share)
 
         return m

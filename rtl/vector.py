@@ -20,7 +20,7 @@ class VectorLanes(wiring.Component):
     16 bits. Lane 0 answers `LATENCY` cycles after ``i_act`` and ``i_beat``.
     """
 
-    LATENCY = 2 + Multiplier.LATENCY
+    LATENCY = 3 + Multiplier.LATENCY
 
     def __init__(self, config: Config):
         self._config = config
@@ -53,10 +53,17 @@ class VectorLanes(wiring.Component):
 
             arrived = self.i_act[lane]
             act = Signal(DIFFERENCE, name=f"act_{lane}", reset_less=True)
-            factor = Signal(FACTOR, name=f"factor_{lane}", reset_less=True)
             m.d.sync += act.eq(arrived - Mux(beat.product, beat.pad, 0))
-            with m.If(beat.first):
-                m.d.sync += factor.eq(Mux(beat.own, kept, beat.factor + Mux(beat.product, arrived, 0)))
+            act = later(f"moved_{lane}", act)
+
+            # A step's factor: what it is, and what is added to it.
+            chosen = Signal(FACTOR, name=f"chosen_{lane}", reset_less=True)
+            added = Signal(ACT, name=f"added_{lane}", reset_less=True)
+            m.d.sync += chosen.eq(Mux(beat.own, kept, beat.factor))
+            m.d.sync += added.eq(Mux(beat.product, arrived, 0))
+            factor = Signal(FACTOR, name=f"factor_{lane}", reset_less=True)
+            with m.If(later(f"first_{lane}", beat.first)):
+                m.d.sync += factor.eq(chosen + added)
 
             m.submodules[f"multiplier_{lane}"] = multiplier = Multiplier(DIFFERENCE, FACTOR, PRODUCT)
             m.d.comb += multiplier.a.eq(act)
@@ -64,7 +71,7 @@ class VectorLanes(wiring.Component):
 
             maximum, largest = beat.maximum, arrived
             for stage in range(self.LATENCY - 1):
-                maximum, largest = later(f"maximum_{lane}_{stage}", maximum), later(f"act_{lane}_{stage}", largest)
+                maximum, largest = later(f"maximum_{lane}_{stage}", maximum), later(f"largest_{lane}_{stage}", largest)
             m.d.sync += product.eq(Mux(maximum, largest, multiplier.o))
 
         return m

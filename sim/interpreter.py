@@ -1,5 +1,6 @@
 """The program interpreter: the living definition of the instruction set, behind the device interface."""
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ class _Decoded:
     drains: list[dict[str, int]]
     bias: NDArray[np.int64]
     multiplier: NDArray[np.float32]
+    taps: NDArray[np.int8]
     tables: NDArray[np.int8]
     timeline: timing.Timeline
 
@@ -37,9 +39,10 @@ class InterpreterDevice:
     Parameters
     ----------
     config : Config
-    order : "late" or "early"
-        DRAIN instructions run as late, or as early, as the tokens allow. A program whose tokens order everything
-        that must be ordered computes the same bytes either way.
+    order : "late", "early" or "slow"
+        DRAIN instructions run, and their bytes arrive in memory, as late, or as early, as the tokens allow; with "slow"
+        they run early and the bytes arrive late. A program whose tokens order everything that must be ordered computes
+        the same bytes every way.
 
     Raises
     ------
@@ -48,13 +51,13 @@ class InterpreterDevice:
         core: an address, number of pixels or field for which the circuit promises nothing.
     """
 
-    def __init__(self, config: Config, order: Literal["late", "early"] = "late") -> None:
+    def __init__(self, config: Config, order: Literal["late", "early", "slow"] = "late") -> None:
         self.config = config
         self._order = order
         lines = {
             Region.ACT: config.act_words * words_per_line(config.rows),
             Region.WEIGHT: config.weight_words * words_per_line(config.banks),
-            Region.CHANNEL: config.channel_words * isa.words(isa.Channel),
+            Region.CHANNEL: config.channel_words * words_per_line(config.parameter_bytes),
             Region.LOAD: config.program_words,
             Region.COMPUTE: config.program_words,
             Region.DRAIN: config.program_words,
@@ -121,17 +124,16 @@ class InterpreterDevice:
             loads = self._program(Region.LOAD, isa.Load)
             computes = self._program(Region.COMPUTE, isa.Compute)
             drains = self._program(Region.DRAIN, isa.Drain)
-            used = max(drain["channel"] + (drain["groups"] + 1) * self.config.lanes for drain in drains)
-            words = self._memory[Region.CHANNEL].reshape(-1, isa.words(isa.Channel))[:used]
-            channels = [isa.from_words(isa.Channel, line) for line in words]
+            lines = words_to_lines(self._memory[Region.CHANNEL], self.config.parameter_bytes)
+            bits = np.ascontiguousarray(lines[:, :8]).view("<u8")[:, 0]
+            mantissa, shift = bits >> np.uint64(32) & np.uint64(0xFFFFFF), bits >> np.uint64(56) & np.uint64(63)
             self._decoded = _Decoded(
                 loads=loads,
                 computes=computes,
                 drains=drains,
-                bias=np.array([channel["bias"] for channel in channels], np.int64),
-                multiplier=np.array(
-                    [np.ldexp(float(channel["mantissa"]), -channel["shift"]) for channel in channels], np.float32
-                ),
+                bias=bits.astype(np.uint32).view(np.int32).astype(np.int64),
+                multiplier=np.ldexp(mantissa.astype(np.float32), -shift.astype(np.int32)),
+                taps=lines.view(np.int8),
                 tables=words_to_lines(self._memory[Region.TABLE], isa.TABLE_BYTES).view(np.int8),
                 timeline=timing.predict(self.config, loads, computes, drains),
             )
@@ -150,20 +152,23 @@ class InterpreterDevice:
             for tile in range(load["tiles"] + 1)
         ]
 
+        self._arriving: deque[list[tuple[NDArray[np.int64], slice, NDArray[np.int8]]]] = deque()
         drained = 0
         for computed, compute in enumerate(computes):
             while drained < compute["wait"] or (
-                self._order == "early" and drained < len(drains) and drains[drained]["wait"] <= computed
+                self._order != "late" and drained < len(drains) and drains[drained]["wait"] <= computed
             ):
                 if drains[drained]["wait"] > computed:
                     raise ValueError(
                         f"COMPUTE instruction {computed} and DRAIN instruction {drained} wait for each other"
                     )
-                self._drain(f"DRAIN instruction {drained}", drains[drained])
+                self._drain(drained, drains[drained])
                 drained += 1
+            self._arrive(drained - compute["wait"])
             self._compute(f"COMPUTE instruction {computed}", compute)
         for late in range(drained, len(drains)):
-            self._drain(f"DRAIN instruction {late}", drains[late])
+            self._drain(late, drains[late])
+        self._arrive(0)
 
         words = self._memory[Region.ACT].view(np.uint8).reshape(config.act_words, -1)
         words[:, : config.rows] = self._act.view(np.uint8)
@@ -241,31 +246,85 @@ class InterpreterDevice:
         _below(name, "weight address", end - 1, self.config.weight_words)
         return self._weights[address:end]
 
-    def _drain(self, name: str, now: dict[str, int]) -> None:
-        """Execute one `isa.Drain` instruction."""
-        config, decoded = self.config, self._decode()
+    def _arrive(self, left: int) -> None:
+        """Write what DRAIN instructions have made, all but the last ``left`` of them."""
+        while len(self._arriving) > left:
+            for address, cells, value in self._arriving.popleft():
+                self._act[address, cells] = value
+
+    def _drain(self, index: int, now: dict[str, int]) -> None:
+        """Execute one `isa.Drain` instruction, the one of this index; its bytes are on their way then."""
+        config, decoded, name = self.config, self._decode(), f"DRAIN instruction {index}"
+        if now["after"] > index:
+            raise ValueError(f"{name}: it waits for {now['after']} DRAIN instructions")
+        self._arrive(min(index - now["after"], timing.DRAINS_IN_FLIGHT - 1))
         lanes, pixels, count = config.lanes, now["pixels"] + 1, (now["groups"] + 1) * config.lanes
         for what, highest, size in (
-            ("accumulator", pixels - 1, config.acc_words),
-            ("accumulator bank", count - 1, config.banks),
             ("first group", now["first"], config.rows // lanes),
-            ("channel", now["channel"] + count - 1, config.channel_words),
+            ("parameter line", now["channel"] + count * (1 + now["window"]) - 1, config.channel_words),
             ("table", now["table"], config.tables + 1),
         ):
             _below(name, what, highest, size)
-        if now["channel"] % lanes:
-            raise ValueError(f"{name}: channel {now['channel']}, expected a multiple of {lanes}")
-        channels = slice(now["channel"], now["channel"] + count)
-        acc = self._acc[now["half"], :pixels, :count] + decoded.bias[channels]
+        if now["window"]:
+            lines = now["channel"] + 2 * lanes * (np.arange(count) // lanes) + np.arange(count) % lanes
+            acc = self._window(name, now, decoded.taps[lines + lanes])
+        else:
+            _below(name, "accumulator", pixels - 1, config.acc_words)
+            _below(name, "accumulator bank", count - 1, config.banks)
+            lines = now["channel"] + np.arange(count)
+            acc = self._acc[now["half"], :pixels, :count]
         value = number.requantize(
-            acc.astype(np.int32), decoded.multiplier[channels], now["zero_point"], now["low"], now["high"]
+            (acc + decoded.bias[lines]).astype(np.int32),
+            decoded.multiplier[lines],
+            now["zero_point"],
+            now["low"],
+            now["high"],
         )
         if now["table"]:
             value = decoded.tables[now["table"] - 1][value.astype(np.int64) + 128]
         row, column = np.divmod(np.arange(pixels), now["columns"] + 1)
         places = now["base"] + row * now["row_stride"] + column * now["pixel_stride"]
+        written = []
         for group in range(now["groups"] + 1):
             word, byte = divmod((now["first"] + group) * lanes, config.rows)
             address = (places + word * now["stride"]) % (1 << 16)
             _below(name, "activation address", int(address.max()), config.act_words)
-            self._act[address, byte : byte + lanes] = value[:, group * lanes : (group + 1) * lanes]
+            written.append((address, slice(byte, byte + lanes), value[:, group * lanes : (group + 1) * lanes]))
+        self._arriving.append(written)
+        if self._order == "early":
+            self._arrive(0)
+
+    def _window(self, name: str, now: dict[str, int], taps: NDArray[np.int8]) -> NDArray[np.int64]:
+        """Return what the window unit makes for all groups of a DRAIN, (pixels, channels); taps: (channels, 9)."""
+        config, pair = self.config, 1 + now["sum"]
+        rows, columns, lanes = now["rows"] + 1, now["columns_in"] + 1, config.lanes
+        if not now["sum"]:
+            _below(name, "position of a row in the window unit", columns - 1, config.window)
+        elif taps[:, [2, 5, 6, 7, 8]].any():
+            raise ValueError(f"{name}: a sum has the taps 0, 1, 3 and 4, and others are not 0")
+        y, x, t = np.meshgrid(np.arange(rows), np.arange(columns), np.arange(pair), indexing="ij")
+        place_y, place_x = now["y"] + y, now["x"] + x
+        outside = (place_y < 0) | (place_y > now["height"]) | (place_x < 0) | (place_x > now["width"])
+        address = now["read"] + y * now["read_row"] + x * now["read_pixel"] + t * now["read_pair"]
+        image = np.zeros((rows, columns, pair, len(taps)), np.int64)
+        for group in range(len(taps) // lanes):
+            word, byte = divmod((now["first"] + group) * lanes, config.rows)
+            words = self._read(name, address + word * now["read_stride"], outside)[..., byte : byte + lanes]
+            image[..., group * lanes : (group + 1) * lanes] = np.where(outside[..., None], now["pad"], words)
+
+        factor = taps.astype(np.int64).T
+        if now["sum"]:
+            total = (factor[1] + 256 * factor[4]) * image[:, :, 0] + (factor[0] + 256 * factor[3]) * image[:, :, 1]
+        else:
+            # Positions beyond the edges of the stream belong to no output.
+            padded = np.pad(image[:, :, 0], ((2, 0), (2, 0), (0, 0)))
+            total = sum(
+                factor[3 * i + j] * padded[2 - i : 2 - i + rows, 2 - j : 2 - j + columns]
+                for i in range(3)
+                for j in range(3)
+            )
+        outputs = total[now["skip_y"] :: now["step_y"] + 1, now["skip_x"] :: now["step_x"] + 1]
+        if outputs.shape[0] * outputs.shape[1] != now["pixels"] + 1:
+            raise ValueError(f"{name}: {now['pixels'] + 1} pixels, the window unit makes {outputs[..., 0].size}")
+        result: NDArray[np.int64] = outputs.reshape(-1, len(taps))
+        return result

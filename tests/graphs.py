@@ -114,6 +114,22 @@ def reshapes_zoo(seed=0):
     )
 
 
+def windows_zoo(seed=0):
+    """Depthwise convolutions of all small kernels and strides, sums, and what reads and follows them."""
+    b = Builder((5, 6, 19), seed, "windows_zoo")
+    x = b.conv(b.input, 6, (3, 3), pads=(1, 1, 1, 1))
+    d = b.conv(x, 6, (3, 3), pads=(1, 1, 1, 1), group=6, relu=True)
+    p = b.conv(d, 6)
+    s = b.add(p, x)
+    wide = b.conv(s, 6, (2, 3), strides=(2, 8), pads=(2, 3, 0, 1), group=6, extreme=True)
+    tall = b.conv(p, 6, (3, 1), strides=(1, 2), pads=(0, 0, 3, 0), group=6)
+    t = b.table(b.binary(g.Sub, d, s))
+    last = b.conv(b.rescale(t), 6, (2, 2), strides=(3, 1), group=6)
+    return b.graph(
+        wide, tall, b.conv(last, 5, (2, 2)), b.conv(b.binary(g.Sub, t, x), 6, (3, 3), dilations=(2, 1), group=6)
+    )
+
+
 def scattered(seed=0):
     """Moves of random blocks to random places, several of them in the same words."""
     b = Builder((5, 4, 6), seed, "scattered")
@@ -172,6 +188,7 @@ ZOOS = (
     pools_zoo,
     pointwise_zoo,
     moves_zoo,
+    windows_zoo,
     scattered,
     reshapes_zoo,
     products_zoo,

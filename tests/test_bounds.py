@@ -57,9 +57,16 @@ def load(tiles, *, vector):
 def test_what_bounds_a_layer_of_one_instruction(op, loads, fields, groups, expected):
     pixels = (fields.get("pixels_x", 0) + 1) * (fields.get("pixels_y", 0) + 1)
     drains = [drain(wait=1, pixels=pixels - 1, groups=groups - 1)]
-    timeline = timing.predict(CONFIG, loads, [compute(op, **fields)], drains)
+    timeline = timing.predict(core("8x8"), loads, [compute(op, **fields)], drains)
     (share,) = shares(timeline)
     assert limit(share) is expected
+
+
+def test_the_window_unit_bounds_what_waits_for_it():
+    windows = drain(wait=1, window=1, rows=9, columns_in=39, pixels=399)
+    timeline = timing.predict(core("8x8"), [], [compute(Op.SCALE)], [windows])
+    (share,) = shares(timeline)
+    assert limit(share) is Bound.WINDOW and share[Bound.WINDOW] >= 390
 
 
 @pytest.mark.parametrize("name", ["4x3", "8x8"])

@@ -18,7 +18,7 @@ def luts(costs):
 
 
 def test_the_measured_cores_tell_the_costs_apart():
-    costs = LutCosts(fixed=2000.0, pair=50.0, row=30.0, bank=40.0, lane=500.0)
+    costs = LutCosts(fixed=2000.0, pair=50.0, row=30.0, bank=40.0, lane=500.0, window=700.0)
     found = least_squares(CONFIGS, luts(costs))
     assert luts(found) == luts(costs)
     assert {name: round(value) for name, value in vars(found).items()} == vars(costs)

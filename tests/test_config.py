@@ -17,7 +17,9 @@ from rtl.spec.errors import BadInput
         ({"act_words": 100}, "act_words must be a power of two, not 100"),
         ({"weight_words": 1536}, "weight_words must be a power of two or a multiple of 1024, not 1536"),
         ({"lanes": 2}, r"lanes must divide rows \(4\) and columns \(3\), not 2"),
-        ({"rows": 0}, "rows must be a positive integer, not 0"),
+        ({"rows": 0}, "rows must be an integer from 1 on, not 0"),
+        ({"window": -1}, "window must be an integer from 0 on, not -1"),
+        ({"window": 4}, "window must be 0 or a power of two from 8 on, not 4"),
         ({"rows": 1}, "the array must be at least 2x1, not 1x3"),
     ],
 )
@@ -28,9 +30,9 @@ def test_impossible_sizes(sizes, message):
 
 def test_every_size_is_part_of_the_identity():
     config = core("4x4")
-    doubled = [dataclasses.replace(config, lanes=1, tables=8)]
+    doubled = [dataclasses.replace(config, lanes=1, tables=8, window=8)]
     for field in dataclasses.fields(config):
-        if field.name not in ("lanes", "tables"):
+        if field.name not in ("lanes", "tables", "window"):
             doubled.append(dataclasses.replace(config, **{field.name: 2 * getattr(config, field.name)}))
     assert len({config.identity, *(other.identity for other in doubled)}) == len(doubled) + 1
 

@@ -116,10 +116,13 @@ def test_graphs(name, build, seed):
     check_equals_the_interpreter(compile_graph(build(seed), small(name), keep_tensors=True), seed)
 
 
-@pytest.mark.parametrize(("name", "seed"), [("4x3", 0), ("3x4", 1), ("4x6", 2), ("2x2", 3)])
-def test_programs(name, seed):
+@pytest.mark.parametrize(
+    ("name", "lanes", "window", "seed"),
+    [("4x3", 1, 0, 0), ("4x6", 2, 0, 1), ("4x4", 4, 0, 2), ("3x4", 1, 8, 3), ("4x4", 4, 16, 4), ("4x8", 2, 16, 5)],
+)
+def test_programs(name, lanes, window, seed):
     """Every operation, stride and table, in instructions as short as they can be."""
-    config = dataclasses.replace(small(name), act_words=128)
+    config = dataclasses.replace(small(name), lanes=lanes, window=window, act_words=128)
     check_equals_the_interpreter(programs.random_program(config, seed), seed)
 
 

@@ -48,7 +48,7 @@ def test_search(few, digits_qdq):
     plan = partition(digits_qdq).plan
     notes = []
     points = explore.explore(plan, BOARD, lambda *note: notes.append(note))
-    assert len(points) == len(notes) == 8
+    assert len(points) == len(notes) == 16
     assert [point.cycles for point in points] == sorted(point.cycles for point in points)
     for each in points:
         assert compile_plan(plan, each.config).cycles == each.cycles
@@ -61,7 +61,7 @@ def test_search(few, digits_qdq):
 
 
 def test_nothing_fits(few, digits_qdq):
-    part = replace(BOARD.part, block_rams=20)
+    part = replace(BOARD.part, block_rams=36)
     with pytest.raises(DoesNotFit, match=r"ulx3s-85f: no core that fits holds the model: .* block RAMs"):
         explore.explore(partition(digits_qdq).plan, replace(BOARD, part=part))
 

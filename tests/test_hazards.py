@@ -1,62 +1,64 @@
-"""The boxes around the lines that instructions read and write hold every one of these lines."""
+"""The lines that the compiler says instructions read or write are those of the definition, one by one."""
 
 import dataclasses
 
 import graphs
-import numpy as np
 import pytest
 
-from onnx_frontend.emit import chunks
-from onnx_frontend.hazards import Lines, reads, writes
+from onnx_frontend.chunks import Limits, chunks
+from onnx_frontend.hazards import reads, streams, writes
 from onnx_frontend.tile import tile
+from rtl.spec import isa
 from rtl.spec.config import core
 
 
+def pixels(chunk):
+    return [(chunk.y + y, chunk.x + x) for y in range(chunk.rows) for x in range(chunk.columns)]
+
+
 def lines_read(walk, chunk):
-    """Return the lines that a walk reads for a chunk, one by one."""
-    block, tap_y, tap_x, y, x = np.meshgrid(
-        np.arange(walk.blocks),
-        *(np.arange(taps) for taps in walk.taps),
-        chunk.y + np.arange(chunk.rows),
-        chunk.x + np.arange(chunk.columns),
-        indexing="ij",
-    )
-    line = walk.pixels.at(y, x) + block * walk.block_stride
-    line = line + tap_y * walk.tap_strides[0] + tap_x * walk.tap_strides[1]
-    if walk.frame is None:
-        return np.unique(line)
-    frame = walk.frame
-    row = frame.origin[0] + y * frame.pixel[0] + tap_y * frame.tap[0]
-    column = frame.origin[1] + x * frame.pixel[1] + tap_x * frame.tap[1]
-    inside = (row >= 0) & (row < frame.size[0]) & (column >= 0) & (column < frame.size[1])
-    return np.unique(line[inside])
+    """Return the lines that a walk reads for a chunk."""
+    lines = set()
+    for y, x in pixels(chunk):
+        for tap_y in range(walk.taps[0]):
+            for tap_x in range(walk.taps[1]):
+                line = walk.pixels.at(y, x) + tap_y * walk.tap_strides[0] + tap_x * walk.tap_strides[1]
+                if walk.frame is not None:
+                    frame, taps = walk.frame, (tap_y, tap_x)
+                    places = [
+                        frame.origin[axis] + (y, x)[axis] * frame.pixel[axis] + taps[axis] * frame.tap[axis]
+                        for axis in range(2)
+                    ]
+                    if not all(0 <= place < size for place, size in zip(places, frame.size, strict=True)):
+                        continue
+                lines |= {line + block * walk.block_stride for block in range(walk.blocks)}
+    return lines
 
 
-def holds(box, lines, plane):
-    return all(line // plane in box.blocks and line % plane in box.pixels for line in lines.tolist())
-
-
+@pytest.mark.parametrize("window", [0, 16])
 @pytest.mark.parametrize("build", graphs.ZOOS)
-def test_boxes_hold_all_lines(build):
-    config = dataclasses.replace(core("4x3"), acc_words=16, program_words=8192)
+def test_lines_are_those_of_the_walks(build, window):
+    config = dataclasses.replace(core("4x4"), acc_words=16, program_words=8192, window=window)
     plan = tile(build(7), config, packed=True)
     for operation in plan.operations:
-        for chunk in chunks(*operation.grid, config.acc_words):
+        for chunk in chunks(*operation.grid, Limits.of(operation, config)):
             for unit in operation.units:
-                channels, height, width = plan.shapes[operation.output]
-                box = writes(operation, unit, chunk, config)
-                assert box.blocks.stop <= -(-channels // config.rows)
-                target = dataclasses.replace(unit.passes[0].walk, pixels=operation.target, frame=None)
-                target = dataclasses.replace(target, blocks=1, taps=(1, 1))
-                assert holds(Lines(range(1), box.pixels), lines_read(target, chunk), height * width)
+                shape = plan.shapes[operation.output]
+                blocks = {channel // config.rows for channel in range(unit.first, unit.first + unit.count)}
+                written = {
+                    operation.target.at(y, x) + block * shape[1] * shape[2]
+                    for block in blocks
+                    for y, x in pixels(chunk)
+                }
+                assert set(writes(operation, unit, chunk, shape, config).tolist()) == written
                 for each in unit.passes:
-                    boxes = dict(reads(each, chunk, plan.shapes))
-                    shape = plan.shapes[each.walk.tensor]
-                    assert holds(boxes[each.walk.tensor], lines_read(each.walk, chunk), shape[1] * shape[2])
-
-
-def test_boxes_meet():
-    box = Lines(range(1, 3), range(10, 20))
-    assert box.meets(Lines(range(2, 5), range(19, 40))) and box.meets(box)
-    for blocks, pixels in ((range(3, 4), range(10, 20)), (range(1, 3), range(20, 21)), (range(1, 3), range(0))):
-        assert not box.meets(Lines(blocks, pixels)) and not Lines(blocks, pixels).meets(box)
+                    touched = {name: set(lines.tolist()) for name, lines in reads(each, chunk)}
+                    if each.other is None or each.op is isa.Op.PRODUCT:
+                        assert touched[each.walk.tensor] >= lines_read(each.walk, chunk)
+                        assert each.other is not None or touched[each.walk.tensor] == lines_read(each.walk, chunk)
+                    else:
+                        one = lines_read(dataclasses.replace(each.walk, taps=(1, 1)), chunk)
+                        assert all(touched[name] == one for name in each.tensors)
+                    if operation.windowed:
+                        streamed = {name: set(lines.tolist()) for name, lines in streams(each, chunk)}
+                        assert all(streamed[name] >= lines for name, lines in touched.items())

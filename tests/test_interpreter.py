@@ -124,7 +124,7 @@ PRODUCT = dict(pixels_y=11, pixel_y_stride=1)
         ([], [drain(pixels=32)], "DRAIN instruction 0: accumulator 32"),
         ([], [drain(groups=4)], "DRAIN instruction 0: accumulator bank 4"),
         ([], [drain(first=4)], "DRAIN instruction 0: first group 4"),
-        ([], [drain(channel=5, groups=3)], "DRAIN instruction 0: channel 8"),
+        ([], [drain(channel=5, groups=3)], "DRAIN instruction 0: parameter line 8"),
         ([], [drain(table=5)], "DRAIN instruction 0: table 5, expected less than 5"),
     ],
 )
@@ -147,3 +147,66 @@ def test_words_outside_the_image_have_no_address():
     before = lines(6)
     after = run(program(CONFIG, computes=computes, drains=[drain(wait=1, pixels=11, groups=3, base=HALF)]), before)
     assert (after[8:12] == 9).all()
+
+
+WINDOW = dataclasses.replace(core("4x3"), act_words=512, acc_words=32, channel_words=32, weight_words=64, window=16)
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 3), (2, 1)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 3)])
+def test_window(kernel, strides):
+    """A depthwise convolution of an image of 5 x 6 words, padded by one all around."""
+    random = np.random.default_rng(kernel[0] + strides[0])
+    before, pad = lines(2, WINDOW), -7
+    weight = random.integers(-128, 128, (*kernel, 4))
+    taps = np.zeros((4, 9), np.int8)
+    for y in range(kernel[0]):
+        for x in range(kernel[1]):
+            taps[:, 3 * (kernel[0] - 1 - y) + kernel[1] - 1 - x] = weight[y, x]
+    padded = np.pad(before[:30].reshape(5, 6, 4), ((1, 1), (1, 1), (0, 0)), constant_values=pad).astype(np.int64)
+    height, width = ((size - k) // stride + 1 for size, k, stride in zip((7, 8), kernel, strides, strict=True))
+    expected = np.array(
+        [
+            [
+                (padded[y * strides[0] :, x * strides[1] :][: kernel[0], : kernel[1]] * weight).sum(axis=(0, 1))
+                for x in range(width)
+            ]
+            for y in range(height)
+        ]
+    ).reshape(-1, 4)
+    fields = dict(window=1, read=65536 - 7, read_row=6, read_pixel=1, rows=6, columns_in=7, y=-1, x=-1, pad=pad)
+    fields |= dict(height=4, width=5, skip_y=kernel[0] - 1, skip_x=kernel[1] - 1)
+    fields |= dict(step_y=strides[0] - 1, step_x=strides[1] - 1, pixels=height * width - 1, groups=3)
+    one = program(WINDOW, computes=[compute(Op.SCALE)], drains=[drain(base=256, **fields)], lanes=taps)
+    assert (run(one, before)[: height * width] == number.requantize(expected, np.ones(4), 0, -128, 127)).all()
+
+
+@pytest.mark.parametrize("p, q", [(300, -77), (32639, -32896), (1, 0)])
+def test_sum(p, q):
+    before, multiplier = lines(3, WINDOW), np.float32(0.001)
+    taps = np.zeros((4, 9), np.int8)
+    for place, factor in ((0, q), (1, p)):
+        high = (factor + 128) >> 8
+        taps[:, place], taps[:, place + 3] = factor - 256 * high, high
+    fields = dict(window=1, sum=1, read=3, read_pixel=1, read_pair=40, columns_in=29, width=29, pixels=29, groups=3)
+    one = program(
+        WINDOW,
+        computes=[compute(Op.SCALE)],
+        drains=[drain(base=256, **fields)],
+        channels=([0] * 4, [multiplier] * 4),
+        lanes=taps,
+    )
+    expected = before[3:33].astype(np.int64) * p + before[43:73].astype(np.int64) * q
+    assert (run(one, before)[:30] == number.requantize(expected, np.full(4, multiplier), 0, -128, 127)).all()
+
+
+def test_late_bytes():
+    """A window reads what was there before, unless it waits for the instruction that writes it."""
+    before, taps = lines(4, WINDOW), np.zeros((4, 9), np.int8)
+    taps[:, 0] = 1
+    fields = dict(window=1, read_pixel=1, columns_in=9, width=9, pixels=9, groups=3)
+    for after, expected in ((0, np.zeros((10, 4))), (1, before[:10])):
+        drains = [drain(base=256, read=0, **fields), drain(base=300, read=256, after=after, **fields)]
+        one = program(WINDOW, computes=[compute(Op.SCALE)], drains=drains, lanes=taps)
+        assert (run(one, before)[44:54] == expected).all()
+        assert (run(one, before, "early")[44:54] == before[:10]).all()

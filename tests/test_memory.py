@@ -19,18 +19,32 @@ def simulate(dut, bench):
 
 
 @pytest.mark.parametrize(
-    "columns, width, hop, group",
-    [(3, 8, 2, 1), (4, 8, 2, 4), (6, 8, 2, 2), (7, 8, 3, 1), (8, 8, 8, 8), (5, 8, 1, 0), (1, 32, 1, 0), (4, 32, 4, 0)],
+    "columns, width, hop, group, two_banks, depth",
+    [
+        (3, 8, 2, 1, False, 8),
+        (4, 8, 2, 4, True, 8),
+        (6, 8, 2, 2, False, 8),
+        (6, 8, 2, 2, True, 8),
+        (7, 8, 3, 1, False, 8),
+        (7, 8, 2, 1, True, 8),
+        (8, 8, 8, 8, False, 8),
+        (8, 8, 2, 4, True, 8),
+        (5, 8, 1, 0, False, 8),
+        (1, 32, 1, 0, False, 8),
+        (4, 32, 4, 0, False, 8),
+        (9, 8, 9, 0, False, 8),
+        (4, 8, 2, 0, False, 6),
+        (4, 8, 2, 4, False, 6),
+    ],
 )
-@pytest.mark.parametrize("depth", [DEPTH, 6])
-def test_both_sides(columns, width, hop, group, depth):
-    """Columns of later hops are looked at as many cycles later."""
-    dut = HostMemory(columns=columns, width=width, depth=depth, hop=hop, group=group)
+def test_both_sides(columns, width, hop, group, two_banks, depth):
+    """Columns of later hops are looked at, and their bytes written, as many cycles later."""
+    dut = HostMemory(columns=columns, width=width, depth=depth, hop=hop, group=group, two_banks=two_banks)
     latency = HostMemory.host_latency(columns, hop)
     random = np.random.default_rng(columns * width + group)
     words, per_word = words_per_line(columns * width // 8), 32 // width
     cells = np.zeros((depth, columns), np.int64)
-    lines, hosts = [], []
+    lines, hosts, seconds, written = [], [], [], [[0] * group] * columns
     wrote = {"core": 0, "host": 0}
 
     def seen_by_host(line, word):
@@ -60,8 +74,24 @@ def test_both_sides(columns, width, hop, group, depth):
                 ctx.set(dut.i_write_address, write_line)
                 ctx.set(dut.i_write_group, place)
                 ctx.set(dut.i_write, core_write)
-                for port, cell in zip(dut.i_write_data, data, strict=True):
-                    ctx.set(port, cell)
+                written.append(data)
+                for lane, port in enumerate(dut.i_write_data):
+                    ctx.set(port, written[-1 - lane // hop][lane])
+            if two_banks:
+                # Never in the bank that the first reader wants, the host included.
+                second, place_read = int(busy and random.random() < 0.7), int(random.integers(columns // group))
+                second_line = (core_line + depth // 2) % depth // (depth // 2) * (depth // 2) + int(
+                    random.integers(depth // 2)
+                )
+                ctx.set(dut.i_second, second)
+                ctx.set(dut.i_second_address, second_line)
+                ctx.set(dut.i_second_group, place_read)
+                wanted = cells[second_line, place_read * group : (place_read + 1) * group].copy()
+                seconds.append(wanted if second else None)
+                for lane, port in enumerate(dut.o_second):
+                    age = HostMemory.second_latency(columns, group) + lane // hop
+                    if cycle >= age and seconds[cycle - age] is not None:
+                        assert ctx.get(port) == seconds[cycle - age][lane], f"cycle {cycle}, lane {lane}"
 
             lines.append(cells[core_line if busy else host_line].copy())
             hosts.append(None if busy else seen_by_host(host_line, word))

@@ -30,7 +30,7 @@ def compare(program, expected, folder):
     np.savez(folder / "expected.npz", **expected)
     dut = Core(program.config, clock_hz=1, build_identity=1)
     return run_cocotb(
-        dut, "core", "sim.tb_network", env={"NETWORK_CASE": str(folder)}, visible=[("*core.act", "column_*")]
+        dut, "core", "sim.tb_network", env={"NETWORK_CASE": str(folder)}, visible=[("*core.act.column_*", "cells")]
     )
 
 
@@ -45,7 +45,10 @@ def test_digits(name, digits_qdq, digits_test, tmp_path):
 @pytest.mark.parametrize(
     ("name", "build"),
     [("8x8", build) for build in graphs.ZOOS]
-    + [("16x16", build) for build in (graphs.digits_like, graphs.shapes_zoo, graphs.pointwise_zoo, graphs.moves_zoo)],
+    + [
+        ("16x16", build)
+        for build in (graphs.digits_like, graphs.windows_zoo, graphs.shapes_zoo, graphs.pointwise_zoo, graphs.moves_zoo)
+    ],
 )
 def test_random_graphs(name, build, tmp_path):
     graph = build(21)
@@ -54,9 +57,9 @@ def test_random_graphs(name, build, tmp_path):
     run_on_rtl(graph, images, core(name), tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_random_programs(seed, tmp_path):
-    config = core("8x8")
+@pytest.mark.parametrize(("name", "seed"), [("8x8", 0), ("8x8", 1), ("16x16", 2), ("16x16", 3)])
+def test_random_programs(name, seed, tmp_path):
+    config = core(name)
     program = random_program(config, seed, groups=30)
     place, result = program.placements["before"], program.placements["after"]
     images = np.random.default_rng(seed).integers(-128, 128, (2, *place.shape)).astype(np.int8)

@@ -48,7 +48,7 @@ def groups(random):
 
 def test_equals_the_integer_definition():
     random = np.random.default_rng(11)
-    dut = Requantizer()
+    dut = Requantizer(0)
     cases = list(groups(random))
 
     inputs = []

@@ -32,7 +32,7 @@ def instruction(random, **fixed):
 
 
 def beats(now):
-    """Yield (begins a step, address, fields of the beat) of every pixel and captured word of an instruction."""
+    """Yield (begins a step, begins a row, address, fields of the beat) of every pixel and captured word."""
     op, captured = now["op"], 0
     own = {"vector": op != isa.Op.MATMUL, "own": op == isa.Op.DEPTHWISE, "maximum": op == isa.Op.MAXIMUM}
     own |= {"product": op == isa.Op.PRODUCT, "pad": now["pad"]}
@@ -47,7 +47,7 @@ def beats(now):
         first = beat % pixels == 0
         if own["product"] and pixel_x == 0:
             at = (now["factor"] + captured) % CONFIG.act_words
-            yield False, at, own | {"valid": False, "first": True, "factor": now["factor_a"]}
+            yield False, False, at, own | {"valid": False, "first": True, "factor": now["factor_a"]}
             captured += 1
         fields = {"valid": True, "pixel": beat % pixels, "last": beat == len(indices) - 1}
         fields |= {"half": now["half"], "clear": now["clear"] and beat < pixels}
@@ -56,7 +56,7 @@ def beats(now):
         else:
             fields |= {"first": first, "outside": not (0 <= y <= now["height"] and 0 <= x <= now["width"])}
             fields |= {"factor": now["factor_a"] if beat < pixels else now["factor_b"]}
-        yield first, address % CONFIG.act_words, own | fields
+        yield first, own["product"] and pixel_x == 0, address % CONFIG.act_words, own | fields
 
 
 def programs(random):
@@ -80,14 +80,15 @@ def test_equals_nested_loops(eagerness):
         ctx.set(dut.start, 0)
         program[-1]["last"] = 1
         payloads = [isa.Compute.const(values) for values in program]
-        accepted, drained, vector = 0, 0, False
+        accepted, drained, vector, offered = 0, 0, False, False
+        allowed_for, finished = 0, False
         retire_at, now, address, expected = [], [], None, None
         # Cycles from which a beat may be sent, a step begun; whether a tile is there.
         emit, step, tile, needs_tile = 0, 0, False, False
         for cycle in range(4000):
             retired = sum(cycle >= at for at in retire_at)
             drained += drained < program[-1]["wait"] and random.random() < 0.02
-            offered = accepted < len(program) and random.random() < 0.8
+            offered = offered or (accepted < len(program) and random.random() < 0.8)
             wanted = program[min(accepted, len(program) - 1)]
             ctx.set(dut.i.valid, offered)
             ctx.set(dut.i.payload, payloads[min(accepted, len(program) - 1)])
@@ -101,23 +102,28 @@ def test_equals_nested_loops(eagerness):
                 assert not got.valid and not got.first, f"cycle {cycle}"
             else:
                 assert (ctx.get(dut.o_address), {name: int(got[name]) for name in expected}) == (address, expected)
-            assert ctx.get(dut.finished) == (accepted == len(program) == retired), f"cycle {cycle}"
-            if retired == len(program):
+            assert ctx.get(dut.finished) == finished, f"cycle {cycle}"
+            if finished:
                 return True
+            finished = accepted == len(program) == retired
 
             mode = wanted["op"] != isa.Op.MATMUL
-            ready = not now and drained >= wanted["wait"] and (mode == vector or accepted == retired)
+            allowed = offered and drained >= wanted["wait"] and (mode == vector or accepted == retired)
+            ready = not now and allowed_for >= Sequencer.ALLOWED
+            allowed_for = allowed_for + 1 if allowed and not ready else 0
             assert ctx.get(dut.i.ready) == ready, f"cycle {cycle}"
             expected, taken = None, False
             if now and cycle >= emit and (not now[0][0] or (cycle >= step and (tile or not needs_tile))):
-                begins, address, expected = now.pop(0)
-                if begins:
-                    step, taken = cycle + Accumulators.DISTANCE, needs_tile
+                begins, row, address, expected = now.pop(0)
+                taken = begins and needs_tile
+                if begins or row:
+                    step = cycle + Accumulators.DISTANCE
                 if not now:
                     retire_at.append(max([cycle + int(random.integers(3, 30)), *retire_at]))
             assert ctx.get(dut.take) == taken, f"cycle {cycle}"
             tile = (tile and not taken) or random.random() < eagerness
-            if offered and ready:
+            if ready:
+                offered = False
                 now, emit, vector, accepted = list(beats(wanted)), cycle + 2, mode, accepted + 1
                 needs_tile = wanted["op"] in (isa.Op.MATMUL, isa.Op.DEPTHWISE)
             await ctx.tick()

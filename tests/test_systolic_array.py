@@ -73,13 +73,16 @@ def test_pair_multiplies_exactly():
             ctx.set(dut.i_load, 1)
             await ctx.tick()
             ctx.set(dut.i_load, 0)
-            for act in range(-128, 128 + PEPair.LATENCY):
+            before = None
+            for act in range(-128, 129 + PEPair.LATENCY):
                 ctx.set(dut.i_swap, act == -128)
                 ctx.set(dut.i_act, min(act, 127))
-                seen = act - PEPair.LATENCY
+                seen = act - PEPair.LATENCY - 1
+                sums = ctx.get(dut.o_sum)
                 if seen >= -128:
-                    assert ctx.get(dut.o_sum[0]) == low * seen
-                    assert ctx.get(dut.o_sum[1]) == high * seen
+                    assert before.low + (sums.share << 10) == low * seen
+                    assert before.high - sums.share == high * seen
+                before = sums
                 await ctx.tick()
 
     sim = Simulator(dut)

@@ -6,9 +6,13 @@ from rtl.accumulator import Accumulators
 from rtl.compute import Compute
 from rtl.drain import Drain
 from rtl.fetch import Fetch
+from rtl.lookup import Lookup
 from rtl.memory import HostMemory
+from rtl.requantize import Requantizer
+from rtl.sequencer import Sequencer
 from rtl.spec import isa, timing
 from rtl.spec.config import core
+from rtl.window import Window
 
 
 @pytest.mark.parametrize("name", ["4x3", "3x4", "8x8", "16x16", "16x24"])
@@ -20,6 +24,10 @@ def test_latencies(name):
     for layout in (isa.Load, isa.Compute, isa.Drain):
         assert timing.fetch_latency(layout) == Fetch.latency(layout)
     assert timing.drain_latency(config) == Drain.latency(config)
-    assert timing.DRAINS_IN_FLIGHT == Drain.IN_FLIGHT
+    assert timing.drain_source(config) == Drain.source_latency(config)
+    assert timing.REQUANTIZE == Requantizer.LATENCY
+    assert timing.TABLE == Lookup.LATENCY
+    assert timing.WINDOW == Window.LATENCY
     assert timing.MEMORY == HostMemory.LATENCY
+    assert timing.ALLOWED == Sequencer.ALLOWED
     assert timing.ACCUMULATE == Accumulators.DISTANCE

@@ -34,11 +34,13 @@ class Config:
     acc_words : int
         Accumulator memory, in words of ``banks`` int32, for each of its two halves; a power of two.
     channel_words : int
-        Channel parameter memory (bias, multiplier, shift), in channels; a power of two.
+        Parameter memory, in lines: a `isa.Channel`, or the taps of a channel in the window unit; a power of two.
     program_words : int
         Instruction memory of each unit, in 32-bit words; a power of two.
     tables : int
         Tables of 256 bytes behind the requantizer; a power of two, 2 to 16.
+    window : int
+        Words that a line buffer of the window unit holds; a power of two from 8 on, or 0 for a core without the unit.
     """
 
     rows: int
@@ -50,12 +52,14 @@ class Config:
     channel_words: int
     program_words: int
     tables: int
+    window: int
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, int) or value <= 0:
-                raise BadInput(f"core: {field.name} must be a positive integer, not {value!r}")
+            lowest = 0 if field.name == "window" else 1
+            if not isinstance(value, int) or value < lowest:
+                raise BadInput(f"core: {field.name} must be an integer from {lowest} on, not {value!r}")
             if value > LARGEST:
                 raise BadInput(f"core: {field.name} must be at most {LARGEST}, not {value}")
         for name in ("lanes", "act_words", "acc_words", "channel_words", "program_words", "tables"):
@@ -67,6 +71,8 @@ class Config:
             )
         if not 2 <= self.tables <= 16:
             raise BadInput(f"core: tables must be 2..16, not {self.tables}")
+        if self.window and not (self.window >= 8 and _is_power_of_two(self.window)):
+            raise BadInput(f"core: window must be 0 or a power of two from 8 on, not {self.window}")
         if self.rows < 2 or self.columns < 1:
             raise BadInput(f"core: the array must be at least 2x1, not {self.rows}x{self.columns}")
         if self.rows % self.lanes or self.columns % self.lanes:
@@ -81,6 +87,16 @@ class Config:
     def pairs(self) -> int:
         """Column pairs of the array; two neighbouring columns share a multiplier."""
         return (self.columns + 1) // 2
+
+    @property
+    def multipliers(self) -> int:
+        """Multiplier blocks of the array and the vector lanes."""
+        return self.rows * (self.pairs + 1)
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of a line of parameter memory."""
+        return 9 if self.window else 8
 
     @property
     def name(self) -> str:
@@ -108,15 +124,17 @@ def core(name: str) -> Config:
     rows, columns = (int(part) for part in parts)
     if not (2 <= rows <= 64 and 1 <= columns <= 64):
         raise BadInput(f"core '{name}': rows must be 2..64 and columns 1..64")
-    lanes = 2 if rows % 2 == 0 and columns % 2 == 0 else 1
+    large = rows % 16 == 0 and columns % 16 == 0
+    even = rows % 2 == 0 and columns % 2 == 0
     return Config(
         rows=rows,
         columns=columns,
-        lanes=lanes,
+        lanes=16 if large else 2 if even else 1,
         act_words=4096,
         weight_words=8192,
         acc_words=512,
         channel_words=2048,
         program_words=2048,
-        tables=16,
+        tables=4 if large else 16,
+        window=64 if large else 0,
     )

@@ -22,6 +22,7 @@ COUNT = unsigned(10)
 TAPS = unsigned(8)
 STEP = unsigned(8)
 COORD = signed(12)
+GROUPS = unsigned(6)
 TABLE = unsigned(5)
 TABLE_BYTES = 256
 
@@ -97,24 +98,40 @@ class Compute(data.Struct):
 
 
 class Drain(data.Struct):
-    """Requantize accumulators ``0..pixels`` of a half, ``lanes`` channels at a time, into activation memory.
+    """Requantize accumulators, or windows of activations, ``lanes`` channels at a time, into activation memory.
+
+    The source is accumulators ``0..pixels`` of a half, or, with ``window``, the window unit (below). The instruction
+    starts when COMPUTE has retired ``wait`` instructions and DRAIN itself ``after``.
 
     Accumulator group ``g`` (of ``groups``; counts are stored less one) becomes the output lane group ``first + g``,
     counted in groups of ``lanes`` bytes, ``rows / lanes`` of them to a word: word
     ``base + (first + g) // (rows / lanes) * stride``, where ``first`` is less than ``rows / lanes``. To this, pixel
     ``n`` adds ``n // columns * row_stride + n % columns * pixel_stride`` (modulo 2**16; ``columns`` is stored less one,
-    too). Its channels' parameters stand at ``channel + g * lanes``, a multiple of ``lanes``. ``table`` n makes each
-    byte ``b`` entry ``b + 128`` of the n-th table; 0 leaves it as it is. ``mark`` writes the time of its end into the
-    profile.
+    too). ``table`` n makes each byte ``b`` entry ``b + 128`` of the n-th table; 0 leaves it as it is. ``mark`` writes
+    the time of its end into the profile. The parameters of group ``g`` stand from line ``channel + g * lanes`` on, a
+    `Channel` for each lane; with ``window`` from ``channel + 2 * g * lanes`` on, followed by the `Taps` of each lane.
+
+    The window unit streams words of activation memory, ``rows x columns_in`` positions (each stored less one) for each
+    group: position (r, c) is the word at ``read + r * read_row + c * read_pixel``, plus ``read_stride`` for each word
+    that the group is behind the first one (modulo 2**16); of it the bytes count that the group writes in the output.
+    Its place in the image is (``y + r``, ``x + c``); outside ``0..height, 0..width`` (both stored less one) it reads as
+    ``pad``. Lane by lane, position (r, c) yields the sum over i and j of ``taps[3 * i + j]`` times position
+    ``(r - i, c - j)``. Positions are outputs if r is ``skip_y`` or more and a multiple of ``step_y`` (stored less one)
+    beyond, and c likewise; there are ``pixels`` of them. ``columns_in`` is less than the words of a line buffer.
+
+    With ``sum`` each position is two words, a and, ``read_pair`` further, b, and yields
+    ``(taps[1] + 256 * taps[4]) * a + (taps[0] + 256 * taps[3]) * b``; the other taps are 0 and ``columns_in`` is not
+    limited by the line buffers.
     """
 
     wait: TOKENS
+    after: TOKENS
     last: 1
     mark: 1
     half: 1
     pixels: COUNT
-    groups: unsigned(6)
-    first: unsigned(6)
+    groups: GROUPS
+    first: GROUPS
     base: ADDRESS
     stride: ADDRESS
     columns: COUNT
@@ -125,6 +142,24 @@ class Drain(data.Struct):
     low: signed(8)
     high: signed(8)
     table: TABLE
+    window: 1
+    sum: 1
+    read: ADDRESS
+    read_row: ADDRESS
+    read_pixel: ADDRESS
+    read_pair: ADDRESS
+    read_stride: ADDRESS
+    rows: COUNT
+    columns_in: COUNT
+    y: COORD
+    x: COORD
+    height: unsigned(11)
+    width: unsigned(11)
+    pad: signed(8)
+    skip_y: unsigned(2)
+    skip_x: unsigned(2)
+    step_y: unsigned(3)
+    step_x: unsigned(3)
 
 
 class Channel(data.Struct):
@@ -133,6 +168,30 @@ class Channel(data.Struct):
     bias: signed(32)
     mantissa: unsigned(24)
     shift: unsigned(6)
+
+
+TAPS_OF_WINDOW = 9
+
+
+class Taps(data.Struct):
+    """Factors of one channel in the window unit, the newest position of the newest row first."""
+
+    taps: data.ArrayLayout(signed(8), TAPS_OF_WINDOW)
+
+
+def fields(layout: Any) -> list[str]:
+    """Return the names of the fields of a ``layout``, the lowest first."""
+    return [name for name, _ in data.Layout.cast(layout)]
+
+
+def channel_lines(
+    bias: NDArray[np.integer], mantissa: NDArray[np.integer], shift: NDArray[np.integer], line_bytes: int
+) -> NDArray[np.uint8]:
+    """Return `Channel` parameters, each of shape (n,), as lines of parameter memory, uint8 (n, line_bytes)."""
+    packed = bias.astype(np.int64) & 0xFFFFFFFF | mantissa.astype(np.int64) << 32 | shift.astype(np.int64) << 56
+    lines = np.zeros((len(packed), line_bytes), np.uint8)
+    lines[:, :8] = packed.astype("<i8").view(np.uint8).reshape(-1, 8)
+    return lines
 
 
 def words(layout: Any) -> int:

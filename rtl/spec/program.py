@@ -23,7 +23,7 @@ from .packing import Packing
 from .registers import Region
 from .typed import make
 
-FORMAT = 3
+FORMAT = 4
 T = TypeVar("T")
 
 
@@ -31,7 +31,8 @@ T = TypeVar("T")
 class Layer:
     """One layer as it runs on the core: name, ONNX operator, multiply-accumulates, predicted cycles.
 
-    ``cycles`` is the time from the end of the layer before (or the start) to the end of this one.
+    ``cycles`` is the time from the end of the layer before (or the start) to the end of this one. Layers overlap, and
+    stand in the order in which they end.
     """
 
     name: str
@@ -45,9 +46,10 @@ class Program:
     """A model compiled for a core.
 
     ``load``, ``compute``, ``drain``: uint32 words of the three programs; ``weights``: uint8 lines (n, banks);
-    ``channels``: uint32 words of the channel parameters; ``tables``: uint8 (n, 256), entry ``b + 128`` being the byte
-    that replaces ``b``. ``placements`` tells where each tensor lies, and ``packings`` which ones lie there as patches;
-    those in ``kept`` are still there at the end of a run. ``cycles`` is the predicted length of a run.
+    ``channels``: uint8 lines of parameter memory (n, `Config.parameter_bytes`); ``tables``: uint8 (n, 256), entry
+    ``b + 128`` being the byte that replaces ``b``. ``placements`` tells where each tensor lies, and ``packings`` which
+    ones lie there as patches; those in ``kept`` are still there at the end of a run. ``cycles`` is the predicted length
+    of a run.
     """
 
     config: Config
@@ -56,7 +58,7 @@ class Program:
     compute: NDArray[np.uint32]
     drain: NDArray[np.uint32]
     weights: NDArray[np.uint8]
-    channels: NDArray[np.uint32]
+    channels: NDArray[np.uint8]
     tables: NDArray[np.uint8]
     placements: Mapping[str, Placement]
     packings: Mapping[str, Packing]
@@ -98,7 +100,7 @@ class Program:
             (Region.LOAD.base, self.load),
             (Region.COMPUTE.base, self.compute),
             (Region.DRAIN.base, self.drain),
-            (Region.CHANNEL.base, self.channels),
+            (Region.CHANNEL.base, lines_to_words(self.channels)),
             (Region.WEIGHT.base, lines_to_words(self.weights)),
             (Region.TABLE.base, lines_to_words(self.tables)),
             *constants,
@@ -131,7 +133,7 @@ class Program:
             (Region.LOAD, self.load.size, config.program_words),
             (Region.COMPUTE, self.compute.size, config.program_words),
             (Region.DRAIN, self.drain.size, config.program_words),
-            (Region.CHANNEL, self.channels.size, config.channel_words * isa.words(isa.Channel)),
+            (Region.CHANNEL, self.channels.size, config.channel_words * config.parameter_bytes),
             (Region.WEIGHT, self.weights.size, config.weight_words * config.banks),
             (Region.TABLE, self.tables.size, config.tables * isa.TABLE_BYTES),
         ):

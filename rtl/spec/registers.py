@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 MAGIC = 0x46504741  # "FPGA"
-VERSION = 2
+VERSION = 3
 ADDRESS_BITS = 24
 REGION_SHIFT = 20
 PROFILE_MARKS = 256
@@ -83,6 +83,7 @@ class Register(enum.IntEnum):
     PROGRAM_WORDS = 11
     TABLES = 12
     CLOCK_HZ = 13
+    WINDOW = 14
     RUN = 16
     STATUS = 17
     CYCLES = 18

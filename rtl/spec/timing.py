@@ -13,12 +13,27 @@ from . import isa
 from .config import Config
 
 MEMORY = 3
-ACCUMULATE = 2 + 2
-"""Cycles between two first beats of steps, for the accumulators' read, add and write."""
+ALLOWED = 2
+"""Cycles from a COMPUTE instruction valid, or its token there, to the instruction taken."""
+ACCUMULATE = 2 + 4
+"""Cycles between two first beats of steps, or of the last row and a step, for the accumulators' read, add and write."""
 DRAINS_IN_FLIGHT = 4
-"""DRAIN instructions that may be taken and not retired."""
+"""DRAIN instructions that may be begun and not retired."""
+GATHER = 1
+"""Cycles for the way from columns to lanes, besides one for each pair of columns on the way."""
+WINDOW = 9
+"""Cycles from an activation in the window unit to its sum."""
+REQUANTIZE = 24
+TABLE = MEMORY + 1
 
 Instruction = dict[str, int]
+
+
+def beats(drain: Instruction) -> int:
+    """Return the cycles in which a DRAIN instruction streams one group."""
+    if not drain["window"]:
+        return drain["pixels"] + 1
+    return (drain["rows"] + 1) * (drain["columns_in"] + 1) * (1 + drain["sum"])
 
 
 def fetch_latency(layout: Any) -> int:
@@ -29,13 +44,29 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return MEMORY + 7 + pairs + (0 if vector else config.rows)
+    return MEMORY + 10 + pairs + (0 if vector else config.rows)
+
+
+def drain_source(config: Config) -> int:
+    """Cycles from the address of a DRAIN's accumulator to the requantizer; the window unit is as fast or as slow."""
+    accumulators = 2 + GATHER + (config.banks - config.lanes) // 2
+    if not config.window:
+        return accumulators
+    return max(accumulators, 2 + MEMORY + GATHER + (config.rows - config.lanes) // 2 + WINDOW)
+
+
+def drain_hold(config: Config) -> int:
+    """Cycles from a group of DRAIN begun to the parameters of the next one asked for.
+
+    They arrive when those of the group before are in use: ``MEMORY + 2`` cycles after they are asked for at the
+    earliest, while a group takes its own ``drain_source + 1`` cycles after it begins.
+    """
+    return max(2, drain_source(config) + 1 - (MEMORY + 1))
 
 
 def drain_latency(config: Config) -> int:
-    """Cycles from an accumulator's address to its write: accumulators, requantizer, table."""
-    pairs = (config.banks + 1) // 2
-    return 2 + pairs + 14 + MEMORY + 1
+    """Cycles from a position of a DRAIN to its write: address, source, requantizer, table."""
+    return 1 + drain_source(config) + REQUANTIZE + TABLE
 
 
 class Bound(enum.IntEnum):
@@ -56,7 +87,9 @@ class Bound(enum.IntEnum):
     TOKENS = 6
     """Something under way must come to its end first, or there is nothing left to do."""
     DRAIN = 7
-    """The same, while DRAIN streams."""
+    """The same, while DRAIN streams accumulators."""
+    WINDOW = 8
+    """The same, while DRAIN streams words through the window unit."""
 
     def __str__(self) -> str:
         return _NAMES[self]
@@ -71,6 +104,7 @@ _NAMES = {
     Bound.PROGRAM: "program",
     Bound.TOKENS: "tokens",
     Bound.DRAIN: "drain",
+    Bound.WINDOW: "window unit",
 }
 _STREAMS = {isa.Op.MATMUL: Bound.ARRAY, isa.Op.DEPTHWISE: Bound.LANES}
 
@@ -88,7 +122,7 @@ class Timeline:
     computing : tuple of (int, Bound)
         What COMPUTE did, without gaps from cycle 0 on: until which cycle, and what.
     draining : tuple of (int, int, Bound)
-        From when until when each DRAIN instruction streamed, and what that is for COMPUTE when it waits.
+        From when until when each group of DRAIN streamed, and what that is for COMPUTE when it waits.
     """
 
     total: int
@@ -134,19 +168,30 @@ def predict(
         if end > computing[-1][0]:
             computing.append((end, bound))
 
-    drain_valid, drain_free = fetch_latency(isa.Drain), 0
+    drain_valid, drain_free, held = fetch_latency(isa.Drain), 0, 0
 
     def drain_next() -> None:
-        nonlocal drain_valid, drain_free
+        nonlocal drain_valid, drain_free, held
         drain = drains[len(drained)]
         if drain["wait"] > len(computed):
             raise ValueError(f"DRAIN instruction {len(drained)} waits for COMPUTE instruction {drain['wait'] - 1}")
-        accept = max(drain_valid, drain_free, computed[drain["wait"] - 1] if drain["wait"] else 0)
-        if len(drained) >= DRAINS_IN_FLIGHT:
-            accept = max(accept, drained[-DRAINS_IN_FLIGHT])
+        if drain["after"] > len(drained):
+            raise ValueError(f"DRAIN instruction {len(drained)} waits for itself")
+        # The parameters of a group are loaded while the group before is streamed, those of the first one at once.
+        accept = max(drain_valid, held)
         drain_valid = accept + fetch_latency(isa.Drain)
-        drain_free = accept + (drain["groups"] + 1) * (drain["pixels"] + 1)
-        draining.append((accept, drain_free, Bound.DRAIN))
+        asked = accept + 1
+        allowed = max(
+            computed[drain["wait"] - 1] if drain["wait"] else 0,
+            drained[drain["after"] - 1] if drain["after"] else 0,
+            drained[-DRAINS_IN_FLIGHT] if len(drained) >= DRAINS_IN_FLIGHT else 0,
+        )
+        for _ in range(drain["groups"] + 1):
+            loaded = asked + config.lanes * (1 + drain["window"])
+            taken = max(loaded + 1, drain_free, allowed + 2)
+            drain_free = taken + beats(drain)
+            draining.append((taken, drain_free, Bound.WINDOW if drain["window"] else Bound.DRAIN))
+            asked = held = taken + drain_hold(config)
         drained.append(drain_free + drain_latency(config) + 1)
         if drain["mark"]:
             marks.append(drained[-1] - 1)
@@ -156,11 +201,12 @@ def predict(
         while len(drained) < compute["wait"]:
             drain_next()
         vector = compute["op"] != isa.Op.MATMUL
-        accept = max(valid, free, drained[compute["wait"] - 1] if compute["wait"] else 0)
+        allowed = max(valid, drained[compute["wait"] - 1] if compute["wait"] else 0)
         if vector != was_vector and computed:
-            accept = max(accept, computed[-1])
+            allowed = max(allowed, computed[-1])
+        accept = max(allowed + ALLOWED, free)
         was_vector = vector
-        until(accept, Bound.PROGRAM if accept == max(valid, free) else Bound.TOKENS)
+        until(accept, Bound.PROGRAM if accept == max(valid + ALLOWED, free) else Bound.TOKENS)
         until(accept + 2, Bound.PROGRAM)
         valid = accept + fetch_latency(isa.Compute)
         free = accept + 2
@@ -174,12 +220,12 @@ def predict(
             until(first, Bound.WEIGHTS if needs_tile and tile == first else Bound.ACCUMULATORS)
             if needs_tile:
                 tile = tiles.send(first)
-            gap = first + ACCUMULATE
             free = first + pixels + max(captures - 1, 0)
             until(free, _STREAMS.get(isa.Op(compute["op"]), Bound.PORT))
+            gap = (free - compute["pixels_x"] - 1 if captures else first) + ACCUMULATE
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
         drain_next()
-    total = max(computed[-1], drained[-1], tile)
+    total = max(computed[-1] + 1, drained[-1], tile)
     until(total, Bound.TOKENS)
     return Timeline(total, tuple(marks), tuple(computing), tuple(draining))

@@ -1,0 +1,51 @@
+"""A memory with a register behind it, as FPGAs have it."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+
+class Ram(wiring.Component):
+    """``depth`` words of ``width`` bits; one is read and one is written a cycle.
+
+    ``o`` is the word at ``i_read_address``, `LATENCY` cycles later: the memory, and the register behind it. The word
+    that is written in the cycle of its read must not matter; a memory block may give anything for it.
+
+    A platform whose memory blocks synthesis does not use with their registers has a method ``get_ram(ram)`` that
+    returns what takes the place of this one.
+    """
+
+    LATENCY = 2
+
+    def __init__(self, *, width: int, depth: int):
+        self.width = width
+        self.depth = depth
+        super().__init__(
+            {
+                "i_read_address": In(ceil_log2(depth)),
+                "o": Out(width),
+                "i_write_address": In(ceil_log2(depth)),
+                "i_data": In(width),
+                "i_write": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        if hasattr(platform, "get_ram"):
+            return platform.get_ram(self)
+        m = Module()
+
+        m.submodules.cells = cells = memory.Memory(shape=self.width, depth=self.depth, init=[])
+        read, write = cells.read_port(), cells.write_port()
+        m.d.comb += read.en.eq(1)
+        m.d.comb += read.addr.eq(self.i_read_address)
+        m.d.comb += write.addr.eq(self.i_write_address)
+        m.d.comb += write.data.eq(self.i_data)
+        m.d.comb += write.en.eq(self.i_write)
+
+        found = Signal(self.width, reset_less=True)
+        m.d.sync += found.eq(read.data)
+        m.d.comb += self.o.eq(found)
+
+        return m

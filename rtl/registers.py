@@ -1,0 +1,113 @@
+"""The registers that the host sees, the start of a run, and the times of its layers."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .ram import Ram
+from .spec.config import Config
+from .spec.registers import ADDRESS_BITS, MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Region, Register
+
+_INDEX = range(max(Register) + 1)
+
+
+class Registers(wiring.Component):
+    """Answers the regions REGISTERS and PROFILE, and counts the cycles of a run.
+
+    ``o`` follows ``i_address`` `LATENCY` cycles later, for as long as the address stands still; it is 0 in any other
+    region. A new value written to RUN begins a run: ``busy`` is 1 from then on, and ``start`` comes ``start_delay - 1``
+    cycles after its rise. ``i_finished`` ends it, and ``i_mark`` notes the time since ``start``.
+    """
+
+    LATENCY = 3
+
+    def __init__(self, config: Config, *, clock_hz: int, build_identity: int, start_delay: int):
+        self._start_delay = start_delay
+        self._facts = {
+            Register.MAGIC: MAGIC,
+            Register.VERSION: VERSION,
+            Register.CORE_IDENTITY: config.identity,
+            Register.BUILD_IDENTITY: build_identity,
+            Register.ROWS: config.rows,
+            Register.COLUMNS: config.columns,
+            Register.LANES: config.lanes,
+            Register.ACT_WORDS: config.act_words,
+            Register.WEIGHT_WORDS: config.weight_words,
+            Register.ACC_WORDS: config.acc_words,
+            Register.CHANNEL_WORDS: config.channel_words,
+            Register.PROGRAM_WORDS: config.program_words,
+            Register.TABLES: config.tables,
+            Register.WINDOW: config.window,
+            Register.CLOCK_HZ: clock_hz,
+        }
+        super().__init__(
+            {
+                "i_address": In(ADDRESS_BITS),
+                "i_data": In(32),
+                "i_write": In(1),
+                "o": Out(32),
+                "busy": Out(1),
+                "start": Out(1),
+                "i_mark": In(1),
+                "i_finished": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+
+        # Time, and when each layer ended.
+        time, cycles = Signal(32), Signal(32)
+        marks = Signal(range(PROFILE_MARKS + 1))
+        running, finished, marked = Signal(), Signal(), Signal()
+        m.d.comb += marked.eq(self.i_mark & ~marks[-1])
+        m.d.comb += finished.eq(running & self.i_finished)
+        m.d.sync += time.eq(time + 1)
+        with m.If(self.start):
+            m.d.sync += running.eq(1)
+            m.d.sync += time.eq(1)
+            m.d.sync += marks.eq(0)
+        with m.Elif(marked):
+            m.d.sync += marks.eq(marks + 1)
+        with m.If(finished):
+            m.d.sync += running.eq(0)
+            m.d.sync += self.busy.eq(0)
+            m.d.sync += cycles.eq(time)
+        m.submodules.profile = profile = Ram(width=len(time), depth=PROFILE_MARKS)
+        m.d.comb += profile.i_write_address.eq(marks)
+        m.d.comb += profile.i_data.eq(time)
+        m.d.comb += profile.i_write.eq(marked)
+
+        # A run begins with a new value, which takes a cycle to be told from the old one.
+        region, offset = self.i_address[REGION_SHIFT:], self.i_address[:REGION_SHIFT]
+        run, written = Signal(32), Signal(32)
+        to_run, new, begin = Signal(), Signal(), Signal()
+        m.d.sync += to_run.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.RUN))
+        m.d.sync += written.eq(self.i_data)
+        m.d.sync += new.eq(self.i_data != run)
+        m.d.comb += begin.eq(to_run & new & ~self.busy)
+        with m.If(begin):
+            m.d.sync += run.eq(written)
+            m.d.sync += self.busy.eq(1)
+        starting = Signal(self._start_delay)
+        m.d.sync += starting.eq(Cat(begin, starting))
+        m.d.comb += self.start.eq(starting[-1])
+
+        # What the host reads, in steps: the address stands still.
+        fact, state = Signal(32), Signal(32)
+        states = {Register.RUN: run, Register.STATUS: self.busy, Register.CYCLES: cycles, Register.MARKS: marks}
+        for chosen, values in ((fact, self._facts), (state, states)):
+            with m.Switch(offset[: _INDEX.stop.bit_length()]):
+                for place, value in values.items():
+                    with m.Case(int(place)):
+                        m.d.sync += chosen.eq(value)
+                with m.Default():
+                    m.d.sync += chosen.eq(0)
+        known = Signal()
+        m.d.sync += known.eq((region == Region.REGISTERS) & ~offset[_INDEX.stop.bit_length() :].any())
+        profiled = Signal()
+        m.d.sync += profiled.eq(region == Region.PROFILE)
+        m.d.comb += profile.i_read_address.eq(offset)
+        m.d.sync += self.o.eq(Mux(profiled, profile.o, Mux(known, fact | state, 0)))
+
+        return m

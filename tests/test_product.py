@@ -1,0 +1,37 @@
+"""The requantizer's product, with and without a multiplier block, against integers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from amaranth.hdl import Fragment
+from amaranth.sim import Simulator
+
+from rtl.product import SIGNIFICAND, Product
+
+CYCLES = 4000
+
+
+@pytest.mark.parametrize("spare", [3, 4, None])
+def test_product(spare):
+    dut = Product(3)
+    random = np.random.default_rng(3)
+    top = (1 << SIGNIFICAND) - 1
+    edges = [0, 1, top, 1 << SIGNIFICAND - 1, top - 1, 0x1FFFF, 0x20000, 0x7F, 0x80, 0x5555AA]
+    a, b = (random.choice([*edges, *random.integers(top, size=20)], CYCLES) for _ in range(2))
+    a[::3], b[::3] = random.integers(top, size=(2, len(a[::3])))
+
+    async def bench(ctx):
+        for cycle in range(CYCLES):
+            ctx.set(dut.a, int(a[cycle]))
+            ctx.set(dut.b, int(b[cycle]))
+            if cycle >= Product.LATENCY:
+                past = cycle - Product.LATENCY
+                assert ctx.get(dut.o) == int(a[past]) * int(b[past]), f"cycle {cycle}"
+            await ctx.tick()
+
+    platform = None if spare is None else SimpleNamespace(spare_multipliers=spare)
+    sim = Simulator(Fragment.get(dut, platform))
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()

