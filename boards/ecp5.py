@@ -33,7 +33,7 @@ ECP5 = Family(
     tap_sum=ecp5_tap_sum.tap_sum,
     ram=ecp5_ram.ram,
     block_ram_shapes=ecp5_ram.SHAPES,
-    lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=0.0),
+    lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )
 
 LFE5U_85F_6BG381 = Part(ECP5, "LFE5U-85F", "BG381", "6", luts=83640, multipliers=156, block_rams=208)
