@@ -16,7 +16,7 @@ import argparse
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -110,6 +110,23 @@ def routed(core: Core, design: Path, seeds: int, jobs: int) -> list[timing.Route
         return list(pool.map(one, range(1, seeds + 1)))
 
 
+def placed(rows: list[Row], core: Core, design: Path, seeds: int, jobs: int) -> list[Row]:
+    """Return NNgen's row and the core's with clocks and sizes; what cannot be had stays None, and stderr says why."""
+    other, mine = rows
+    try:
+        found, _ = fmax.measure(core, seeds, jobs)
+        mine = replace(mine, fmax_hz=found.fmax_hz, used=found.used)
+    except FpgaAccelError as error:
+        print(f"core {core.name}: not placed and routed: {error}", file=sys.stderr)
+    try:
+        routes = routed(core, design, seeds, jobs)
+        used = {kind: count for kind, (count, _) in routes[0].used.items()}
+        other = replace(other, fmax_hz=[route.fmax_hz for route in routes], used=used)
+    except FpgaAccelError as error:
+        print(f"NNgen: not placed and routed: {error}", file=sys.stderr)
+    return [other, mine]
+
+
 def cells(row: Row) -> tuple[str, ...]:
     """Return a row of the table; what was not run is a dash."""
     used = row.used or {}
@@ -137,13 +154,7 @@ def main() -> int:
         other, design = theirs()
         rows = [other, ours(core)]
         if not arguments.no_route:
-            mine, _ = fmax.measure(core, arguments.seeds, arguments.jobs)
-            routes = routed(core, design, arguments.seeds, arguments.jobs)
-            used = {kind: count for kind, (count, _) in routes[0].used.items()}
-            rows = [
-                Row(**asdict(other) | {"fmax_hz": [route.fmax_hz for route in routes], "used": used}),
-                Row(**asdict(rows[1]) | {"fmax_hz": mine.fmax_hz, "used": mine.used}),
-            ]
+            rows = placed(rows, core, design, arguments.seeds, arguments.jobs)
     except FpgaAccelError as error:
         print(error, file=sys.stderr)
         return 1
