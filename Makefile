@@ -11,10 +11,12 @@ SEEDS ?= 1
 WORKERS ?= 2
 GRAPHS ?= 2000
 SEED ?= 0
+# Of benchmarks/cores.py; empty for all that fit.
+CORES ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bitstream clean distclean
+.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen bitstream clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
@@ -25,6 +27,9 @@ help:
 	@echo "make lint                          ruff and mypy alone"
 	@echo "make exactness                     every byte of the models of ../shared/data on every machine"
 	@echo "make accuracy                      accuracy of quantized models beside ONNX Runtime's quantize_static"
+	@echo "make bench                         cycles and latency of the MLPerf Tiny models on the simulated circuits"
+	@echo "make fmax CORES=..                 clock and size of the benchmark's cores by place and route, 5 seeds"
+	@echo "make nngen                         the same network on NNgen's hardware: cycles, size, clock"
 	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL)"
 	@echo "make clean                         remove build/"
 	@echo "make distclean                     remove build/ and .venv/"
@@ -63,6 +68,18 @@ exactness: $(BIN)/.installed
 
 accuracy: $(BIN)/.installed
 	$(BIN)/python benchmarks/accuracy.py
+
+# Without the trained models the same architectures have seeded weights.
+bench: $(BIN)/.installed
+	$(BIN)/python benchmarks/bench.py
+
+# Hours of place and route; a command that was stopped goes on where it was.
+fmax: $(BIN)/.installed
+	$(BIN)/python benchmarks/fmax.py $(CORES)
+
+nngen: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmarks]'
+	$(BIN)/python benchmarks/nngen_compare.py
 
 bitstream: $(BIN)/.installed
 	mkdir -p build/$(NAME)

@@ -32,14 +32,25 @@ class _Net:
     def weight(self, shape: tuple[int, ...], fan_in: int) -> NDArray[np.float32]:
         return self.random.normal(0, np.sqrt(2 / fan_in), shape).astype(np.float32)
 
-    def conv(self, x: str, channels: int, out: int, kernel: int, stride: int = 1, group: int = 1) -> str:
+    def conv(
+        self,
+        x: str,
+        channels: int,
+        out: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        group: int = 1,
+        pads: list[int] | None = None,
+        relu: bool = True,
+    ) -> str:
         """Convolution, batch normalization, Relu; padded as TensorFlow's SAME on an even image."""
         index = len(self.nodes)
-        taps = channels // group * kernel * kernel
-        w = self.constant(f"w{index}", self.weight((out, channels // group, kernel, kernel), taps))
-        pad = (kernel - 1) // 2
-        pads = [0, 0, pad, pad] if stride == 2 else [pad] * 4
-        y = self.add("Conv", [x, w], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=group)
+        shape = [kernel] * 2 if isinstance(kernel, int) else list(kernel)
+        taps = channels // group * shape[0] * shape[1]
+        w = self.constant(f"w{index}", self.weight((out, channels // group, *shape), taps))
+        pad = (shape[0] - 1) // 2
+        pads = pads or ([0, 0, pad, pad] if stride == 2 else [pad] * 4)
+        y = self.add("Conv", [x, w], kernel_shape=shape, strides=[stride] * 2, pads=pads, group=group)
         statistics = {
             "gamma": self.random.uniform(0.8, 1.2, out),
             "beta": self.random.normal(0, 0.3, out),
@@ -47,7 +58,8 @@ class _Net:
             "variance": self.random.uniform(0.8, 1.2, out),
         }
         names = [self.constant(f"{name}{index}", array) for name, array in statistics.items()]
-        return self.add("Relu", [self.add("BatchNormalization", [y, *names])])
+        y = self.add("BatchNormalization", [y, *names])
+        return self.add("Relu", [y]) if relu else y
 
     def dense(self, x: str, features: int, out: int) -> str:
         index = len(self.nodes)
@@ -60,6 +72,30 @@ class _Net:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
         onnx.checker.check_model(model, full_check=True)
         return model
+
+
+def resnet(classes: int = 10, seed: int = 0) -> onnx.ModelProto:
+    """Return ResNet-8, the image classification model: 32x32x3, stacks of 16, 32 and 64 channels."""
+    net = _Net("resnet8", ["batch", 3, 32, 32], seed)
+    x, channels = net.conv("input", 3, 16, 3), 16
+    for out in (16, 32, 64):
+        stride = 1 if out == channels else 2
+        y = net.conv(net.conv(x, channels, out, 3, stride), out, out, 3, relu=False)
+        if out != channels:
+            x = net.conv(x, channels, out, 1, stride, relu=False)
+        x, channels = net.add("Relu", [net.add("Add", [x, y])]), out
+    x = net.add("Flatten", [net.add("GlobalAveragePool", [x])])
+    return net.model(net.add("Softmax", [net.dense(x, channels, classes)], axis=1), classes)
+
+
+def dscnn(classes: int = 12, seed: int = 0) -> onnx.ModelProto:
+    """Return DS-CNN, the keyword spotting model: 49x10x1, four depthwise-separable blocks of 64 channels."""
+    net = _Net("dscnn", ["batch", 1, 49, 10], seed)
+    x = net.conv("input", 1, 64, (10, 4), 2, pads=[4, 1, 5, 1])
+    for _ in range(4):
+        x = net.conv(net.conv(x, 64, 64, 3, group=64), 64, 64, 1)
+    x = net.add("Flatten", [net.add("GlobalAveragePool", [x])])
+    return net.model(net.add("Softmax", [net.dense(x, 64, classes)], axis=1), classes)
 
 
 def mobilenet(
@@ -80,6 +116,16 @@ def mobilenet(
     return net.model(net.add("Softmax", [net.dense(x, channels, classes)], axis=1), classes)
 
 
+def small_cnn(dense: bool = True, seed: int = 0) -> onnx.ModelProto:
+    """Return NNgen's example: 32x32x3, Conv 64 3x3, MaxPool, Conv 64 3x3, (with ``dense``: FC 256,) FC 10."""
+    net = _Net("small_cnn", ["batch", 3, 32, 32], seed)
+    x = net.add("MaxPool", [net.conv("input", 3, 64, 3)], kernel_shape=[2, 2], strides=[2, 2])
+    x, features = net.add("Flatten", [net.conv(x, 64, 64, 3)]), 64 * 16 * 16
+    if dense:
+        x, features = net.add("Relu", [net.dense(x, features, 256)]), 256
+    return net.model(net.dense(x, features, 10), 10)
+
+
 def autoencoder(features: int = 640, hidden: int = 128, code: int = 8, seed: int = 0) -> onnx.ModelProto:
     """Return the anomaly detection model: 640, four layers of 128, 8, four of 128, 640."""
     net = _Net("autoencoder", ["batch", features], seed)
@@ -88,6 +134,12 @@ def autoencoder(features: int = 640, hidden: int = 128, code: int = 8, seed: int
     for given, wanted in zip(sizes, sizes[1:], strict=False):
         x = net.add("Relu", [net.dense(x, given, wanted)])
     return net.model(net.dense(x, hidden, features), features)
+
+
+def dense(features: int, out: int, seed: int = 0) -> onnx.ModelProto:
+    """Return a single fully connected layer with Relu."""
+    net = _Net("dense", ["batch", features], seed)
+    return net.model(net.add("Relu", [net.dense("input", features, out)]), out)
 
 
 def samples(model: onnx.ModelProto, count: int, seed: int = 1) -> dict[str, NDArray[np.float32]]:

@@ -15,6 +15,18 @@ from rtl.tap_sum import TapSum
 
 
 @dataclass(frozen=True)
+class LutCosts:
+    """Look-up tables of a core as a sum: fixed, for each pair of array cells, row, bank, lane, lane of the window."""
+
+    fixed: float
+    pair: float
+    row: float
+    bank: float
+    lane: float
+    window: float
+
+
+@dataclass(frozen=True)
 class Family:
     """FPGAs that the same tools make bitstreams for, from the same kinds of cells.
 
@@ -34,6 +46,8 @@ class Family:
         Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
+    lut_costs : LutCosts
+        Measured, for estimates.
     """
 
     name: str
@@ -44,6 +58,7 @@ class Family:
     tap_sum: Callable[[TapSum], Module] | None
     ram: Callable[[Ram], Module] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
+    lut_costs: LutCosts
 
 
 @dataclass(frozen=True)

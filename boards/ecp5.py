@@ -11,7 +11,7 @@ from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
 from . import ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
-from .board import Board, Family, Part
+from .board import Board, Family, LutCosts, Part
 
 
 def _options(config: Config, part: Part) -> dict[str, str]:
@@ -33,6 +33,7 @@ ECP5 = Family(
     tap_sum=ecp5_tap_sum.tap_sum,
     ram=ecp5_ram.ram,
     block_ram_shapes=ecp5_ram.SHAPES,
+    lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )
 
 LFE5U_85F_6BG381 = Part(ECP5, "LFE5U-85F", "BG381", "6", luts=83640, multipliers=156, block_rams=208)

@@ -14,10 +14,11 @@ _LINK_BLOCK_RAMS = 2  # a frame each way
 
 @dataclass(frozen=True)
 class Need:
-    """Multipliers and block memories of a core on a part."""
+    """Multipliers, block memories and look-up tables of a core on a part, all of them estimates."""
 
     multipliers: int
     block_rams: int
+    luts: int
 
 
 def need(config: Config, part: Part) -> Need:
@@ -27,20 +28,60 @@ def need(config: Config, part: Part) -> Need:
     """
 
     def block_rams(words: int, bits: int) -> int:
-        return min(-(-words // depth) * -(-bits // width) for depth, width in part.family.block_ram_shapes)
+        shapes = sorted(part.family.block_ram_shapes)
+        width = next((width for depth, width in shapes if depth >= words), shapes[-1][1])
+        return -(-bits // width)
 
     act_banks = 2 if config.window else 1
     return Need(
         multipliers=config.multipliers + min(config.lanes, max(0, part.multipliers - config.multipliers)),
         block_rams=config.rows * act_banks * block_rams(config.act_words // act_banks, 8)
-        + -(-config.banks // 4) * block_rams(config.weight_words, 32)
+        + config.banks * block_rams(config.weight_words, 8)
         + 2 * config.banks * block_rams(config.acc_words, 32)
         + config.parameter_bytes * block_rams(config.channel_words, 8)
         + 3 * block_rams(config.program_words, 32)
         + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
         + block_rams(PROFILE_MARKS, 32)
         + _LINK_BLOCK_RAMS,
+        luts=_luts(config, part),
     )
+
+
+def lut_counts(config: Config) -> dict[str, int]:
+    """Return how often a core has each of `board.LutCosts`."""
+    return {
+        "fixed": 1,
+        "pair": config.rows * config.pairs,
+        "row": config.rows,
+        "bank": config.banks,
+        "lane": config.lanes,
+        "window": config.lanes if config.window else 0,
+    }
+
+
+def _luts(config: Config, part: Part) -> int:
+    total: float = sum(getattr(part.family.lut_costs, name) * count for name, count in lut_counts(config).items())
+    return round(total)
+
+
+def lacking(config: Config, part: Part) -> list[str]:
+    """Return of what a core needs more than the part has, with both numbers; nothing if it fits.
+
+    A memory of the core is as deep as one block at the most.
+    """
+    needed = need(config, part)
+    deepest = max(depth for depth, _ in part.family.block_ram_shapes)
+    act_words = config.act_words // (2 if config.window else 1)
+    return [
+        f"{wanted} {what}, and {part.name} has {there}"
+        for what, wanted, there in (
+            ("multipliers", needed.multipliers, part.multipliers),
+            ("block RAMs", needed.block_rams, part.block_rams),
+            ("LUTs", needed.luts, part.luts),
+            ("words in a block RAM", max(act_words, config.weight_words, config.program_words), deepest),
+        )
+        if wanted > there
+    ]
 
 
 def check(config: Config, part: Part) -> None:
@@ -51,13 +92,6 @@ def check(config: Config, part: Part) -> None:
     DoesNotFit
         Names the resource, what is needed and what is there.
     """
-    needed = need(config, part)
-    for what, wanted, there in (
-        ("multipliers", needed.multipliers, part.multipliers),
-        ("block RAMs", needed.block_rams, part.block_rams),
-    ):
-        if wanted > there:
-            raise DoesNotFit(
-                f"core {config.name} needs about {wanted} {what}, and {part.name} has {there}; "
-                f"choose a smaller core or a larger board"
-            )
+    reasons = lacking(config, part)
+    if reasons:
+        raise DoesNotFit(f"core {config.name} needs about {reasons[0]}; choose a smaller core or a larger board")

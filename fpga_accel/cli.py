@@ -7,7 +7,7 @@ from types import FrameType
 
 import typer
 
-from . import cli_board, cli_check, cli_demo, cli_model, cli_quantize, cli_run
+from . import cli_board, cli_check, cli_demo, cli_explore, cli_model, cli_quantize, cli_run
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 internal error, 2 usage or bad input, "
@@ -38,6 +38,7 @@ app.command("oracle", epilog=_example("oracle build/digits.qdq.onnx -o build/dig
 app.command("compile", epilog=_example("compile build/digits.qdq.onnx --core 8x8 -o build/digits.fpga"))(
     cli_model.compile_program
 )
+app.command("explore", epilog=_example("explore build/digits.qdq.onnx --board ulx3s-85f"))(cli_explore.explore)
 app.command(
     "run", epilog=_example("run build/digits.fpga --input models/digits_test.npz --device program -o build/logits.npz")
 )(cli_run.run)

@@ -15,11 +15,22 @@ from .progress import Progress
 
 QdqArgument = Annotated[Path, typer.Argument(metavar="M.qdq.onnx", help="The quantized model.")]
 BoardOption = Annotated[str | None, typer.Option("--board", metavar="NAME", help="A board of 'fpga-accel boards'.")]
-CoreOption = Annotated[str | None, typer.Option("--core", metavar="RxC", help="Rows and columns of the array.")]
+CoreOption = Annotated[
+    str | None,
+    typer.Option("--core", metavar="RxC", help="Rows and columns of the array; auto, with --board, searches for them."),
+]
+AUTO = "auto"
 
 
-def chosen_core(board: str | None, core: str | None) -> core_config.Config:
-    """Return the core that a command's ``--board`` or ``--core`` names; exactly one of them must be given."""
+def chosen_core(board: str | None, core: str | None) -> core_config.Config | None:
+    """Return the core that a command's ``--board`` or ``--core`` names, of which exactly one must be given.
+
+    None is the one exception, ``--core auto`` with a board: the core is found by the model.
+    """
+    if core == AUTO:
+        if board is None:
+            raise BadInput("--core auto searches for the best core of a board: give --board NAME as well")
+        return None
     if (board is None) == (core is None):
         raise BadInput("give either --board NAME or --core RxC (for example --core 8x8)")
     if core is not None:
@@ -69,11 +80,19 @@ def compile_program(
 
     config = chosen_core(board, core)
     with Progress(stages=1) as progress:
-        progress.stage(f"compile for {config.name}")
+        progress.stage(f"compile for {config.name if config else board}")
         source = model_file(model, external_data, max_mib)
         plan, found = compile_file(
-            source, output, config, board=board, keep_tensors=keep_tensors, require_core=require_core, hdl=hdl
+            source,
+            output,
+            config,
+            board=board,
+            keep_tensors=keep_tensors,
+            require_core=require_core,
+            hdl=hdl,
+            note=progress,
         )
+    config = plan.config
     rows = [(layer.name, layer.operator, count(layer.macs), count(layer.cycles)) for layer in plan.layers]
     macs = sum(layer.macs for layer in plan.layers)
     return Answer(

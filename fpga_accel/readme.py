@@ -8,6 +8,7 @@ from .files import replacing
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 OPERATORS = "operators: written by python -m fpga_accel.readme"
+BENCH = "bench: written by benchmarks/bench.py --readme"
 CONFORMANCE = "conformance: written by make onnx-conformance"
 
 

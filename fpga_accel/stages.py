@@ -44,28 +44,16 @@ def run(
     """
     seconds = state["seconds"]
     if not state.get("commands"):
-        progress("elaboration")
-        plan = prepare(board, config, BoardTop(board, top()))
-        for root in _SOURCE_ROOTS:
-            # Where the checkout lies is nobody's business, and reports are easier to read without.
-            plan.files["top.il"] = plan.files["top.il"].replace(f"{root}{os.sep}", "")
-        plan.extract(work)
-        commands = json.loads(plan.files["build_top.json"])["commands"]
-        synthesis = commands[0]
-        seconds["synthesis"] = tools.run(synthesis, work, work / "synthesis.log", lambda: progress("synthesis"))
+        commands, seconds["synthesis"] = synthesize(board, config, top(), work, progress)
         state["commands"] = commands
-    _, route, *pack = state["commands"]
+    _, place_and_route, *pack = state["commands"]
 
     for number, seed in enumerate(wanted, 1):
-        place = work / f"seed-{seed}"
         if str(seed) not in state["routes"]:
-            place.mkdir()
-            for needed in ("top.json", "top.lpf"):
-                shutil.copy(work / needed, place / needed)
-            seconds[f"seed {seed}"] = tools.run(
-                [*route, "--seed", str(seed), *_NEXTPNR_OPTIONS],
-                place,
-                place / "route.log",
+            seconds[f"seed {seed}"] = route(
+                place_and_route,
+                seed,
+                work,
                 lambda number=number: progress("place and route, seed", number, len(wanted)),  # type: ignore[misc]
             )
             state["routes"][str(seed)] = seconds[f"seed {seed}"]
@@ -80,6 +68,29 @@ def run(
         seconds["packing"] += tools.run(command, place, place / "pack.log", lambda: progress("packing"))
     (place / "top.bit").rename(work / f"{name}.bit")
     state.update(bitstream=f"{name}.bit", packed=wanted)
+
+
+def synthesize(
+    board: Board, config: Config, top: Elaboratable, work: Path, progress: Note
+) -> tuple[list[list[str]], float]:
+    """Write the netlist of a top level to the folder ``work``; return the commands of all tools, and the seconds."""
+    progress("elaboration")
+    plan = prepare(board, config, BoardTop(board, top))
+    for root in _SOURCE_ROOTS:
+        # Where the checkout lies is nobody's business, and reports are easier to read without.
+        plan.files["top.il"] = plan.files["top.il"].replace(f"{root}{os.sep}", "")
+    plan.extract(work)
+    commands: list[list[str]] = json.loads(plan.files["build_top.json"])["commands"]
+    return commands, tools.run(commands[0], work, work / "synthesis.log", lambda: progress("synthesis"))
+
+
+def route(command: list[str], seed: int, work: Path, tick: Callable[[], None]) -> float:
+    """Place and route the netlist of ``work`` in its folder ``seed-N``, which is new; return the seconds."""
+    place = work / f"seed-{seed}"
+    place.mkdir()
+    for needed in ("top.json", "top.lpf"):
+        shutil.copy(work / needed, place / needed)
+    return tools.run([*command, "--seed", str(seed), *_NEXTPNR_OPTIONS], place, place / "route.log", tick)
 
 
 def _missed(board: Board, done: list[timing.Route], fastest: timing.Route) -> str:

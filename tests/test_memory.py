@@ -19,29 +19,31 @@ def simulate(dut, bench):
 
 
 @pytest.mark.parametrize(
-    "columns, width, hop, group, two_banks",
+    "columns, width, hop, group, two_banks, depth",
     [
-        (3, 8, 2, 1, False),
-        (4, 8, 2, 4, True),
-        (6, 8, 2, 2, False),
-        (6, 8, 2, 2, True),
-        (7, 8, 3, 1, False),
-        (7, 8, 2, 1, True),
-        (8, 8, 8, 8, False),
-        (8, 8, 2, 4, True),
-        (5, 8, 1, 0, False),
-        (1, 32, 1, 0, False),
-        (4, 32, 4, 0, False),
-        (9, 8, 9, 0, False),
+        (3, 8, 2, 1, False, 8),
+        (4, 8, 2, 4, True, 8),
+        (6, 8, 2, 2, False, 8),
+        (6, 8, 2, 2, True, 8),
+        (7, 8, 3, 1, False, 8),
+        (7, 8, 2, 1, True, 8),
+        (8, 8, 8, 8, False, 8),
+        (8, 8, 2, 4, True, 8),
+        (5, 8, 1, 0, False, 8),
+        (1, 32, 1, 0, False, 8),
+        (4, 32, 4, 0, False, 8),
+        (9, 8, 9, 0, False, 8),
+        (4, 8, 2, 0, False, 6),
+        (4, 8, 2, 4, False, 6),
     ],
 )
-def test_both_sides(columns, width, hop, group, two_banks):
+def test_both_sides(columns, width, hop, group, two_banks, depth):
     """Columns of later hops are looked at, and their bytes written, as many cycles later."""
-    dut = HostMemory(columns=columns, width=width, depth=DEPTH, hop=hop, group=group, two_banks=two_banks)
+    dut = HostMemory(columns=columns, width=width, depth=depth, hop=hop, group=group, two_banks=two_banks)
     latency = HostMemory.host_latency(columns, hop)
     random = np.random.default_rng(columns * width + group)
     words, per_word = words_per_line(columns * width // 8), 32 // width
-    cells = np.zeros((DEPTH, columns), np.int64)
+    cells = np.zeros((depth, columns), np.int64)
     lines, hosts, seconds, written = [], [], [], [[0] * group] * columns
     wrote = {"core": 0, "host": 0}
 
@@ -56,7 +58,7 @@ def test_both_sides(columns, width, hop, group, two_banks):
         for cycle in range(CYCLES):
             if random.random() < 0.1:
                 busy ^= 1
-            core_line, write_line, host_line = (int(line) for line in random.integers(0, DEPTH, 3))
+            core_line, write_line, host_line = (int(line) for line in random.integers(0, depth, 3))
             if random.random() < 0.3:
                 write_line = core_line
             word = int(random.integers(words))
@@ -78,8 +80,8 @@ def test_both_sides(columns, width, hop, group, two_banks):
             if two_banks:
                 # Never in the bank that the first reader wants, the host included.
                 second, place_read = int(busy and random.random() < 0.7), int(random.integers(columns // group))
-                second_line = (core_line + DEPTH // 2) % DEPTH // (DEPTH // 2) * (DEPTH // 2) + int(
-                    random.integers(DEPTH // 2)
+                second_line = (core_line + depth // 2) % depth // (depth // 2) * (depth // 2) + int(
+                    random.integers(depth // 2)
                 )
                 ctx.set(dut.i_second, second)
                 ctx.set(dut.i_second_address, second_line)

@@ -12,6 +12,8 @@ from rtl.spec.graph import Conv
 @pytest.mark.parametrize(
     "make, layers, products, weights",
     [
+        (networks.resnet, 10, 12_501_632, 77_360),
+        (networks.dscnn, 10, 2_656_768, 22_016),
         (networks.mobilenet, 28, 7_489_664, 208_112),
         (networks.autoencoder, 10, 264_192, 264_192),
     ],

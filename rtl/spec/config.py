@@ -7,6 +7,8 @@ from .errors import BadInput
 
 LARGEST = 1 << 20
 """Of any size: beyond all FPGAs, and small enough to be simulated."""
+BLOCK = 1024
+"""Words by which a memory may grow: half a block memory of bytes on ECP5 and iCE40, so that few are left unused."""
 
 
 def _is_power_of_two(value: int) -> bool:
@@ -28,7 +30,7 @@ class Config:
     act_words : int
         Activation memory, in words of ``rows`` bytes; a power of two.
     weight_words : int
-        Weight memory, in words of ``banks`` bytes; a power of two.
+        Weight memory, in words of ``banks`` bytes; a power of two or a multiple of `BLOCK`.
     acc_words : int
         Accumulator memory, in words of ``banks`` int32, for each of its two halves; a power of two.
     channel_words : int
@@ -60,9 +62,13 @@ class Config:
                 raise BadInput(f"core: {field.name} must be an integer from {lowest} on, not {value!r}")
             if value > LARGEST:
                 raise BadInput(f"core: {field.name} must be at most {LARGEST}, not {value}")
-        for name in ("lanes", "act_words", "weight_words", "acc_words", "channel_words", "program_words", "tables"):
+        for name in ("lanes", "act_words", "acc_words", "channel_words", "program_words", "tables"):
             if not _is_power_of_two(getattr(self, name)):
                 raise BadInput(f"core: {name} must be a power of two, not {getattr(self, name)}")
+        if not _is_power_of_two(self.weight_words) and self.weight_words % BLOCK:
+            raise BadInput(
+                f"core: weight_words must be a power of two or a multiple of {BLOCK}, not {self.weight_words}"
+            )
         if not 2 <= self.tables <= 16:
             raise BadInput(f"core: tables must be 2..16, not {self.tables}")
         if self.window and not (self.window >= 8 and _is_power_of_two(self.window)):

@@ -4,6 +4,7 @@ The units have no caches and no arbitration, so their time follows from the prog
 compares the latencies with those that the RTL states, and every simulated network with `predict`.
 """
 
+import enum
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,12 +69,66 @@ def drain_latency(config: Config) -> int:
     return 1 + drain_source(config) + REQUANTIZE + TABLE
 
 
+class Bound(enum.IntEnum):
+    """What COMPUTE does in a cycle, or what it waits for in it."""
+
+    ARRAY = 0
+    """A word streams through the array."""
+    LANES = 1
+    """A word streams through the depthwise lanes."""
+    PORT = 2
+    """A word streams by that the vector lanes take as fast as the activation memory gives it."""
+    WEIGHTS = 3
+    """The weight memory has not brought the tile yet."""
+    ACCUMULATORS = 4
+    """The step before is too short for the accumulators' read, add and write."""
+    PROGRAM = 5
+    """The instruction is fetched or set up."""
+    TOKENS = 6
+    """Something under way must come to its end first, or there is nothing left to do."""
+    DRAIN = 7
+    """The same, while DRAIN streams accumulators."""
+    WINDOW = 8
+    """The same, while DRAIN streams words through the window unit."""
+
+    def __str__(self) -> str:
+        return _NAMES[self]
+
+
+_NAMES = {
+    Bound.ARRAY: "array",
+    Bound.LANES: "depthwise lanes",
+    Bound.PORT: "activation port",
+    Bound.WEIGHTS: "weight bus",
+    Bound.ACCUMULATORS: "accumulators",
+    Bound.PROGRAM: "program",
+    Bound.TOKENS: "tokens",
+    Bound.DRAIN: "drain",
+    Bound.WINDOW: "window unit",
+}
+_STREAMS = {isa.Op.MATMUL: Bound.ARRAY, isa.Op.DEPTHWISE: Bound.LANES}
+
+
 @dataclass(frozen=True)
 class Timeline:
-    """Cycles since the start: ``total`` until the core is idle, ``marks`` at which marked DRAIN instructions ended."""
+    """Cycles since the start.
+
+    Members
+    -------
+    total : int
+        Cycles until the core is idle.
+    marks : tuple of int
+        When marked DRAIN instructions ended.
+    computing : tuple of (int, Bound)
+        What COMPUTE did, without gaps from cycle 0 on: until which cycle, and what.
+    draining : tuple of (int, int, Bound)
+        From when until when each group of DRAIN streamed, and what that is for COMPUTE when it waits.
+    """
 
     total: int
     marks: tuple[int, ...]
+    computing: tuple[tuple[int, Bound], ...]
+    draining: tuple[tuple[int, int, Bound], ...]
 
 
 def _tiles(config: Config, loads: Sequence[Instruction]) -> Generator[int, int, None]:
@@ -106,6 +161,12 @@ def predict(
     computed: list[int] = []
     drained: list[int] = []
     marks: list[int] = []
+    computing: list[tuple[int, Bound]] = [(0, Bound.PROGRAM)]
+    draining: list[tuple[int, int, Bound]] = []
+
+    def until(end: int, bound: Bound) -> None:
+        if end > computing[-1][0]:
+            computing.append((end, bound))
 
     drain_valid, drain_free, held = fetch_latency(isa.Drain), 0, 0
 
@@ -129,6 +190,7 @@ def predict(
             loaded = asked + config.lanes * (1 + drain["window"])
             taken = max(loaded + 1, drain_free, allowed + 2)
             drain_free = taken + beats(drain)
+            draining.append((taken, drain_free, Bound.WINDOW if drain["window"] else Bound.DRAIN))
             asked = held = taken + drain_hold(config)
         drained.append(drain_free + drain_latency(config) + 1)
         if drain["mark"]:
@@ -144,6 +206,8 @@ def predict(
             allowed = max(allowed, computed[-1])
         accept = max(allowed + ALLOWED, free)
         was_vector = vector
+        until(accept, Bound.PROGRAM if accept == max(valid + ALLOWED, free) else Bound.TOKENS)
+        until(accept + 2, Bound.PROGRAM)
         valid = accept + fetch_latency(isa.Compute)
         free = accept + 2
         pixels = (compute["pixels_y"] + 1) * (compute["pixels_x"] + 1)
@@ -152,11 +216,16 @@ def predict(
         for _ in range((compute["blocks"] + 1) * (compute["taps_y"] + 1) * (compute["taps_x"] + 1)):
             # The first row's capture waits for nothing; its first pixel, like any, for the accumulators.
             first = max(free + (captures > 0), gap, tile if needs_tile else 0)
+            until(free + (captures > 0), Bound.PORT)
+            until(first, Bound.WEIGHTS if needs_tile and tile == first else Bound.ACCUMULATORS)
             if needs_tile:
                 tile = tiles.send(first)
             free = first + pixels + max(captures - 1, 0)
+            until(free, _STREAMS.get(isa.Op(compute["op"]), Bound.PORT))
             gap = (free - compute["pixels_x"] - 1 if captures else first) + ACCUMULATE
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
         drain_next()
-    return Timeline(total=max(computed[-1] + 1, drained[-1], tile), marks=tuple(marks))
+    total = max(computed[-1] + 1, drained[-1], tile)
+    until(total, Bound.TOKENS)
+    return Timeline(total, tuple(marks), tuple(computing), tuple(draining))

@@ -1,0 +1,62 @@
+"""The cores that are measured: named, with all their sizes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import boards
+from boards import Board
+from rtl.spec.config import Config
+from rtl.spec.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Core:
+    """A core and the board for which it is placed and routed; whether it fits there, `boards.fit` says."""
+
+    name: str
+    board: Board
+    config: Config
+
+
+def _ulx3s(name: str, **sizes: int) -> Core:
+    """The core of the board, with other sizes here and there."""
+    board = boards.get("ulx3s-85f")
+    return Core(name, board, replace(board.config, **sizes))
+
+
+CORES: Mapping[str, Core] = {
+    core.name: core
+    for core in (
+        _ulx3s("16x16"),
+        # An image of 96 by 96 pixels, as it comes.
+        _ulx3s("16x16-image", act_words=8192, weight_words=14 * 1024, channel_words=4096, program_words=4096),
+        # 36 multipliers in the array, as in NNgen's example.
+        _ulx3s(
+            "6x6",
+            rows=6,
+            columns=6,
+            lanes=2,
+            window=0,
+            act_words=16384,
+            weight_words=41 * 1024,
+            channel_words=512,
+            program_words=512,
+            tables=2,
+        ),
+        # 264 KB of weights, and hardly an activation.
+        _ulx3s("16x16-dense", act_words=1024, weight_words=17 * 1024, acc_words=16),
+    )
+}
+
+
+def get(name: str) -> Core:
+    """Return a core by its name.
+
+    Raises
+    ------
+    BadInput
+        If there is none of that name.
+    """
+    if name not in CORES:
+        raise BadInput(f"no core named '{name}'; expected one of: {', '.join(CORES)}")
+    return CORES[name]
