@@ -165,11 +165,16 @@ class Drain(wiring.Component):
         # The styles of the instructions on their way, each where its positions find it.
         slot = Signal(range(DRAINS_IN_FLIGHT))
         styles = Array(Signal(Style, name=f"style_{index}", reset_less=True) for index in range(DRAINS_IN_FLIGHT))
-        begun = loops.o.first & (groups.o.number == 0)
-        with m.If(begun):
+        begins, begun = Signal(), Signal()
+        style = Signal(Style, reset_less=True)
+        m.d.comb += begins.eq(loops.o.first & (groups.o.number == 0))
+        m.d.sync += begun.eq(begins)
+        with m.If(begins):
             m.d.sync += slot.eq(slot + 1)
-            for field in Style.as_shape():
-                m.d.sync += styles[(slot + 1)[: len(slot)]][field[0]].eq(groups.o.now[field[0]])
+        for field in Style.as_shape():
+            m.d.sync += style[field[0]].eq(groups.o.now[field[0]])
+        with m.If(begun):
+            m.d.sync += styles[slot].eq(style)
         at_clamp = later("slot", slot, source_latency + Requantizer.CLAMP - 1)
         at_table = later("slot_clamped", at_clamp, Requantizer.LATENCY - Requantizer.CLAMP)
         clamp = Signal(Style, reset_less=True)

@@ -85,9 +85,10 @@ class Requantizer(wiring.Component):
         m.d.comb += product.b.eq(mantissa)
 
         # By how much to shift right beyond 16 places, if nothing is rounded up; 256 and more saturate.
-        places = Signal(signed(9), reset_less=True)
-        m.d.sync += places.eq(shift + exponent - rounded[SIGNIFICAND] - (31 + 16))
-        m.submodules.places = waiting = Delay(len(places), cycles=Product.LATENCY + 1)
+        exact, places = Signal(signed(9), reset_less=True), Signal(signed(9), reset_less=True)
+        m.d.sync += exact.eq(shift + exponent - (31 + 16))
+        m.d.sync += places.eq(exact - piped("carried", rounded[SIGNIFICAND], 1))
+        m.submodules.places = waiting = Delay(len(places), cycles=Product.LATENCY)
         m.d.comb += waiting.i.eq(places)
         places = waiting.o.as_signed()
 

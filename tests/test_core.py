@@ -18,7 +18,7 @@ from sim.interpreter import InterpreterDevice
 def small(name):
     """Return a core whose accumulators are so small that every layer is cut into chunks."""
     return dataclasses.replace(
-        core(name), act_words=2048, weight_words=4096, acc_words=32, channel_words=256, program_words=2048, tables=4
+        core(name), act_words=4096, weight_words=4096, acc_words=32, channel_words=512, program_words=4096, tables=4
     )
 
 
