@@ -98,9 +98,12 @@ def emit(plan: Plan, jobs: Sequence[Job], order: Sequence[Issue], places: Mappin
             _drain(job, issue, layer, places, code)
         else:
             _compute(job, issue, layer, places, code)
+    # Each program has an end: where there is nothing to do, LOAD brings a word, and COMPUTE clears an accumulator.
     if not code.load:
-        # A program has an end: it brings a word.
         code.load.append((0, {"last": 0, "vector": 1, "tiles": 0, "address": 0}))
+    if not code.compute:
+        nothing = dict.fromkeys(isa.fields(isa.Compute), 0)
+        code.compute.append((0, nothing | {"op": int(isa.Op.SCALE), "clear": 1, "y": -1}))
     for program in (code.load, code.compute, code.drain):
         program[-1][1]["last"] = 1
     last = {layer: index for index, (layer, _) in enumerate(code.drain)}

@@ -264,6 +264,12 @@ def test_reshapes_and_constants_alone():
     compare(b.graph(b.flatten(b.input), b.constant((4, 2))), core("4x3"))
 
 
+def test_a_model_without_array_layers():
+    """COMPUTE has nothing to do, and its program an end all the same."""
+    b = graphs.Builder((5, 2, 3), 1)
+    compare(b.graph(b.binary(graph_nodes.Add, b.input, b.input)), WINDOW)
+
+
 def test_tensors_of_any_rank():
     b = graphs.Builder((3, 2, 4, 1, 5), 1)
     x = b.binary(graph_nodes.Sub, b.channel_affine(b.input), b.constant((3, 2, 4, 1, 5)))
