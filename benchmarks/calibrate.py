@@ -27,14 +27,14 @@ from rtl.top import Top
 FILE = Path(__file__).with_name("packed.json")
 WORK = Path("build/calibrate")
 SIZES = (
-    {"rows": 4, "columns": 4, "lanes": 2, "window": 0},
-    {"rows": 8, "columns": 8, "lanes": 2, "window": 0},
-    {"rows": 8, "columns": 8, "lanes": 8, "window": 0},
-    {"rows": 8, "columns": 8, "lanes": 8},
-    {"rows": 8, "columns": 16, "lanes": 4, "window": 0},
-    {"rows": 16, "columns": 8, "lanes": 8},
-    {"rows": 4, "columns": 8, "lanes": 4},
-    {"rows": 16, "columns": 16, "lanes": 16},
+    {"rows": 4, "columns": 4, "lanes": 2, "window": 0, "tables": 4},
+    {"rows": 8, "columns": 8, "lanes": 2, "window": 0, "tables": 4},
+    {"rows": 8, "columns": 8, "lanes": 8, "window": 0, "tables": 4},
+    {"rows": 8, "columns": 8, "lanes": 8, "window": 64, "tables": 4},
+    {"rows": 8, "columns": 16, "lanes": 4, "window": 0, "tables": 4},
+    {"rows": 16, "columns": 8, "lanes": 8, "window": 64, "tables": 4},
+    {"rows": 4, "columns": 8, "lanes": 4, "window": 64, "tables": 4},
+    {"rows": 16, "columns": 16, "lanes": 16, "window": 64, "tables": 4},
 )
 """Cores to measure: what is not given is the board's."""
 

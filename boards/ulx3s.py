@@ -22,14 +22,14 @@ ULX3S_85F = Board(
     config=Config(
         rows=16,
         columns=16,
-        lanes=16,
+        lanes=2,
         act_words=4096,
         weight_words=8192,
         acc_words=512,
         channel_words=2048,
         program_words=2048,
-        tables=4,
-        window=64,
+        tables=16,
+        window=0,
     ),
     notes="The link is the micro-USB socket US1 (FT231X), whose fastest rate is 3 Mbaud.",
 )

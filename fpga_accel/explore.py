@@ -18,6 +18,8 @@ SIDES = (4, 8, 12, 16, 24, 32)
 LANES = (1, 2, 4, 8, 16)
 ADDRESSES = 1 << 16
 """Words that an instruction can address."""
+WINDOW = 64
+"""Words of a line buffer, for cores with the window unit."""
 LEAST = 16
 """Words of a memory below which nothing is saved: a look-up table holds as many."""
 
@@ -68,7 +70,7 @@ def candidates(board: Board) -> Iterator[Config]:
             for lanes in LANES:
                 if rows % lanes or columns % lanes:
                     continue
-                for window in sorted({0, board.config.window}):
+                for window in (0, WINDOW):
                     config = replace(board.config, rows=rows, columns=columns, lanes=lanes, window=window)
                     tiny = replace(config, act_words=2, weight_words=1, acc_words=1, program_words=1, tables=2)
                     if not fit.lacking(tiny, board.part):
