@@ -98,7 +98,7 @@ def answers(command: Callable[P, Answer]) -> Callable[P, None]:
             answer = command(*args, **kwargs)
         except (typer.Exit, typer.Abort):
             raise
-        except Exception as error:
+        except Exception as error:  # a user gets one message, whatever it is; --debug has the traceback
             raise typer.Exit(_fail(error, as_json=as_json, debug=debug)) from error
         if as_json:
             _print_json(answer.document)

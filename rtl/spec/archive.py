@@ -28,7 +28,7 @@ DAMAGED = (
     TypeError,
     AttributeError,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile: a compression method or version that it does not know
     OverflowError,
     RecursionError,
     SyntaxError,

@@ -86,6 +86,7 @@ def _save(seed: int, recipe: Recipe, outcome: Outcome, folder: Path, rtl: bool) 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"seed_{seed}.onnx"
     onnx.save(model, path)
+    # NumPy declares its own flag among the names of arrays.
     np.savez(path.with_suffix(".npz"), **feed)  # type: ignore[arg-type]
     path.with_suffix(".json").write_text(json.dumps(small))
     message = outcome.message if small is recipe else run_recipe(small).message or outcome.message

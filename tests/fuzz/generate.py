@@ -24,6 +24,7 @@ def _functions(module: object) -> dict[str, Callable[[Net, Choices], None]]:
     return {
         name: function
         for name, function in vars(module).items()
+        # Functions have a module, which isfunction does not tell mypy.
         if inspect.isfunction(function) and name[0].isupper() and function.__module__ == module.__name__  # type: ignore[attr-defined]
     }
 
