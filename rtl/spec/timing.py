@@ -106,7 +106,7 @@ _NAMES = {
     Bound.DRAIN: "drain",
     Bound.WINDOW: "window unit",
 }
-_STREAMS = {isa.Op.MATMUL: Bound.ARRAY, isa.Op.DEPTHWISE: Bound.LANES}
+_STREAMS: dict[int, Bound] = {isa.Op.MATMUL: Bound.ARRAY, isa.Op.DEPTHWISE: Bound.LANES}
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def predict(
             if needs_tile:
                 tile = tiles.send(first)
             free = first + pixels + max(captures - 1, 0)
-            until(free, _STREAMS.get(isa.Op(compute["op"]), Bound.PORT))
+            until(free, _STREAMS.get(compute["op"], Bound.PORT))
             gap = (free - compute["pixels_x"] - 1 if captures else first) + ACCUMULATE
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
