@@ -20,7 +20,8 @@ class Compute(wiring.Component):
 
     ``i_act[0]`` and ``i_weight[0]`` come `HostMemory.LATENCY` cycles after ``i_beat``, ``i_load`` and
     ``i_vector_load``, and each pair of the others one cycle after the pair before it, as the memories deliver them;
-    ``i_weight`` is a weight word, whose pairs of columns have all their rows at once. A beat retires its instruction `latency` cycles after it came. Accumulators are read as `Accumulators` says.
+    ``i_weight`` is a weight word, whose pairs of columns have all their rows at once. A beat retires its instruction
+    `latency` cycles after it came. Accumulators are read as `Accumulators` says.
     """
 
     def __init__(self, config: Config):

@@ -12,17 +12,17 @@ from .spec.formats import ACT, WEIGHT, column_sum
 class SystolicArray(wiring.Component):
     """``o_sum[c] = sum(i_act[r] * weight[r][c] for r)``, one vector of ``rows`` activations a cycle.
 
-    Activations and weights enter as memories in a chain deliver them: ``i_act[n]`` and ``i_weight[k][n]`` come
-    ``n // 2`` cycles after those of row and column 0. ``o_sum[c]`` appears `latency` plus ``c // 2`` cycles after the activation
-    of row 0. ``i_swap`` comes with the first vector of a tile. ``i_load`` marks the first of the ``tile_words``
-    consecutive words of a tile, the n-th of which has row ``n * weight_rows + k`` in ``i_weight[k]``; it comes with
-    ``i_weight[0][0]``. A tile may be swapped in ``tile_words`` cycles after its ``i_load``, and the next ``i_load`` may
-    come one cycle after that swap.
+    Activations and weights enter as memories in a chain deliver them: ``i_act[n]`` and ``i_weight[k][n]`` come ``n //
+    2`` cycles after those of row and column 0. ``o_sum[c]`` appears `latency` plus ``c // 2`` cycles after the
+    activation of row 0. ``i_swap`` comes with the first vector of a tile. ``i_load`` marks the first of the
+    ``tile_words`` consecutive words of a tile, the n-th of which has row ``n * weight_rows + k`` in ``i_weight[k]``;
+    it comes with ``i_weight[0][0]``. A tile may be swapped in ``tile_words`` cycles after its ``i_load``, and the
+    next ``i_load`` may come one cycle after that swap.
 
-    Each ``i_weight[k]`` enters a chain of its own, through every ``weight_rows``-th row. Words move down it twice as fast
-    as ``i_load``, which reaches row ``n`` after ``n // weight_rows * 2`` cycles, while ``i_swap`` takes ``n``. So with two
-    chains a tile that comes one cycle after the swap is kept by odd rows in the very cycle of their swap; with more it
-    would be kept before.
+    Each ``i_weight[k]`` enters a chain of its own, through every ``weight_rows``-th row. Words move down it twice as
+    fast as ``i_load``, which reaches row ``n`` after ``n // weight_rows * 2`` cycles, while ``i_swap`` takes ``n``.
+    So with two chains a tile that comes one cycle after the swap is kept by odd rows in the very cycle of their swap;
+    with more it would be kept before.
     """
 
     def __init__(self, config: Config):

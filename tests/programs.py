@@ -25,8 +25,9 @@ def program(config, *, loads=(), computes, drains, weights=None, channels=None, 
     """Return a program that reads the tensor ``before``, the lower half of activation memory, and writes ``after``.
 
     ``weights``: int8 (lines, weight_bytes); ``channels``: lists of bias and multiplier, without which bytes stay what
-    they are; ``tables``: int8 (n, 256); ``lanes``: int8 (rows, 9), the taps of the window unit for each channel of a word,
-    which then follow the parameters of each group of lanes. ``lines``: parameter memory as it is, instead of both.
+    they are; ``tables``: int8 (n, 256); ``lanes``: int8 (rows, 9), the taps of the window unit for each channel of a
+    word, which then follow the parameters of each group of lanes. ``lines``: parameter memory as it is, instead of
+    both.
     """
     loads = list(loads) or [dict(last=0, vector=1, tiles=0, address=0)]
     bias, multiplier = channels if channels else ([0] * config.banks, [1.0] * config.banks)

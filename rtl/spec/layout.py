@@ -3,8 +3,8 @@
 A line holds ``rows`` channels of one pixel. A tensor of shape (channels, height, width) takes one plane of
 ``height * width`` lines for each block of ``rows`` channels; unused channels of the last block are arbitrary.
 
-A weight word holds ``weight_rows`` rows of a tile, pair of columns by pair of columns: of each pair first what the first
-row has, then what the second one has. A tile of the vector lanes has one row, the first of its word.
+A weight word holds ``weight_rows`` rows of a tile, pair of columns by pair of columns: of each pair first what the
+first row has, then what the second one has. A tile of the vector lanes has one row, the first of its word.
 """
 
 from dataclasses import dataclass
