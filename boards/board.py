@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from amaranth.build import Platform
 from amaranth.hdl import ClockDomain, Elaboratable, Module
@@ -44,6 +45,8 @@ class Family:
         Makes a `rtl.tap_sum.TapSum` of the family's carry chains; None where synthesis does it well.
     ram : function of a Ram, or None
         Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
+    finish : function of a netlist, or None
+        Changes what synthesis wrote, a netlist of Yosys's JSON format, before place and route reads it.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     lut_costs : LutCosts
@@ -57,6 +60,7 @@ class Family:
     soft_multiplier: Callable[[SoftMultiplier], Module] | None
     tap_sum: Callable[[TapSum], Module] | None
     ram: Callable[[Ram], Module] | None
+    finish: Callable[[dict[str, Any]], None] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
     lut_costs: LutCosts
 

@@ -10,7 +10,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
+from . import ecp5_chains, ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
 from .board import Board, Family, LutCosts, Part
 
 
@@ -18,8 +18,8 @@ def _options(config: Config, part: Part) -> dict[str, str]:
     return {
         # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs.
         "script_after_read": "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*",
-        # router1 rips up a full array for the better part of an hour.
-        "nextpnr_opts": "--router router2",
+        # router1 rips up a full array for the better part of an hour; the default placer takes a fifth more wire.
+        "nextpnr_opts": "--placer static --router router2",
         "ecppack_opts": "--compress",
     }
 
@@ -32,6 +32,7 @@ ECP5 = Family(
     soft_multiplier=ecp5_soft_multiplier.soft_multiplier,
     tap_sum=ecp5_tap_sum.tap_sum,
     ram=ecp5_ram.ram,
+    finish=ecp5_chains.open_ends,
     block_ram_shapes=ecp5_ram.SHAPES,
     lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )

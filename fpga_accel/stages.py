@@ -81,7 +81,13 @@ def synthesize(
         plan.files["top.il"] = plan.files["top.il"].replace(f"{root}{os.sep}", "")
     plan.extract(work)
     commands: list[list[str]] = json.loads(plan.files["build_top.json"])["commands"]
-    return commands, tools.run(commands[0], work, work / "synthesis.log", lambda: progress("synthesis"))
+    seconds = tools.run(commands[0], work, work / "synthesis.log", lambda: progress("synthesis"))
+    finish = board.part.family.finish
+    if finish:
+        netlist = json.loads((work / "top.json").read_text())
+        finish(netlist)
+        (work / "top.json").write_text(json.dumps(netlist))
+    return commands, seconds
 
 
 def route(command: list[str], seed: int, work: Path, tick: Callable[[], None]) -> float:
