@@ -136,10 +136,9 @@ def test_programs(name, lanes, window, weight_rows, seed):
     check_equals_the_interpreter(programs.random_program(config, seed), seed)
 
 
-@pytest.mark.parametrize(("name", "build", "seed"), [("4x3", graphs.shapes_zoo, 1), ("6x4", graphs.digits_like, 0)])
-def test_graphs_with_two_rows_of_weights_a_cycle(name, build, seed):
-    config = dataclasses.replace(small(name), weight_rows=2)
-    check_equals_the_interpreter(compile_graph(build(seed), config, keep_tensors=True), seed)
+def test_a_graph_with_two_rows_of_weights_a_cycle():
+    config = dataclasses.replace(small("4x3"), weight_rows=2)
+    check_equals_the_interpreter(compile_graph(graphs.shapes_zoo(1), config, keep_tensors=True), 1)
 
 
 @pytest.mark.parametrize("build", graphs.ZOOS)
