@@ -17,7 +17,11 @@ from .board import Board, Family, LutCosts, Part
 def _options(config: Config, part: Part) -> dict[str, str]:
     return {
         # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs.
-        "script_after_read": "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*",
+        # Registers with the attribute of `rtl.alone` are kept as they are.
+        "script_after_read": (
+            "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*; "
+            "setattr -set keep 1 a:alone %ci1:+[Q] t:$dff* %i"
+        ),
         # router1 rips up a full array for the better part of an hour; the default placer takes a fifth more wire.
         "nextpnr_opts": "--placer static --router router2",
         "ecppack_opts": "--compress",
