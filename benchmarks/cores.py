@@ -61,7 +61,7 @@ CORES: Mapping[str, Core] = {
             tables=2,
         ),
         # 264 KB of weights, and hardly an activation.
-        _ulx3s("16x16-dense", act_words=1024, weight_words=17 * 512, acc_words=16),
+        _ulx3s("16x16-dense", act_words=1024, weight_words=9 * 1024, acc_words=16),
     )
 }
 
