@@ -14,6 +14,8 @@ from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
 from rtl.tap_sum import TapSum
 
+from .blocks import Shapes
+
 
 @dataclass(frozen=True)
 class LutCosts:
@@ -49,6 +51,8 @@ class Family:
         Changes what synthesis wrote, a netlist of Yosys's JSON format, before place and route reads it.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
+    small_ram : int
+        Words of memories that go into look-up tables, at the most.
     lut_costs : LutCosts
         Measured, for estimates.
     """
@@ -61,7 +65,8 @@ class Family:
     tap_sum: Callable[[TapSum], Module] | None
     ram: Callable[[Config, "Part", Ram], Module] | None
     finish: Callable[[dict[str, Any]], None] | None
-    block_ram_shapes: tuple[tuple[int, int], ...]
+    block_ram_shapes: Shapes
+    small_ram: int
     lut_costs: LutCosts
 
 

@@ -7,6 +7,7 @@ from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 from rtl.spec.registers import PROFILE_MARKS
 
+from .blocks import count
 from .board import Part
 
 _LINK_BLOCK_RAMS = 2  # a frame each way
@@ -28,9 +29,7 @@ def need(config: Config, part: Part) -> Need:
     """
 
     def block_rams(words: int, bits: int) -> int:
-        shapes = sorted(part.family.block_ram_shapes)
-        width = next((width for depth, width in shapes if depth >= words), shapes[-1][1])
-        return -(-bits // width)
+        return 0 if words <= part.family.small_ram else count(part.family.block_ram_shapes, words, bits)
 
     act_banks = 2 if config.window else 1
     return Need(
@@ -65,20 +64,14 @@ def _luts(config: Config, part: Part) -> int:
 
 
 def lacking(config: Config, part: Part) -> list[str]:
-    """Return of what a core needs more than the part has, with both numbers; nothing if it fits.
-
-    A memory of the core is as deep as one block at the most.
-    """
+    """Return of what a core needs more than the part has, with both numbers; nothing if it fits."""
     needed = need(config, part)
-    deepest = max(depth for depth, _ in part.family.block_ram_shapes)
-    act_words = config.act_words // (2 if config.window else 1)
     return [
         f"{wanted} {what}, and {part.name} has {there}"
         for what, wanted, there in (
             ("multipliers", needed.multipliers, part.multipliers),
             ("block RAMs", needed.block_rams, part.block_rams),
             ("LUTs", needed.luts, part.luts),
-            ("words in a block RAM", max(act_words, config.weight_words, config.program_words), deepest),
         )
         if wanted > there
     ]
