@@ -22,8 +22,9 @@ def _options(config: Config, part: Part) -> dict[str, str]:
             "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*; "
             "setattr -set keep 1 a:alone %ci1:+[Q] t:$dff* %i"
         ),
-        # router1 rips up a full array for the better part of an hour; the default placer takes a fifth more wire.
-        "nextpnr_opts": "--placer static --router router2",
+        # router1 rips up a full array for the better part of an hour, and router2 alone makes long detours where wires
+        # are scarce; the default placer takes a fifth more wire.
+        "nextpnr_opts": "--placer static --router router2 --tmg-ripup",
         "ecppack_opts": "--compress",
     }
 

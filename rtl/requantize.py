@@ -80,9 +80,10 @@ class Requantizer(wiring.Component):
         m.submodules.product = product = Product(self._lane)
         operand = piped("operand", rounded[:SIGNIFICAND] | (rounded[SIGNIFICAND] << (SIGNIFICAND - 1)), 1)
         m.d.comb += product.a.eq(operand)
-        m.submodules.parameters = parameters = Delay(len(self.i_channel.mantissa) + len(self.i_channel.shift), cycles=9)
+        m.submodules.parameters = parameters = Delay(len(self.i_channel.mantissa) + len(self.i_channel.shift), cycles=8)
         m.d.comb += parameters.i.eq(Cat(self.i_channel.mantissa, self.i_channel.shift))
-        mantissa, shift = parameters.o[:SIGNIFICAND], parameters.o[SIGNIFICAND:]
+        factor = piped("factor", parameters.o, 1)
+        mantissa, shift = factor[:SIGNIFICAND], factor[SIGNIFICAND:]
         m.d.comb += product.b.eq(mantissa)
 
         # By how much to shift right beyond 16 places, if nothing is rounded up; 256 and more saturate.
