@@ -43,6 +43,20 @@ CORES: Mapping[str, Core] = {
             program_words=512,
             tables=2,
         ),
+        # Two rows of weights a cycle, and 36 multipliers in array and requantizers.
+        _ulx3s(
+            "8x8-two",
+            rows=8,
+            columns=8,
+            lanes=4,
+            window=0,
+            act_words=16384,
+            weight_words=20 * 1024,
+            weight_rows=2,
+            channel_words=512,
+            program_words=1024,
+            tables=2,
+        ),
         # 264 KB of weights, and hardly an activation.
         _ulx3s("16x16-dense", act_words=1024, weight_words=17 * 1024, acc_words=16),
     )

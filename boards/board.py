@@ -43,7 +43,7 @@ class Family:
         Makes a `rtl.soft_multiplier.SoftMultiplier` of the family's carry chains; None where synthesis does it well.
     tap_sum : function of a TapSum, or None
         Makes a `rtl.tap_sum.TapSum` of the family's carry chains; None where synthesis does it well.
-    ram : function of a Ram, or None
+    ram : function of a Config, a Part and a Ram, or None
         Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     finish : function of a netlist, or None
         Changes what synthesis wrote, a netlist of Yosys's JSON format, before place and route reads it.
@@ -59,7 +59,7 @@ class Family:
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
     soft_multiplier: Callable[[SoftMultiplier], Module] | None
     tap_sum: Callable[[TapSum], Module] | None
-    ram: Callable[[Ram], Module] | None
+    ram: Callable[[Config, "Part", Ram], Module] | None
     finish: Callable[[dict[str, Any]], None] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
     lut_costs: LutCosts
@@ -145,7 +145,7 @@ class Board:
         if self.part.family.tap_sum:
             platform.get_tap_sum = self.part.family.tap_sum
         if self.part.family.ram:
-            platform.get_ram = self.part.family.ram
+            platform.get_ram = partial(self.part.family.ram, config, self.part)
         return platform
 
     @property

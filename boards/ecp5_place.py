@@ -1,36 +1,72 @@
-"""Where the multipliers of the array go on an ECP5."""
+"""Where the multipliers of the array and the memories beside it go on an ECP5."""
 
+from rtl.ram import Beside
 from rtl.spec.config import Config
 
 from .board import Part
 
-# LFE5U-85F: columns of the multipliers in each of their rows (nextpnr, placed with all 156 in use).
-_ROWS_85F = (10, 34, 58)
-_PERIODS_85F = (*range(4, 59, 9), *range(69, 115, 9))  # first column of each block of four
-_BLOCK = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
+# LFE5U-85F: where its blocks are (nextpnr, placed with nearly all in use).
+_MULTIPLIER_ROWS_85F = (10, 34, 58)
+_MEMORY_ROWS_85F = (22, 46, 70)  # the row of memories below each row of multipliers; there is one more
+_PERIODS_85F = (*range(4, 59, 9), *range(69, 115, 9))  # first column of each four blocks
+_MULTIPLIERS = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
+_MEMORIES = ((0, "EBR0"), (2, "EBR1"), (4, "EBR2"), (6, "EBR3"))
 
 
-def sites(device: str) -> list[list[str]]:
+def multipliers(device: str) -> list[list[str]]:
     """Return the multipliers of a device, row by row, from left to right; none if they are not known."""
+    return _sites(device, _MULTIPLIER_ROWS_85F, _MULTIPLIERS)
+
+
+def memories(device: str) -> list[list[str]]:
+    """Return the memories next to each row of `multipliers`, from left to right."""
+    return _sites(device, _MEMORY_ROWS_85F, _MEMORIES)
+
+
+def _sites(device: str, rows: tuple[int, ...], blocks: tuple[tuple[int, str], ...]) -> list[list[str]]:
     if device != "LFE5U-85F":
         return []
-    return [
-        [f"X{first + offset}/Y{row}/{name}" for first in _PERIODS_85F for offset, name in _BLOCK] for row in _ROWS_85F
-    ]
+    return [[f"X{first + offset}/Y{row}/{name}" for first in _PERIODS_85F for offset, name in blocks] for row in rows]
+
+
+def _place(config: Config, part: Part, pair: int) -> tuple[int, int, int] | None:
+    """Return the row that a column pair goes to, its place there, and how many share the row; None without room."""
+    lines = multipliers(part.device)
+    pairs_per_line = max((len(line) // config.rows for line in lines), default=0)
+    if pairs_per_line * len(lines) < config.pairs:
+        return None
+    line, place = divmod(pair, pairs_per_line)
+    return line, place, min(pairs_per_line, config.pairs - line * pairs_per_line)
 
 
 def site(config: Config, part: Part, cell: tuple[int, int]) -> str | None:
     """Return where the multiplier of a cell, (row, column pair), goes; None if there is no room or no map.
 
     nextpnr alone scatters them when nearly all of a part are in use: it does not see the columns. Here the sums
-    of a column pair run along one row of the part, and the pairs that share it are interleaved, so that both sums and
-    activations have short ways.
+    of a column pair run along one row of the part from left to right, and the pairs that share it are interleaved, so
+    that both sums and activations have short ways.
     """
-    lines = sites(part.device)
-    pairs_per_line = max((len(line) // config.rows for line in lines), default=0)
-    if pairs_per_line * len(lines) < config.pairs:
-        return None
     row, pair = cell
-    line, place = divmod(pair, pairs_per_line)
-    shared = min(pairs_per_line, config.pairs - line * pairs_per_line)
-    return lines[line][row * shared + place]
+    found = _place(config, part, pair)
+    if found is None:
+        return None
+    line, place, shared = found
+    return multipliers(part.device)[line][row * shared + place]
+
+
+def memory_sites(config: Config, part: Part, beside: Beside, blocks: int) -> list[str]:
+    """Return where the blocks of a memory beside the array go; none if there is no room or no map.
+
+    Those before a column are at the left end of the memories next to its multipliers, those behind it at the right.
+    """
+    found = _place(config, part, beside.column // 2)
+    if found is None:
+        return []
+    line, place, shared = found
+    end = memories(part.device)[line]
+    if shared * 2 * beside.count * blocks > len(end) // 2:
+        return []
+    if beside.behind:
+        end = end[::-1]
+    first = ((place * 2 + beside.column % 2) * beside.count + beside.number) * blocks
+    return end[first : first + blocks]

@@ -36,7 +36,7 @@ def need(config: Config, part: Part) -> Need:
     return Need(
         multipliers=config.multipliers + min(config.lanes, max(0, part.multipliers - config.multipliers)),
         block_rams=config.rows * act_banks * block_rams(config.act_words // act_banks, 8)
-        + config.banks * block_rams(config.weight_words, 8)
+        + config.weight_bytes * block_rams(config.weight_words, 8)
         + 2 * config.banks * block_rams(config.acc_words, 32)
         + config.parameter_bytes * block_rams(config.channel_words, 8)
         + 3 * block_rams(config.program_words, 32)

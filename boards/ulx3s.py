@@ -25,6 +25,7 @@ ULX3S_85F = Board(
         lanes=2,
         act_words=4096,
         weight_words=8192,
+        weight_rows=1,
         acc_words=512,
         channel_words=2048,
         program_words=2048,

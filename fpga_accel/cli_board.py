@@ -63,6 +63,7 @@ def info(
         lanes=1,
         act_words=1,
         weight_words=1,
+        weight_rows=1,
         acc_words=1,
         channel_words=1,
         program_words=1,

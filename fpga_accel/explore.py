@@ -41,6 +41,7 @@ class Point:
 def explore(plan: Plan, board: Board, note: Note = lambda *_: None) -> list[Point]:
     """Compile a model for every candidate that a board's part has room for; return those that fit, fastest first.
 
+    Of those that no other one beats, two rows of weights a cycle are tried too, and returned if they save cycles.
     Memories are as small as the model allows; what is not searched is as in the board's own core. The clock is taken to
     be the same for all. ``note`` is called as ``note(what, done, total)``.
 
@@ -58,6 +59,15 @@ def explore(plan: Plan, board: Board, note: Note = lambda *_: None) -> list[Poin
             points.append(evaluate(plan, config, board))
         except DoesNotFit as error:
             reason = str(error)
+    # Two rows of weights a cycle cost block RAMs, and matter where the weight bus is what COMPUTE waits for.
+    for point in pareto(points):
+        if point.config.rows % 2 == 0 and point.config.weight_rows == 1:
+            try:
+                wide = evaluate(plan, replace(point.config, weight_rows=2), board)
+            except DoesNotFit:
+                continue
+            if wide.cycles < point.cycles:
+                points.append(wide)
     if not points:
         raise DoesNotFit(f"{board.name}: no core that fits holds the model: {reason}")
     return sorted(points, key=lambda point: point.costs)

@@ -104,7 +104,7 @@ def _program(graph: Graph, plan: Plan, order: Order, before: list[str], stay: Se
         for layout, instructions in ((isa.Load, code.load), (isa.Compute, code.compute), (isa.Drain, code.drain))
     )
     for what, needed, available, unit in (
-        ("weights", code.weight_lines * config.banks, config.weight_words * config.banks, "bytes"),
+        ("weights", code.weight_lines * config.weight_bytes, config.weight_words * config.weight_bytes, "bytes"),
         ("channel parameters", code.channel_count, config.channel_words, "lines"),
         ("LOAD program", len(load), config.program_words, "words"),
         ("COMPUTE program", len(compute), config.program_words, "words"),
@@ -119,7 +119,7 @@ def _program(graph: Graph, plan: Plan, order: Order, before: list[str], stay: Se
     timeline = timing.predict(
         config, *([fields for _, fields in program] for program in (code.load, code.compute, code.drain))
     )
-    weights = np.concatenate(code.weights) if code.weights else np.zeros((0, config.banks), np.int8)
+    weights = np.concatenate(code.weights) if code.weights else np.zeros((0, config.weight_bytes), np.int8)
     tables = np.stack(plan.tables) if plan.tables else np.zeros((0, isa.TABLE_BYTES), np.int8)
     return Program(
         config=config,

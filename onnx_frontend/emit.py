@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rtl.spec import isa, number
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
-from rtl.spec.layout import Placement
+from rtl.spec.layout import Placement, weight_lines
 
 from . import fields
 from .jobs import Job, Part, Touched
@@ -189,9 +189,10 @@ def _runs(parts: Sequence[Part]) -> Iterator[list[Part]]:
 def _loads(whole: Pass, places: range, code: Code) -> list[dict[str, int]]:
     """Return the LOAD instructions of some pieces of a pass, one for each run of its tiles in weight memory."""
     vector = int(whole.op is isa.Op.DEPTHWISE)
-    size = 1 if vector else code.config.rows
+    size = 1 if vector else code.config.tile_words
     runs: list[dict[str, int]] = []
-    for lines in whole.lines:
+    for rows in whole.lines:
+        lines = weight_lines(rows, code.config, vector=bool(vector))
         address, count = code.add_weights(lines), len(lines) // size
         if len(places) < pieces(whole):
             address += size * tiles(whole, places.start)

@@ -7,7 +7,7 @@ from amaranth.utils import ceil_log2
 
 from .beat import Beat
 from .gather import Gather
-from .ram import Ram
+from .ram import Beside, Ram
 from .spec.config import Config
 from .spec.formats import ACCUM, PRODUCT, column_sum
 
@@ -79,7 +79,9 @@ class Accumulators(wiring.Component):
 
             outputs = []
             for side in range(2):
-                m.submodules[f"bank_{bank}_half_{side}"] = cells = Ram(width=ACCUM.width, depth=config.acc_words)
+                beside = Beside(bank, behind=True, number=side, count=2) if bank < config.columns else None
+                cells = Ram(width=ACCUM.width, depth=config.acc_words, beside=beside)
+                m.submodules[f"bank_{bank}_half_{side}"] = cells
                 mine = beat.valid & (beat.half == side)
                 m.d.comb += cells.i_read_address.eq(Mux(mine, beat.pixel, pixel))
                 outputs.append(cells)

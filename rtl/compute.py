@@ -10,6 +10,7 @@ from .beat import Beat
 from .memory import HostMemory
 from .spec.config import Config
 from .spec.formats import ACCUM, ACT, WEIGHT
+from .spec.layout import weight_cells
 from .systolic_array import SystolicArray
 from .vector import VectorLanes
 
@@ -18,8 +19,9 @@ class Compute(wiring.Component):
     """Array and vector lanes side by side in front of the accumulators.
 
     ``i_act[0]`` and ``i_weight[0]`` come `HostMemory.LATENCY` cycles after ``i_beat``, ``i_load`` and
-    ``i_vector_load``, and each pair of the others one cycle after the pair before it, as the memories deliver them. A
-    beat retires its instruction `latency` cycles after it came. Accumulators are read as `Accumulators` says.
+    ``i_vector_load``, and each pair of the others one cycle after the pair before it, as the memories deliver them;
+    ``i_weight`` is a weight word, whose pairs of columns have all their rows at once. A beat retires its instruction
+    `latency` cycles after it came. Accumulators are read as `Accumulators` says.
     """
 
     def __init__(self, config: Config):
@@ -30,7 +32,7 @@ class Compute(wiring.Component):
                 "i_act": In(ACT).array(config.rows),
                 "i_load": In(1),
                 "i_vector_load": In(1),
-                "i_weight": In(WEIGHT).array(config.banks),
+                "i_weight": In(WEIGHT).array(config.weight_bytes),
                 "retire": Out(1),
                 "i_half": In(1),
                 "i_pixel": In(10),
@@ -87,16 +89,18 @@ class Compute(wiring.Component):
             if row and row % 2 == 0:
                 outside, pad = stages(f"outside_{row}", outside, 1)[-1], stages(f"pad_{row}", pad, 1)[-1]
             m.d.sync += padded.eq(Mux(outside, pad, word))
-        weight = [Signal(WEIGHT, name=f"weight_{bank}", reset_less=True) for bank in range(config.banks)]
+        weight = [Signal(WEIGHT, name=f"weight_{byte}", reset_less=True) for byte in range(config.weight_bytes)]
         for register, word in zip(weight, self.i_weight, strict=True):
             m.d.sync += register.eq(word)
 
         for row in range(config.rows):
             m.d.comb += array.i_act[row].eq(act[row])
             m.d.comb += vector.i_act[row].eq(act[row])
-            m.d.comb += vector.i_weight[row].eq(weight[row])
-        for column in range(config.columns):
-            m.d.comb += array.i_weight[column].eq(weight[column])
+        for register, (row, column) in zip(weight, weight_cells(config), strict=True):
+            if column < config.columns:
+                m.d.comb += array.i_weight[row][column].eq(register)
+            if row == 0 and column < config.rows:
+                m.d.comb += vector.i_weight[column].eq(register)
         m.d.comb += array.i_swap.eq(operand.valid & operand.first & ~operand.vector)
         m.d.comb += array.i_load.eq(load)
         m.d.comb += vector.i_beat.eq(operand)

@@ -45,7 +45,12 @@ class Core(wiring.Component):
                 group=lanes,
                 two_banks=config.window > 0,
             ),
-            Region.WEIGHT: dict(columns=config.banks, width=8, depth=config.weight_words, hop=2),
+            Region.WEIGHT: dict(
+                columns=config.weight_bytes,
+                width=8,
+                depth=config.weight_words,
+                hop=2 * config.weight_rows,
+            ),
             Region.CHANNEL: dict(
                 columns=config.parameter_bytes,
                 width=8,

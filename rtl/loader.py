@@ -11,7 +11,7 @@ from .spec.config import Config
 
 
 class Loader(wiring.Component):
-    """Reads ``rows`` consecutive weight words for each array tile, one word for the vector lanes, a word a cycle.
+    """Reads ``tile_words`` weight words in a row for each array tile, one for the vector lanes, a word a cycle.
 
     ``ready`` says that a whole tile is on its way; ``take`` uses it up, and the next one is sent from the following
     cycle on. ``o_load`` and ``o_vector_load`` come with the address of the first word of a tile, in the cycle after
@@ -39,7 +39,7 @@ class Loader(wiring.Component):
         running = Signal()
         instruction = Signal(isa.Load)
         m.submodules.tiles = tiles = Countdown(isa.Load.as_shape()["tiles"].shape)
-        row = Signal(range(self._config.rows))
+        word = Signal(range(self._config.tile_words))
         address = Signal.like(self.o_address)
 
         m.d.comb += self.i.ready.eq(~running)
@@ -51,16 +51,16 @@ class Loader(wiring.Component):
             m.d.sync += address.eq(self.i.payload.address)
 
         emit = Signal()
-        last_row = Signal()
-        m.d.comb += emit.eq(running & ((row != 0) | ~self.ready))
-        m.d.comb += last_row.eq(row == Mux(instruction.vector, 0, self._config.rows - 1))
+        last_word = Signal()
+        m.d.comb += emit.eq(running & ((word != 0) | ~self.ready))
+        m.d.comb += last_word.eq(word == Mux(instruction.vector, 0, self._config.tile_words - 1))
         with m.If(self.take):
             m.d.sync += self.ready.eq(0)
         with m.If(emit):
             m.d.sync += address.eq(address + 1)
-            m.d.sync += row.eq(row + 1)
-            with m.If(last_row):
-                m.d.sync += row.eq(0)
+            m.d.sync += word.eq(word + 1)
+            with m.If(last_word):
+                m.d.sync += word.eq(0)
                 m.d.sync += self.ready.eq(1)
                 m.d.comb += tiles.step.eq(1)
                 with m.If(tiles.last):
@@ -68,12 +68,12 @@ class Loader(wiring.Component):
                     m.d.sync += self.finished.eq(instruction.last)
 
         m.d.sync += self.o_address.eq(address)
-        m.d.sync += self.o_load.eq(emit & (row == 0) & ~instruction.vector)
-        m.d.sync += self.o_vector_load.eq(emit & (row == 0) & instruction.vector)
+        m.d.sync += self.o_load.eq(emit & (word == 0) & ~instruction.vector)
+        m.d.sync += self.o_vector_load.eq(emit & (word == 0) & instruction.vector)
 
         with m.If(self.start):
             m.d.sync += running.eq(0)
-            m.d.sync += row.eq(0)
+            m.d.sync += word.eq(0)
             m.d.sync += self.ready.eq(0)
             m.d.sync += self.finished.eq(0)
 

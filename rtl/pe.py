@@ -17,10 +17,10 @@ class PEPair(wiring.Component):
     every int8 activation: ``low + (share << 10)`` sums ``w0 * x``, and ``high - share`` sums ``w1 * x``.
 
     Activations and ``swap`` move right, one cycle a pair. Weights move down one row a cycle and ``load`` down one row
-    every two cycles, so that of the words of a tile, entered at the top in a row, row ``n`` keeps the n-th. ``swap``
-    comes with an activation and makes the kept weights the ones in use, from that activation on. Sums appear `LATENCY`
-    cycles after the activation, ``share`` one cycle later. There is no flow control. ``cell``: row and column pair, for
-    the platform's placement.
+    every two cycles, so that of the words of a tile, entered at the top in a row, the n-th cell of a chain keeps the
+    n-th. ``swap`` comes with an activation and makes the kept weights the ones in use, from that activation on. Sums
+    appear `LATENCY` cycles after the activation, ``share`` one cycle later. There is no flow control. ``cell``: row
+    and column pair, for the platform's placement.
     """
 
     LATENCY = 4

@@ -1,9 +1,20 @@
 """A memory with a register behind it, as FPGAs have it."""
 
+from typing import NamedTuple
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
+
+
+class Beside(NamedTuple):
+    """A column of the array that a memory feeds, or that feeds it (``behind``); the memory is one of ``count``."""
+
+    column: int
+    behind: bool
+    number: int = 0
+    count: int = 1
 
 
 class Ram(wiring.Component):
@@ -13,12 +24,13 @@ class Ram(wiring.Component):
     that is written in the cycle of its read must not matter; a memory block may give anything for it.
 
     A platform whose memory blocks synthesis does not use with their registers has a method ``get_ram(ram)`` that
-    returns what takes the place of this one.
+    returns what takes the place of this one. ``beside`` tells it where the memory belongs, if that matters.
     """
 
     LATENCY = 2
 
-    def __init__(self, *, width: int, depth: int):
+    def __init__(self, *, width: int, depth: int, beside: Beside | None = None):
+        self.beside = beside
         self.width = width
         self.depth = depth
         super().__init__(

@@ -33,6 +33,7 @@ class Registers(wiring.Component):
             Register.LANES: config.lanes,
             Register.ACT_WORDS: config.act_words,
             Register.WEIGHT_WORDS: config.weight_words,
+            Register.WEIGHT_ROWS: config.weight_rows,
             Register.ACC_WORDS: config.acc_words,
             Register.CHANNEL_WORDS: config.channel_words,
             Register.PROGRAM_WORDS: config.program_words,

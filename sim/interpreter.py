@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rtl.spec import isa, number, timing
 from rtl.spec.config import Config
-from rtl.spec.layout import words_to_lines
+from rtl.spec.layout import weight_tile, words_to_lines
 from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Region, Register, words_per_line
 
 BUILD_IDENTITY = 0
@@ -56,7 +56,7 @@ class InterpreterDevice:
         self._order = order
         lines = {
             Region.ACT: config.act_words * words_per_line(config.rows),
-            Region.WEIGHT: config.weight_words * words_per_line(config.banks),
+            Region.WEIGHT: config.weight_words * words_per_line(config.weight_bytes),
             Region.CHANNEL: config.channel_words * words_per_line(config.parameter_bytes),
             Region.LOAD: config.program_words,
             Region.COMPUTE: config.program_words,
@@ -144,10 +144,12 @@ class InterpreterDevice:
         now = self._decode()
         loads, computes, drains, timeline = now.loads, now.computes, now.drains, now.timeline
         self._act = np.ascontiguousarray(words_to_lines(self._memory[Region.ACT], config.rows)).view(np.int8).copy()
-        self._weights = np.ascontiguousarray(words_to_lines(self._memory[Region.WEIGHT], config.banks)).view(np.int8)
+        self._weights = np.ascontiguousarray(words_to_lines(self._memory[Region.WEIGHT], config.weight_bytes)).view(
+            np.int8
+        )
         self._acc = np.zeros((2, config.acc_words, config.banks), np.int64)
         self._tiles = [
-            (load["vector"], load["address"] + tile * (1 if load["vector"] else config.rows))
+            (load["vector"], load["address"] + tile * (1 if load["vector"] else config.tile_words))
             for load in loads
             for tile in range(load["tiles"] + 1)
         ]
@@ -238,13 +240,13 @@ class InterpreterDevice:
         acc[:] = acc.astype(np.int32)
 
     def _tile(self, name: str, *, vector: int) -> NDArray[np.int8]:
-        """Take the next weight tile, (rows or 1, banks)."""
+        """Take the next weight tile, (rows, banks), or that of the vector lanes, (weight_rows, banks), in its row 0."""
         if not self._tiles or self._tiles[0][0] != vector:
             raise ValueError(f"{name}: it needs a weight tile that LOAD does not bring")
         address = self._tiles.pop(0)[1]
-        end = address + (1 if vector else self.config.rows)
+        end = address + (1 if vector else self.config.tile_words)
         _below(name, "weight address", end - 1, self.config.weight_words)
-        return self._weights[address:end]
+        return weight_tile(self._weights[address:end], self.config)
 
     def _arrive(self, left: int) -> None:
         """Write what DRAIN instructions have made, all but the last ``left`` of them."""

@@ -24,9 +24,10 @@ def drain(**fields):
 def program(config, *, loads=(), computes, drains, weights=None, channels=None, tables=None, lanes=None, lines=None):
     """Return a program that reads the tensor ``before``, the lower half of activation memory, and writes ``after``.
 
-    ``weights``: int8 (lines, banks); ``channels``: lists of bias and multiplier, without which bytes stay what they
-    are; ``tables``: int8 (n, 256); ``lanes``: int8 (rows, 9), the taps of the window unit for each channel of a word,
-    which then follow the parameters of each group of lanes. ``lines``: parameter memory as it is, instead of both.
+    ``weights``: int8 (lines, weight_bytes); ``channels``: lists of bias and multiplier, without which bytes stay what
+    they are; ``tables``: int8 (n, 256); ``lanes``: int8 (rows, 9), the taps of the window unit for each channel of a
+    word, which then follow the parameters of each group of lanes. ``lines``: parameter memory as it is, instead of
+    both.
     """
     loads = list(loads) or [dict(last=0, vector=1, tiles=0, address=0)]
     bias, multiplier = channels if channels else ([0] * config.banks, [1.0] * config.banks)
@@ -53,7 +54,7 @@ def program(config, *, loads=(), computes, drains, weights=None, channels=None, 
         load=program_words[0],
         compute=program_words[1],
         drain=program_words[2],
-        weights=np.array(np.zeros((1, config.banks)) if weights is None else weights, np.int8).view(np.uint8),
+        weights=np.array(np.zeros((1, config.weight_bytes)) if weights is None else weights, np.int8).view(np.uint8),
         channels=lines,
         tables=np.array(np.zeros((0, 256)) if tables is None else tables, np.int8).view(np.uint8),
         placements={"before": Placement(0, shape), "after": Placement(half, shape)},
@@ -134,7 +135,7 @@ def random_program(config, seed, groups=20):
     random = np.random.default_rng(seed)
     middle = config.act_words // 2
     loads, computes, drains = [], [], []
-    weights = [np.zeros((1, config.banks))]
+    weights = [np.zeros((1, config.weight_bytes))]
     strides = STRIDES
     free = [0, 0]
     # By bank of activation memory: how many COMPUTEs, and window DRAINs, may read it.
@@ -166,8 +167,8 @@ def random_program(config, seed, groups=20):
             if op in (isa.Op.MATMUL, isa.Op.DEPTHWISE):
                 vector = int(op is isa.Op.DEPTHWISE)
                 loads.append(dict(last=0, vector=vector, tiles=tiles - 1, address=sum(map(len, weights))))
-                lines = tiles * (1 if vector else config.rows)
-                weights.append(random.integers(-127, 128, (lines, config.banks)))
+                lines = tiles * (1 if vector else config.tile_words)
+                weights.append(random.integers(-127, 128, (lines, config.weight_bytes)))
 
         count = pixels[0] * pixels[1]
         drains.append(_random_drain(random, config, count, wait=len(computes), half=half))

@@ -117,13 +117,28 @@ def test_graphs(name, build, seed):
 
 
 @pytest.mark.parametrize(
-    ("name", "lanes", "window", "seed"),
-    [("4x3", 1, 0, 0), ("4x6", 2, 0, 1), ("4x4", 4, 0, 2), ("3x4", 1, 8, 3), ("4x4", 4, 16, 4), ("4x8", 2, 16, 5)],
+    ("name", "lanes", "window", "weight_rows", "seed"),
+    [
+        ("4x3", 1, 0, 1, 0),
+        ("4x6", 2, 0, 1, 1),
+        ("4x4", 4, 0, 1, 2),
+        ("3x4", 1, 8, 1, 3),
+        ("4x4", 4, 16, 1, 4),
+        ("4x8", 2, 16, 1, 5),
+        ("4x3", 1, 0, 2, 6),
+        ("2x5", 1, 8, 2, 7),
+        ("8x4", 2, 16, 2, 8),
+    ],
 )
-def test_programs(name, lanes, window, seed):
+def test_programs(name, lanes, window, weight_rows, seed):
     """Every operation, stride and table, in instructions as short as they can be."""
-    config = dataclasses.replace(small(name), lanes=lanes, window=window, act_words=128)
+    config = dataclasses.replace(small(name), lanes=lanes, window=window, weight_rows=weight_rows, act_words=128)
     check_equals_the_interpreter(programs.random_program(config, seed), seed)
+
+
+def test_a_graph_with_two_rows_of_weights_a_cycle():
+    config = dataclasses.replace(small("4x3"), weight_rows=2)
+    check_equals_the_interpreter(compile_graph(graphs.shapes_zoo(1), config, keep_tensors=True), 1)
 
 
 @pytest.mark.parametrize("build", graphs.ZOOS)

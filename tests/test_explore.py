@@ -48,7 +48,11 @@ def test_search(few, digits_qdq):
     plan = partition(digits_qdq).plan
     notes = []
     points = explore.explore(plan, BOARD, lambda *note: notes.append(note))
-    assert len(points) == len(notes) == 16
+    narrow = [point for point in points if point.config.weight_rows == 1]
+    assert len(narrow) == len(notes) == 16
+    wide = [point for point in points if point.config.weight_rows == 2]
+    best = {point.config.name for point in explore.pareto(narrow)}
+    assert wide and {point.config.name for point in wide} <= best
     assert [point.cycles for point in points] == sorted(point.cycles for point in points)
     for each in points:
         assert compile_plan(plan, each.config).cycles == each.cycles

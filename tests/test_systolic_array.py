@@ -1,5 +1,7 @@
 """The systolic array against NumPy: every product, tiles swapped while streaming."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -9,9 +11,12 @@ from rtl.spec.config import core
 from rtl.systolic_array import SystolicArray
 
 
-@pytest.mark.parametrize("name", ["4x3", "2x1", "3x4", "8x8"])
-def test_tiles_stream_back_to_back(name):
-    config = core(name)
+@pytest.mark.parametrize(
+    ("name", "weight_rows"),
+    [("4x3", 1), ("2x1", 1), ("3x4", 1), ("8x8", 1), ("4x3", 2), ("2x1", 2), ("6x5", 2), ("8x8", 2)],
+)
+def test_tiles_stream_back_to_back(name, weight_rows):
+    config = dataclasses.replace(core(name), weight_rows=weight_rows)
     random = np.random.default_rng(7)
     lengths = [1, config.rows + 1, 2, 3 * config.rows, 1, 1]
     tiles = [random.integers(-127, 128, (config.rows, config.columns)) for _ in lengths]
@@ -21,10 +26,10 @@ def test_tiles_stream_back_to_back(name):
     expected = np.concatenate([stream @ tile for stream, tile in zip(streams, tiles, strict=True)])
 
     # The tightest schedule that the contract allows.
-    load_at, swap_at = [0], [config.rows]
+    load_at, swap_at = [0], [config.tile_words]
     for length in lengths[:-1]:
-        load_at.append(max(load_at[-1] + config.rows, swap_at[-1] + 1))
-        swap_at.append(max(swap_at[-1] + length, load_at[-1] + config.rows))
+        load_at.append(max(load_at[-1] + config.tile_words, swap_at[-1] + 1))
+        swap_at.append(max(swap_at[-1] + length, load_at[-1] + config.tile_words))
 
     dut = SystolicArray(config)
     latency = SystolicArray.latency(config)
@@ -33,16 +38,17 @@ def test_tiles_stream_back_to_back(name):
     cycles = starts[-1] + latency + config.pairs
     vectors = random.integers(-128, 128, (cycles, config.rows))
     vectors[starts] = np.concatenate(streams)
-    words = random.integers(-127, 128, (cycles, config.columns))
+    words = random.integers(-127, 128, (cycles, weight_rows, config.columns))
     for start, tile in zip(load_at, tiles, strict=True):
-        words[start : start + config.rows] = tile
+        words[start : start + config.tile_words] = tile.reshape(-1, weight_rows, config.columns)
 
     async def bench(ctx):
         for cycle in range(cycles):
             ctx.set(dut.i_load, cycle in load_at)
             ctx.set(dut.i_swap, cycle in swap_at)
-            for column, weight in enumerate(dut.i_weight):
-                ctx.set(weight, int(words[cycle - column // 2, column]) if cycle >= column // 2 else 0)
+            for row, weights in enumerate(dut.i_weight):
+                for column, weight in enumerate(weights):
+                    ctx.set(weight, int(words[cycle - column // 2, row, column]) if cycle >= column // 2 else 0)
             for row, act in enumerate(dut.i_act):
                 ctx.set(act, int(vectors[cycle - row // 2, row]) if cycle >= row // 2 else 0)
             for column, total in enumerate(dut.o_sum):

@@ -1,5 +1,7 @@
 """The LOAD unit against its schedule: the cycle and the address of every weight word, for takes at random times."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
@@ -20,9 +22,11 @@ def instructions(random, config, count):
 
 
 @pytest.mark.parametrize("eagerness", [1.0, 0.4, 0.1])
-@pytest.mark.parametrize("name", ["4x3", "3x4", "2x1"])
-def test_equals_its_schedule(name, eagerness):
-    config = core(name)
+@pytest.mark.parametrize(
+    ("name", "weight_rows"), [("4x3", 1), ("3x4", 1), ("2x1", 1), ("4x3", 2), ("6x4", 2), ("2x1", 2)]
+)
+def test_equals_its_schedule(name, weight_rows, eagerness):
+    config = dataclasses.replace(core(name), weight_rows=weight_rows)
     dut = Loader(config)
     random = np.random.default_rng(config.rows)
 
@@ -54,7 +58,7 @@ def test_equals_its_schedule(name, eagerness):
 
             # Whether a tile is begun is decided before this cycle's take and instruction.
             if tiles and cycle >= free and ready_at is None:
-                words = 1 if now["vector"] else config.rows
+                words = 1 if now["vector"] else config.tile_words
                 loads[cycle + 1] = (1 - now["vector"], now["vector"])
                 for word in range(words):
                     addresses[cycle + 1 + word] = address % config.weight_words

@@ -61,7 +61,15 @@ def random_group(random, lanes, columns, rows, in_sum, corners):
 
 def simulate(lanes, groups, gaps, random):
     """Return the results, (positions of all groups, lanes); in a share ``gaps`` of the cycles nothing comes."""
-    sizes = {"rows": 4, "columns": 4, "act_words": 16, "weight_words": 16, "acc_words": 16, "channel_words": 16}
+    sizes = {
+        "rows": 4,
+        "columns": 4,
+        "act_words": 16,
+        "weight_words": 16,
+        "weight_rows": 1,
+        "acc_words": 16,
+        "channel_words": 16,
+    }
     dut = Window(Config(lanes=lanes, program_words=16, tables=2, window=DEPTH, **sizes))
     positions = [(group, index) for group in groups for index in range(len(group.words))]
     stream = [None] * (lanes // 2)

@@ -30,7 +30,9 @@ class Config:
     act_words : int
         Activation memory, in words of ``rows`` bytes; a power of two.
     weight_words : int
-        Weight memory, in words of ``banks`` bytes; a power of two or a multiple of `BLOCK`.
+        Weight memory, in words of ``weight_bytes`` bytes; a power of two or a multiple of `BLOCK`.
+    weight_rows : int
+        Rows of a weight tile that come in one cycle, side by side in a weight word: 1, or 2 if ``rows`` is even.
     acc_words : int
         Accumulator memory, in words of ``banks`` int32, for each of its two halves; a power of two.
     channel_words : int
@@ -48,6 +50,7 @@ class Config:
     lanes: int
     act_words: int
     weight_words: int
+    weight_rows: int
     acc_words: int
     channel_words: int
     program_words: int
@@ -69,6 +72,8 @@ class Config:
             raise BadInput(
                 f"core: weight_words must be a power of two or a multiple of {BLOCK}, not {self.weight_words}"
             )
+        if self.weight_rows > 2 or self.rows % self.weight_rows:
+            raise BadInput(f"core: weight_rows must be 1, or 2 if rows ({self.rows}) is even, not {self.weight_rows}")
         if not 2 <= self.tables <= 16:
             raise BadInput(f"core: tables must be 2..16, not {self.tables}")
         if self.window and not (self.window >= 8 and _is_power_of_two(self.window)):
@@ -80,8 +85,18 @@ class Config:
 
     @property
     def banks(self) -> int:
-        """Accumulator banks, and bytes of a weight word: the array needs ``columns``, the vector lanes ``rows``."""
+        """Accumulator banks, and weights of a row: the array needs ``columns``, the vector lanes ``rows``."""
         return max(self.rows, self.columns)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of a weight word."""
+        return self.weight_rows * self.banks
+
+    @property
+    def tile_words(self) -> int:
+        """Weight words of an array tile, and cycles in which it comes; a tile of the vector lanes is one word."""
+        return self.rows // self.weight_rows
 
     @property
     def pairs(self) -> int:
@@ -132,6 +147,7 @@ def core(name: str) -> Config:
         lanes=16 if large else 2 if even else 1,
         act_words=4096,
         weight_words=8192,
+        weight_rows=1,
         acc_words=512,
         channel_words=2048,
         program_words=2048,

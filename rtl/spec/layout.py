@@ -1,7 +1,10 @@
-"""How tensors lie in activation memory.
+"""How tensors lie in activation memory, and weights in theirs.
 
 A line holds ``rows`` channels of one pixel. A tensor of shape (channels, height, width) takes one plane of
 ``height * width`` lines for each block of ``rows`` channels; unused channels of the last block are arbitrary.
+
+A weight word holds ``weight_rows`` rows of a tile, pair of columns by pair of columns: of each pair first what the
+first row has, then what the second one has. A tile of the vector lanes has one row, the first of its word.
 """
 
 from dataclasses import dataclass
@@ -46,6 +49,31 @@ def words_to_lines(words: NDArray[np.uint32], line_bytes: int) -> NDArray[np.uin
     """Return the host's 32-bit words as memory lines, (lines, line_bytes): the inverse of `lines_to_words`."""
     per_line = 4 * words_per_line(line_bytes)
     return words.astype("<u4").view(np.uint8).reshape(-1, per_line)[:, :line_bytes]
+
+
+def weight_cells(config: Config) -> list[tuple[int, int]]:
+    """Return for each byte of a weight word which row of the word it is of, and which column."""
+    cells = [(row, column) for row in range(config.weight_rows) for column in range(config.banks)]
+    return sorted(cells, key=lambda cell: (cell[1] // 2, *cell))
+
+
+def weight_lines(rows: NDArray[np.int8], config: Config, *, vector: bool) -> NDArray[np.int8]:
+    """Return the rows of whole tiles, int8 (n, banks), as weight words, int8 (words, weight_bytes)."""
+    if vector:
+        together = np.zeros((len(rows), config.weight_rows, config.banks), np.int8)
+        together[:, 0] = rows
+    else:
+        together = rows.reshape(-1, config.weight_rows, config.banks)
+    row, column = np.array(weight_cells(config)).T
+    return np.ascontiguousarray(together[:, row, column])
+
+
+def weight_tile(lines: NDArray[np.int8], config: Config) -> NDArray[np.int8]:
+    """Return the rows, int8 (n, banks), that lie in weight words: the inverse of `weight_lines`."""
+    together = np.empty((len(lines), config.weight_rows, config.banks), np.int8)
+    row, column = np.array(weight_cells(config)).T
+    together[:, row, column] = lines
+    return together.reshape(-1, config.banks)
 
 
 def image_lines(tensor: NDArray[np.int8], config: Config) -> NDArray[np.int8]:

@@ -23,7 +23,7 @@ from .packing import Packing
 from .registers import Region
 from .typed import make
 
-FORMAT = 4
+FORMAT = 5
 T = TypeVar("T")
 
 
@@ -45,7 +45,7 @@ class Layer:
 class Program:
     """A model compiled for a core.
 
-    ``load``, ``compute``, ``drain``: uint32 words of the three programs; ``weights``: uint8 lines (n, banks);
+    ``load``, ``compute``, ``drain``: uint32 words of the three programs; ``weights``: uint8 lines (n, weight_bytes);
     ``channels``: uint8 lines of parameter memory (n, `Config.parameter_bytes`); ``tables``: uint8 (n, 256), entry
     ``b + 128`` being the byte that replaces ``b``. ``placements`` tells where each tensor lies, and ``packings`` which
     ones lie there as patches; those in ``kept`` are still there at the end of a run. ``cycles`` is the predicted length
@@ -134,7 +134,7 @@ class Program:
             (Region.COMPUTE, self.compute.size, config.program_words),
             (Region.DRAIN, self.drain.size, config.program_words),
             (Region.CHANNEL, self.channels.size, config.channel_words * config.parameter_bytes),
-            (Region.WEIGHT, self.weights.size, config.weight_words * config.banks),
+            (Region.WEIGHT, self.weights.size, config.weight_words * config.weight_bytes),
             (Region.TABLE, self.tables.size, config.tables * isa.TABLE_BYTES),
         ):
             if words > available:

@@ -84,6 +84,7 @@ class Register(enum.IntEnum):
     TABLES = 12
     CLOCK_HZ = 13
     WINDOW = 14
+    WEIGHT_ROWS = 15
     RUN = 16
     STATUS = 17
     CYCLES = 18

@@ -139,7 +139,7 @@ def _tiles(config: Config, loads: Sequence[Instruction]) -> Generator[int, int, 
         valid = accept + fetch_latency(isa.Load)
         free = accept + 1
         for _ in range(load["tiles"] + 1):
-            free = max(free, taken + 1) + (1 if load["vector"] else config.rows)
+            free = max(free, taken + 1) + (1 if load["vector"] else config.tile_words)
             taken = yield free
     # LOAD instructions that nothing waits for.
     while True:
