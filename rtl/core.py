@@ -9,10 +9,12 @@ from .drain import Drain
 from .fetch import Fetch
 from .loader import Loader
 from .memory import HostMemory
+from .ram import Beside
 from .registers import Registers
 from .sequencer import Sequencer
 from .spec import isa
 from .spec.config import Config
+from .spec.layout import weight_cells
 from .spec.registers import REGION_SHIFT, Bus, Region
 
 
@@ -50,6 +52,12 @@ class Core(wiring.Component):
                 width=8,
                 depth=config.weight_words,
                 hop=2 * config.weight_rows,
+                beside=[
+                    Beside(column, behind=False, number=row, count=config.weight_rows)
+                    if column < config.columns
+                    else None
+                    for row, column in weight_cells(config)
+                ],
             ),
             Region.CHANNEL: dict(
                 columns=config.parameter_bytes,

@@ -1,12 +1,14 @@
 """On-chip memory that belongs to the core while it runs and to the host otherwise."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .gather import Gather
-from .ram import Ram
+from .ram import Beside, Ram
 from .spec.registers import REGION_SHIFT, words_per_line
 
 READING = ("read_address", "second_address", "second_lower", "second_upper")
@@ -32,12 +34,22 @@ class HostMemory(wiring.Component):
     ``i_read_address`` from the other one at the same time reads as ever. Of its line ``o_second`` gives the ``group``
     cells ``i_second_group * group`` and after, the first of them `second_latency` cycles after the address, cell ``n``
     ``n // hop`` cycles later. A hop is 2 columns then.
+
+    ``beside`` tells for each column where its memory belongs, if that matters.
     """
 
     LATENCY = 1 + Ram.LATENCY
 
     def __init__(
-        self, *, columns: int, width: int, depth: int, hop: int, group: int = 0, two_banks: bool = False
+        self,
+        *,
+        columns: int,
+        width: int,
+        depth: int,
+        hop: int,
+        group: int = 0,
+        two_banks: bool = False,
+        beside: Sequence[Beside | None] = (),
     ) -> None:
         self._columns = columns
         self._width = width
@@ -45,6 +57,7 @@ class HostMemory(wiring.Component):
         self._hop = hop
         self._group = group
         self._two_banks = two_banks
+        self._beside = beside or [None] * columns
         core_write = {
             "i_write_address": In(ceil_log2(depth)),
             "i_write_data": In(width).array(group),
@@ -172,7 +185,9 @@ class HostMemory(wiring.Component):
             return signal
 
         def ram(name, address, write):
-            m.submodules[f"column_{name}"] = cells = Ram(width=self._width, depth=self._depth // (1 + self._two_banks))
+            depth = self._depth // (1 + self._two_banks)
+            cells = Ram(width=self._width, depth=depth, beside=self._beside[column])
+            m.submodules[f"column_{name}"] = cells
             m.d.comb += cells.i_read_address.eq(address)
             m.d.comb += cells.i_write_address.eq(write_address)
             m.d.comb += cells.i_data.eq(value)

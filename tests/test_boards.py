@@ -1,5 +1,6 @@
 """Boards: every value of the table is possible, and names are looked up kindly."""
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 import boards
 from boards import ecp5_place, fit
 from boards.ecp5 import pll
+from rtl.ram import Beside
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput, DoesNotFit
 
@@ -68,9 +70,29 @@ def test_multipliers_have_sites_of_their_own(name):
     assert all(re.fullmatch(r"X\d+/Y\d+/MULT18_[0145]", site) for site in sites)
 
 
+@pytest.mark.parametrize("name, blocks", [("4x3", 4), ("8x8", 3), ("16x16", 4)])
+def test_memories_have_sites_of_their_own(name, blocks):
+    config = core(name)
+    before = [Beside(column, behind=False) for column in range(config.columns)]
+    behind = [Beside(column, behind=True, number=half, count=2) for column in range(config.columns) for half in (0, 1)]
+    found = [ecp5_place.memory_sites(config, ULX3S.part, beside, blocks) for beside in before]
+    found += [ecp5_place.memory_sites(config, ULX3S.part, beside, 1) for beside in behind]
+    assert [len(sites) for sites in found] == [blocks] * len(before) + [1] * len(behind)
+    sites = set(itertools.chain(*found))
+    assert len(sites) == blocks * len(before) + len(behind)
+    assert all(re.fullmatch(r"X\d+/Y\d+/EBR[0123]", site) for site in sites)
+
+
 @pytest.mark.parametrize("config, device", [(core("32x32"), "LFE5U-85F"), (core("4x3"), "LFE5U-25F")])
 def test_no_sites_where_there_is_no_room_or_no_map(config, device):
-    assert ecp5_place.site(config, replace(ULX3S.part, device=device), (0, 0)) is None
+    part = replace(ULX3S.part, device=device)
+    assert ecp5_place.site(config, part, (0, 0)) is None
+    assert ecp5_place.memory_sites(config, part, Beside(0, behind=True), 1) == []
+
+
+def test_no_sites_for_more_than_half_of_the_memories():
+    assert len(ecp5_place.memory_sites(core("16x16"), ULX3S.part, Beside(0, behind=True), 4)) == 4
+    assert ecp5_place.memory_sites(core("16x16"), ULX3S.part, Beside(0, behind=True), 5) == []
 
 
 def test_case_does_not_matter(board):
