@@ -35,6 +35,10 @@ class Family:
     -------
     tools : tuple of str
         Programs that make a bitstream, in this order: synthesis, place and route, packing.
+    netlist, bitstream : str
+        File that synthesis writes, and file that packing leaves.
+    constraints : tuple of str
+        Files that place and route reads beside the netlist.
     options : function of a Config and a Part
         Returns overrides of the platform's build templates, as Amaranth documents them.
     multiplier : function of a Config, a Part and a Multiplier, or None
@@ -55,6 +59,9 @@ class Family:
 
     name: str
     tools: tuple[str, ...]
+    netlist: str
+    constraints: tuple[str, ...]
+    bitstream: str
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
     soft_multiplier: Callable[[SoftMultiplier], Module] | None
@@ -73,6 +80,8 @@ class Part:
     -------
     device, package, speed : str
         As the platform and the place-and-route tool name them.
+    name : str
+        Part as it is ordered, for example ``LFE5U-85F-6BG381``.
     luts, multipliers, block_rams : int
         Four-input look-up tables; hard multipliers; block memories.
     """
@@ -81,14 +90,10 @@ class Part:
     device: str
     package: str
     speed: str
+    name: str
     luts: int
     multipliers: int
     block_rams: int
-
-    @property
-    def name(self) -> str:
-        """Part as it is ordered, for example ``LFE5U-85F-6BG381``."""
-        return f"{self.device}-{self.speed}{self.package}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""The multiplier of a Gowin with its registers, which Yosys does not use by itself."""
+
+from amaranth.hdl import ClockSignal, Instance, Module, Signal
+
+from rtl.multiplier import Multiplier
+from rtl.spec.config import Config
+
+from .board import Part
+
+WIDTH = 18
+
+
+def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
+    """Return a MULT18X18 with registers behind both operands and the product (Gowin UG287)."""
+    m = Module()
+    operands = {"A": Signal(WIDTH), "B": Signal(WIDTH)}
+    product = Signal(2 * WIDTH)
+    m.d.comb += operands["A"].eq(wanted.a)
+    m.d.comb += operands["B"].eq(wanted.b)
+    m.d.comb += wanted.o.eq(product)
+
+    pins = {}
+    for name, value in operands.items():
+        pins |= {f"i_{name}": value, f"i_{name}SIGN": 1, f"i_{name}SEL": 0, f"i_SI{name}": 0, f"p_{name}REG": 1}
+    m.submodules.block = Instance(
+        "MULT18X18",
+        p_OUT_REG=1,
+        p_PIPE_REG=0,
+        p_MULT_RESET_MODE="SYNC",
+        i_CLK=ClockSignal(),
+        i_CE=1,
+        i_RESET=0,
+        o_DOUT=product,
+        **pins,
+    )
+    return m
