@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
+from rtl.link import ANSWER_RING
 from rtl.spec import isa
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
+from rtl.spec.link import MAX_WORDS
 from rtl.spec.registers import PROFILE_MARKS
 
 from .board import Part
-
-_LINK_BLOCK_RAMS = 2  # a frame each way
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ def need(config: Config, part: Part) -> Need:
     """
 
     def block_rams(words: int, bits: int) -> int:
+        if words * bits <= part.family.lut_ram_bits:
+            return 0
         shapes = sorted(part.family.block_ram_shapes)
         width = next((width for depth, width in shapes if depth >= words), shapes[-1][1])
         return -(-bits // width)
@@ -42,7 +44,8 @@ def need(config: Config, part: Part) -> Need:
         + 3 * block_rams(config.program_words, 32)
         + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
         + block_rams(PROFILE_MARKS, 32)
-        + _LINK_BLOCK_RAMS,
+        + block_rams(MAX_WORDS, 32)
+        + block_rams(ANSWER_RING, 8),
         luts=_luts(config, part),
     )
 

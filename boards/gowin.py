@@ -17,10 +17,9 @@ from .synthesis import SMALL_PRODUCTS_IN_LUTS
 
 
 class ApiculaPlatform(GowinPlatform):  # type: ignore[misc]
-    """A Gowin platform for the tools of Project Apicula as they are now.
+    """A Gowin platform for nextpnr-himbaechel, as Amaranth's templates call a tool that is no more.
 
-    Amaranth's templates call a place-and-route tool that is no more. A board's class has ``chip``, the name of the
-    part's die in the chip databases, for example ``GW2A-18C``.
+    A board's class has ``chip``, the name of the part's die in the chip databases, for example ``GW2A-18C``.
     """
 
     chip: str
@@ -79,6 +78,7 @@ GOWIN = Family(
     ram=gowin_ram.ram,
     finish=None,
     block_ram_shapes=gowin_ram.SHAPES,
+    lut_ram_bits=gowin_ram.LUT_RAM_BITS,
     lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )
 

@@ -1,6 +1,8 @@
 """The multiplier of a Gowin with its registers, which Yosys does not use by itself."""
 
-from amaranth.hdl import ClockSignal, Instance, Module, Signal
+from typing import Any
+
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal
 
 from rtl.multiplier import Multiplier
 from rtl.spec.config import Config
@@ -19,13 +21,15 @@ def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
     m.d.comb += operands["B"].eq(wanted.b)
     m.d.comb += wanted.o.eq(product)
 
-    pins = {}
+    # The packer takes any word of more than one bit for a register.
+    there, absent = Const(1, 1), Const(0, 1)
+    pins: dict[str, Any] = {}
     for name, value in operands.items():
-        pins |= {f"i_{name}": value, f"i_{name}SIGN": 1, f"i_{name}SEL": 0, f"i_SI{name}": 0, f"p_{name}REG": 1}
+        pins |= {f"i_{name}": value, f"i_{name}SIGN": 1, f"i_{name}SEL": 0, f"i_SI{name}": 0, f"p_{name}REG": there}
     m.submodules.block = Instance(
         "MULT18X18",
-        p_OUT_REG=1,
-        p_PIPE_REG=0,
+        p_OUT_REG=there,
+        p_PIPE_REG=absent,
         p_MULT_RESET_MODE="SYNC",
         i_CLK=ClockSignal(),
         i_CE=1,

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from rtl.spec.errors import ToolError
 
 
-
 class Source(NamedTuple):
     """Where a tool comes from: the program's name, and the package on PyPI that brings it."""
 

@@ -149,12 +149,14 @@ def test_interrupt_leaves_what_was_there(built, echo):
     assert (built / "ulx3s-85f-4x3" / "ulx3s-85f-4x3.bit").read_bytes() == echo.bitstream.read_bytes()
 
 
-@pytest.mark.parametrize("tool, package", tools.PACKAGES.items())
-def test_missing_tool(tmp_path, monkeypatch, tool, package):
+@pytest.mark.parametrize("tool, source", tools.SOURCES.items())
+def test_missing_tool(tmp_path, monkeypatch, tool, source):
     monkeypatch.setattr(tools.sysconfig, "get_path", lambda _: str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(tool.upper().replace("-", "_"), raising=False)
-    with pytest.raises(ToolError, match=f"{tool}: .*'yowasp-{tool}'; install it with 'pip install {package}'"):
+    with pytest.raises(
+        ToolError, match=f"{tool}: .*'{source.program}'; install it with 'pip install {source.package}'"
+    ):
         tools.find(tool)
 
 
