@@ -53,8 +53,6 @@ class Family:
         Changes what synthesis wrote, a netlist of Yosys's JSON format, before place and route reads it.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
-    lut_ram_bits : int
-        Memories of up to so many bits take look-up tables and no block.
     lut_costs : LutCosts
         Measured, for estimates.
     """
@@ -71,7 +69,6 @@ class Family:
     ram: Callable[[Config, "Part", Ram], Module] | None
     finish: Callable[[dict[str, Any]], None] | None
     block_ram_shapes: tuple[tuple[int, int], ...]
-    lut_ram_bits: int
     lut_costs: LutCosts
 
 

@@ -37,7 +37,6 @@ ECP5 = Family(
     ram=ecp5_ram.ram,
     finish=ecp5_chains.open_ends,
     block_ram_shapes=ecp5_ram.SHAPES,
-    lut_ram_bits=0,
     lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )
 

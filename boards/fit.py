@@ -28,8 +28,6 @@ def need(config: Config, part: Part) -> Need:
     """
 
     def block_rams(words: int, bits: int) -> int:
-        if words * bits <= part.family.lut_ram_bits:
-            return 0
         shapes = sorted(part.family.block_ram_shapes)
         width = next((width for depth, width in shapes if depth >= words), shapes[-1][1])
         return -(-bits // width)

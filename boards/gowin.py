@@ -78,7 +78,6 @@ GOWIN = Family(
     ram=gowin_ram.ram,
     finish=None,
     block_ram_shapes=gowin_ram.SHAPES,
-    lut_ram_bits=gowin_ram.LUT_RAM_BITS,
     lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )
 

@@ -1,7 +1,6 @@
-"""The memories of a Gowin: blocks with the register behind them, which Yosys does not use, or look-up tables."""
+"""The memory blocks of a Gowin with the register behind them, which Yosys does not use."""
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal
-from amaranth.lib import memory
 
 from rtl.ram import Ram
 from rtl.spec.config import Config
@@ -11,14 +10,12 @@ from .board import Part
 ADDRESS_BITS = 14
 SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words and bits of a block."""
-LUT_RAM_BITS = 1024
-"""Memories of up to so many bits are of look-up tables: a small part has more of those than of blocks."""
 _LINES_OF_ADDRESS = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}
 _BYTES = {36: 4, 18: 2}
 
 
 def ram(config: Config, part: Part, wanted: Ram) -> Module:
-    """Return as few SDPX9B or SDPB as there can be (Gowin UG285), written on port A and read on port B, or none.
+    """Return as few SDPX9B or SDPB as there can be (Gowin UG285), written on port A and read on port B.
 
     Raises
     ------
@@ -28,31 +25,10 @@ def ram(config: Config, part: Part, wanted: Ram) -> Module:
     if wanted.depth > SHAPES[-1][0]:
         raise ValueError(f"a memory of a Gowin has at most {SHAPES[-1][0]} words, not {wanted.depth}")
     m = Module()
-    if wanted.width * wanted.depth <= LUT_RAM_BITS:
-        _tables(m, wanted)
-        return m
     width = min((shape for shape in SHAPES if shape[0] >= wanted.depth), key=lambda s: -(-wanted.width // s[1]))[1]
     for low in range(0, wanted.width, width):
         m.submodules[f"block_{low}"] = _block(m, wanted, width, low)
     return m
-
-
-def _tables(m: Module, wanted: Ram) -> None:
-    """Make the memory of look-up tables, which read without a clock: a register before and one behind."""
-    m.submodules.cells = cells = memory.Memory(
-        shape=wanted.width, depth=wanted.depth, init=[], attrs={"ram_style": "distributed"}
-    )
-    read, write = cells.read_port(domain="comb"), cells.write_port()
-    m.d.comb += write.addr.eq(wanted.i_write_address)
-    m.d.comb += write.data.eq(wanted.i_data)
-    m.d.comb += write.en.eq(wanted.i_write)
-
-    address = Signal.like(wanted.i_read_address, reset_less=True)
-    found = Signal(wanted.width, reset_less=True)
-    m.d.sync += address.eq(wanted.i_read_address)
-    m.d.comb += read.addr.eq(address)
-    m.d.sync += found.eq(read.data)
-    m.d.comb += wanted.o.eq(found)
 
 
 def _block(m: Module, wanted: Ram, width: int, low: int) -> Instance:
