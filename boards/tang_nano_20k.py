@@ -11,7 +11,10 @@ _LVCMOS33 = Attrs(IO_TYPE="LVCMOS33")
 
 
 class TangNano20KPlatform(gowin.ApiculaPlatform):
-    """Pins of Sipeed's schematic ``Tang_Nano_20K_3921``."""
+    """What is used of the board, by Sipeed's schematic of it, 3921.
+
+    https://dl.sipeed.com/fileList/TANG/Nano_20K/2_Schematic/Tang_Nano_20K_3921_Schematics.pdf
+    """
 
     device = "GW2AR-LV18"
     package = "QN88"
@@ -38,7 +41,7 @@ TANG_NANO_20K = Board(
     clock_hz=63_000_000,
     clocking=gowin.PllClock,
     uart=("uart", 0),
-    baud=1_000_000,
+    baud=115_200,
     leds=(0, 1, 2, 3),
     config=Config(
         rows=4,
@@ -53,5 +56,5 @@ TANG_NANO_20K = Board(
         tables=2,
         window=0,
     ),
-    notes="The link is the USB socket (BL616).",
+    notes="The link is the USB socket, whose bridge (BL616) is known to lose bytes at fast rates: --baud 115200.",
 )
