@@ -78,8 +78,8 @@ GOWIN = Family(
     ram=gowin_ram.ram,
     finish=None,
     block_ram_shapes=gowin_ram.SHAPES,
-    # A place has a look-up table and a register that only this table feeds, so most registers take a place of their own:
-    # what is counted is both, as nextpnr counts them.
+    # A register is fed by the look-up table of its place alone, so most registers take a place for themselves: counted
+    # is the sum of both, as nextpnr gives them.
     lut_costs=LutCosts(fixed=5287.0, pair=144.0, row=562.0, bank=652.0, lane=2688.0, window=4257.0),
 )
 
