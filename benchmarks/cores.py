@@ -28,8 +28,10 @@ CORES: Mapping[str, Core] = {
     core.name: core
     for core in (
         _ulx3s("16x16"),
+        # As fast as the array lets it be; it is too much for the router.
+        _ulx3s("16x16-wide", lanes=16, tables=4),
         # An image of 96 by 96 pixels, as it comes.
-        _ulx3s("16x16-image", act_words=8192, weight_words=14 * 1024, channel_words=4096, program_words=4096),
+        _ulx3s("16x16-image", act_words=8192, weight_words=7 * 1024, channel_words=4096, program_words=4096),
         # 36 multipliers in the array, as in NNgen's example.
         _ulx3s(
             "6x6",
@@ -39,6 +41,7 @@ CORES: Mapping[str, Core] = {
             window=0,
             act_words=16384,
             weight_words=41 * 1024,
+            weight_rows=1,
             channel_words=512,
             program_words=512,
             tables=2,
@@ -58,7 +61,7 @@ CORES: Mapping[str, Core] = {
             tables=2,
         ),
         # 264 KB of weights, and hardly an activation.
-        _ulx3s("16x16-dense", act_words=1024, weight_words=17 * 1024, acc_words=16),
+        _ulx3s("16x16-dense", act_words=1024, weight_words=9 * 1024, acc_words=16),
     )
 }
 

@@ -17,7 +17,8 @@ from .synthesis import SMALL_PRODUCTS_IN_LUTS
 
 def _options(config: Config, part: Part) -> dict[str, str]:
     return {
-        "script_after_read": SMALL_PRODUCTS_IN_LUTS,
+        # Registers with the attribute of `rtl.alone` are kept as they are.
+        "script_after_read": f"{SMALL_PRODUCTS_IN_LUTS}; setattr -set keep 1 a:alone %ci1:+[Q] t:$dff* %i",
         # router1 rips up a full array for the better part of an hour; the default placer takes a fifth more wire.
         "nextpnr_opts": "--placer static --router router2",
         "ecppack_opts": "--compress",

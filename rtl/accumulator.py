@@ -13,7 +13,7 @@ from .spec.formats import ACCUM, PRODUCT, column_sum
 
 
 class Accumulators(wiring.Component):
-    """Adds (or keeps the maximum of) what array and vector lanes deliver, pixel by pixel.
+    """Adds what array and vector lanes deliver, pixel by pixel, or keeps the maximum of what vector lanes deliver.
 
     ``i_beat`` arrives `LEAD` cycles before the value of bank 0; each pair of banks works one cycle after the pair
     before it. Beats on the same pixel must be `DISTANCE` cycles apart. ``retire`` ends an instruction whose last
@@ -25,7 +25,7 @@ class Accumulators(wiring.Component):
     """
 
     LEAD = 2
-    DISTANCE = 6
+    DISTANCE = 5
 
     def __init__(self, config: Config):
         self._config = config
@@ -50,7 +50,7 @@ class Accumulators(wiring.Component):
     @staticmethod
     def latency(config: Config) -> int:
         """Cycles from a beat to its ``retire``."""
-        return (config.banks + 1) // 2 - 1 + 5
+        return (config.banks + 1) // 2 - 1 + 4
 
     def elaborate(self, platform):
         m = Module()
@@ -74,8 +74,7 @@ class Accumulators(wiring.Component):
             reading = later(f"reading_{bank}", beat)
             arriving = later(f"arriving_{bank}", reading)
             adding = later(f"adding_{bank}", arriving)
-            choosing = later(f"choosing_{bank}", adding)
-            writing = later(f"writing_{bank}", choosing)
+            writing = later(f"writing_{bank}", adding)
 
             outputs = []
             for side in range(2):
@@ -88,25 +87,22 @@ class Accumulators(wiring.Component):
 
             lower, upper = (cells.o.as_signed() for cells in outputs)
 
-            # Both operands; then both results; then one of them.
+            # The operands; then the results; then one of them is written. For a maximum, nothing is added to the old.
             old = Signal(ACCUM, name=f"old_{bank}", reset_less=True)
             value = Signal(ACCUM, name=f"value_{bank}", reset_less=True)
             from_array = self.i_array[bank] if bank < config.columns else 0
             from_vector = self.i_vector[bank] if bank < config.rows else 0
             m.d.sync += old.eq(Mux(arriving.half, upper, lower))
             m.d.sync += value.eq(Mux(arriving.vector, from_vector, from_array))
+            addend = Signal(ACCUM, name=f"addend_{bank}", reset_less=True)
+            m.d.sync += addend.eq(Mux(arriving.vector, Mux(arriving.maximum, 0, from_vector), from_array))
             total = Signal(ACCUM, name=f"total_{bank}", reset_less=True)
             larger = Signal(name=f"larger_{bank}", reset_less=True)
-            m.d.sync += total.eq(old + value)
+            taken = Signal(ACCUM, name=f"taken_{bank}", reset_less=True)
+            m.d.sync += total.eq(old + addend)
             m.d.sync += larger.eq((old - value)[-1])
-            kept, taken = later(f"kept_{bank}", old), later(f"taken_{bank}", value)
-            new = Signal(ACCUM, name=f"new_{bank}", reset_less=True)
-            with m.If(choosing.clear | (choosing.maximum & larger)):
-                m.d.sync += new.eq(taken)
-            with m.Elif(choosing.maximum):
-                m.d.sync += new.eq(kept)
-            with m.Else():
-                m.d.sync += new.eq(total)
+            m.d.sync += taken.eq(value)
+            new = Mux(writing.clear | (writing.maximum & larger), taken, total)
 
             for side, cells in enumerate(outputs):
                 m.d.comb += cells.i_write_address.eq(writing.pixel)

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .alone import ALONE
 from .spec import isa
 from .spec.config import Config
 
@@ -38,7 +39,7 @@ class Parameters(wiring.Component):
 
         def later(name, signal, cycles=1):
             for cycle in range(cycles):
-                register = Signal(signal.shape(), name=f"{name}_{cycle}", reset_less=True)
+                register = Signal(signal.shape(), name=f"{name}_{cycle}", reset_less=True, attrs=ALONE)
                 m.d.sync += register.eq(signal)
                 signal = register
             return signal

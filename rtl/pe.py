@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .alone import ALONE
 from .multiplier import Multiplier
 from .spec.config import Config
 from .spec.formats import ACT, WEIGHT, partial_sums
@@ -46,12 +47,14 @@ class PEPair(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.d.sync += self.o_act.eq(self.i_act)
-        m.d.sync += self.o_swap.eq(self.i_swap)
+        def later(name, signal):
+            register = Signal(name=name, attrs=ALONE)
+            m.d.sync += register.eq(signal)
+            return register
 
-        load = Signal()
-        m.d.sync += load.eq(self.i_load)
-        m.d.sync += self.o_load.eq(load)
+        m.d.sync += self.o_act.eq(self.i_act)
+        m.d.comb += self.o_swap.eq(later("swap", self.i_swap))
+        m.d.comb += self.o_load.eq(later("load_below", later("load", self.i_load)))
         for below, weight in zip(self.o_weight, self.i_weight, strict=True):
             m.d.sync += below.eq(weight)
 

@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .alone import ALONE
 from .pe import PEPair
 from .spec.config import Config
 from .spec.formats import ACT, WEIGHT, column_sum
@@ -48,7 +49,7 @@ class SystolicArray(wiring.Component):
 
         def delayed(name, signal, cycles):
             for cycle in range(cycles):
-                later = Signal(signal.shape(), name=f"{name}_delayed_{cycle}", reset_less=True)
+                later = Signal(signal.shape(), name=f"{name}_delayed_{cycle}", reset_less=True, attrs=ALONE)
                 m.d.sync += later.eq(signal)
                 signal = later
             return signal

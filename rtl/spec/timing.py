@@ -15,7 +15,7 @@ from .config import Config
 MEMORY = 3
 ALLOWED = 2
 """Cycles from a COMPUTE instruction valid, or its token there, to the instruction taken."""
-ACCUMULATE = 2 + 4
+ACCUMULATE = 2 + 3
 """Cycles between two first beats of steps, or of the last row and a step, for the accumulators' read, add and write."""
 DRAINS_IN_FLIGHT = 4
 """DRAIN instructions that may be begun and not retired."""
@@ -44,7 +44,7 @@ def fetch_latency(layout: Any) -> int:
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
     pairs = (config.banks + 1) // 2
-    return MEMORY + 10 + pairs + (0 if vector else config.rows)
+    return MEMORY + 9 + pairs + (0 if vector else config.rows)
 
 
 def drain_source(config: Config) -> int:
