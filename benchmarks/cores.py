@@ -24,6 +24,9 @@ def _ulx3s(name: str, **sizes: int) -> Core:
     return Core(name, board, replace(board.config, **sizes))
 
 
+_NNGEN = dict(window=0, act_words=16384, channel_words=512, tables=2)
+"""What NNgen's example needs of a core of any shape."""
+
 CORES: Mapping[str, Core] = {
     core.name: core
     for core in (
@@ -35,30 +38,24 @@ CORES: Mapping[str, Core] = {
         # 36 multipliers in the array, as in NNgen's example.
         _ulx3s(
             "6x6",
+            **_NNGEN,
             rows=6,
             columns=6,
             lanes=2,
-            window=0,
-            act_words=16384,
             weight_words=41 * 1024,
             weight_rows=1,
-            channel_words=512,
             program_words=512,
-            tables=2,
         ),
         # Two rows of weights a cycle, and 36 multipliers in array and requantizers.
         _ulx3s(
             "8x8-two",
+            **_NNGEN,
             rows=8,
             columns=8,
             lanes=4,
-            window=0,
-            act_words=16384,
             weight_words=20 * 1024,
             weight_rows=2,
-            channel_words=512,
             program_words=1024,
-            tables=2,
         ),
         # 264 KB of weights, and hardly an activation.
         _ulx3s("16x16-dense", act_words=1024, weight_words=9 * 1024, acc_words=16),

@@ -44,6 +44,6 @@ class HostRunner:
         given = {name: np.asarray(value) if isinstance(value, np.generic) else value for name, value in given.items()}
         try:
             results = self._session.run(list(self.segment.outputs), given)
-        except Exception as error:  # as above
+        except Exception as error:  # its exceptions have no public common class
             raise BadInput(f"{self.segment.name}: ONNX Runtime fails: {str(error).splitlines()[0]}") from error
         return dict(zip(self.segment.outputs, results, strict=True))

@@ -69,7 +69,7 @@ class OnnxModel:
         for start in range(0, batch, step):
             try:
                 part = self._session.run(None, {name: array[start : start + step] for name, array in feed.items()})
-            except Exception as error:  # as above
+            except Exception as error:  # its exceptions have no public common class
                 raise BadInput(f"{self.path}: ONNX Runtime fails: {str(error).splitlines()[0]}") from error
             parts.append(part)
             if note:

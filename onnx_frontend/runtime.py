@@ -40,7 +40,7 @@ def run(
     """
     try:
         return dict(zip(names, runner.run(list(names), dict(feed)), strict=True))
-    except Exception as error:  # as above
+    except Exception as error:  # its exceptions have no public common class
         raise BadInput(f"ONNX Runtime fails on the model: {_sentence(error)}") from error
 
 

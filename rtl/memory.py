@@ -1,6 +1,7 @@
 """On-chip memory that belongs to the core while it runs and to the host otherwise."""
 
 from collections.abc import Sequence
+from math import lcm
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -10,9 +11,6 @@ from amaranth.utils import ceil_log2
 from .gather import Gather
 from .ram import Beside, Ram
 from .spec.registers import REGION_SHIFT, words_per_line
-
-READING = ("read_address", "second_address", "second_lower", "second_upper")
-"""What moves along the chain for the readers; ``second_lower`` gives the second one the lower bank."""
 
 
 class HostMemory(wiring.Component):
@@ -99,90 +97,90 @@ class HostMemory(wiring.Component):
 
         words = words_per_line(self._columns * self._width // 8)
         cells_per_word = 32 // self._width
-        line = self.i_host_address[ceil_log2(words) :]
+        line = self.i_host_address[ceil_log2(words) :][: ceil_log2(self._depth)]
 
-        def later(name, signal):
-            register = Signal.like(signal, name=name)
-            m.d.sync += register.eq(signal)
-            return register
+        def later(name, value, cycles=1):
+            for cycle in range(cycles):
+                register = Signal.like(value, name=f"{name}_{cycle}", reset_less=True)
+                m.d.sync += register.eq(value)
+                value = register
+            return value
 
-        # Who has the memory.
-        read_address = Signal(ceil_log2(self._depth), reset_less=True)
-        write_address = Signal.like(read_address)
-        word = Signal(ceil_log2(words), reset_less=True)
-        data = Signal(32, reset_less=True)
-        host_write = Signal()
-        m.d.sync += read_address.eq(Mux(self.i_busy, self.i_read_address, line))
-        m.d.sync += write_address.eq(line)
-        m.d.sync += word.eq(self.i_host_address)
-        m.d.sync += data.eq(self.i_host_data)
-        m.d.sync += host_write.eq(self.i_host_write & ~self.i_busy)
-        if self._group:
-            group = later("group", self.i_write_group)
-            core_write = later("core_write", self.i_write & self.i_busy)
-            written = [later(f"written_{cell}", value) for cell, value in enumerate(self.i_write_data)]
-            with m.If(self.i_busy):
-                m.d.sync += write_address.eq(self.i_write_address)
-        reading = [read_address]
+        # What comes to the first hop. Cells to write are the core's, or the bytes of the host's word over and over.
+        address = Mux(self.i_busy, self.i_read_address, line)
+        reading = {"address": address}
         if self._two_banks:
             bank = self.i_second_address[-1]
-            for name, signal in zip(
-                READING[1:], (self.i_second_address, self.i_second & ~bank, self.i_second & bank), strict=True
-            ):
-                reading.append(later(name, signal))
+            reading = {
+                "lower_address": Mux(self.i_second & ~bank, self.i_second_address, address)[:-1],
+                "upper_address": Mux(self.i_second & bank, self.i_second_address, address)[:-1],
+                "first_bank": address[-1],
+                "second_bank": bank,
+            }
             m.submodules.gather = gather = Gather(self._width, self._columns, self._group)
-            early = later("second_group_early", self.i_second_group)
-            m.d.comb += gather.i_group.eq(later("second_group", early))
+            m.d.comb += gather.i_group.eq(later("second_group", self.i_second_group, 2))
             for out, value in zip(self.o_second, gather.o, strict=True):
                 m.d.comb += out.eq(value)
+        write_address = line
+        word = self.i_host_address[: ceil_log2(words)]
+        host_write = self.i_host_write & ~self.i_busy
+        written = [
+            later(f"host_{cell}", self.i_host_data.word_select(cell % cells_per_word, self._width), cell // self._hop)
+            for cell in range(lcm(self._group or 1, cells_per_word))
+        ]
+        if self._group:
+            write_address = Mux(self.i_busy, self.i_write_address, line)
+            group = self.i_write_group
+            core_write = self.i_write & self.i_busy
+            for cell, host in enumerate(written):
+                lane = cell % self._group
+                core = later(f"core_{cell}", self.i_write_data[lane], cell // self._hop - lane // self._hop)
+                written[cell] = Mux(later(f"busy_{cell}", self.i_busy, cell // self._hop), core, host)
 
-        # Along the chain; what the host asked for is collected as it comes by.
+        # Along the chain, with no logic between its registers and the memories; what the host asked for is collected
+        # as it comes by.
         collected = Signal(32)
         for first in range(0, self._columns, self._hop):
-            if first:
-                reading = [later(f"{name}_{first}", signal) for name, signal in zip(READING, reading, strict=False)]
-                write_address = later(f"write_address_{first}", write_address)
-                word = later(f"word_{first}", word)
-                data = later(f"data_{first}", data)
-                host_write = later(f"host_write_{first}", host_write)
-                if self._group:
-                    group = later(f"group_{first}", group)
-                    core_write = later(f"core_write_{first}", core_write)
-                    for cell, value in enumerate(written):
-                        # A cell's way begins in the hop of its first column.
-                        if cell // self._hop < first // self._hop:
-                            written[cell] = later(f"written_{cell}_{first}", value)
-            asked = later(f"asked_{first}", later(f"asked_early_{first}", word))
-            collecting = Signal(32, name=f"collected_{first}", reset_less=True)
-            m.d.sync += collecting.eq(collected)
-            for column in range(first, min(first + self._hop, self._columns)):
+            columns = range(first, min(first + self._hop, self._columns))
+            writes = []
+            for column in columns:
                 mine = host_write & (word == column // cells_per_word)
-                value = data.word_select(column % cells_per_word, self._width)
                 if self._group:
                     mine |= core_write & (group == column // self._group)
-                    value = Mux(core_write, written[column % self._group], value)
-                found = self._cells(m, column, reading, write_address, value, mine)
-                m.d.comb += self.o_read[column].eq(found[0])
+                banks = [mine & (write_address[-1] == bank) for bank in range(2)] if self._two_banks else [mine]
+                writes.append([later(f"write_{column}_{bank}", write) for bank, write in enumerate(banks)])
+            reading = {name: later(f"{name}_{first}", value) for name, value in reading.items()}
+            write_address = later(f"write_address_{first}", write_address)
+            word = later(f"word_{first}", word)
+            host_write = later(f"host_write_{first}", host_write)
+            if self._group:
+                group = later(f"group_{first}", group)
+                core_write = later(f"core_write_{first}", core_write)
+            for cell, value in enumerate(written):
+                # A cell's way begins in the hop of its first column.
+                if cell // self._hop <= first // self._hop:
+                    written[cell] = later(f"written_{cell}_{first}", value)
+            asked = later(f"asked_{first}", word, Ram.LATENCY)
+            collecting = Signal(32, name=f"collected_{first}", reset_less=True)
+            m.d.sync += collecting.eq(collected)
+            for column, write in zip(columns, writes, strict=True):
+                first_found, second_found = self._cells(
+                    m, column, reading, write_address, written[column % len(written)], write
+                )
+                m.d.comb += self.o_read[column].eq(first_found)
                 if self._two_banks:
-                    m.d.comb += gather.i[column].eq(found[1])
+                    m.d.comb += gather.i[column].eq(second_found)
 
                 with m.If(asked == column // cells_per_word):
                     place = column % cells_per_word * self._width
-                    m.d.sync += collecting[place : place + self._width].eq(found[0])
+                    m.d.sync += collecting[place : place + self._width].eq(first_found)
             collected = collecting
         m.d.comb += self.o_host.eq(collected)
 
         return m
 
     def _cells(self, m, column, reading, write_address, value, write):
-        """Add the memories of a column, and return what its readers find, two cycles later."""
-
-        def later(name, signal, cycles):
-            for cycle in range(cycles):
-                register = Signal(signal.shape(), name=f"{name}_{column}_{cycle}", reset_less=True)
-                m.d.sync += register.eq(signal)
-                signal = register
-            return signal
+        """Add the memories of a column, and return what its readers find, `Ram.LATENCY` cycles later."""
 
         def ram(name, address, write):
             depth = self._depth // (1 + self._two_banks)
@@ -195,14 +193,16 @@ class HostMemory(wiring.Component):
             return cells.o
 
         if not self._two_banks:
-            return [ram(column, reading[0], write)]
+            return ram(column, reading["address"], write[0]), None
 
-        first_address, second_address, *second = reading
-        lower, upper = (
-            ram(f"{column}_{bank}", Mux(mine, second_address, first_address), write & (write_address[-1] == bank))
-            for bank, mine in enumerate(second)
-        )
-        return [
-            Mux(later(name, address[-1], Ram.LATENCY), upper, lower)
-            for name, address in (("first_bank", first_address), ("second_bank", second_address))
-        ]
+        lower = ram(f"{column}_0", reading["lower_address"], write[0])
+        upper = ram(f"{column}_1", reading["upper_address"], write[1])
+        found = []
+        for name in ("first_bank", "second_bank"):
+            bank = reading[name]
+            for cycle in range(Ram.LATENCY):
+                register = Signal(name=f"{name}_{column}_{cycle}", reset_less=True)
+                m.d.sync += register.eq(bank)
+                bank = register
+            found.append(Mux(bank, upper, lower))
+        return found

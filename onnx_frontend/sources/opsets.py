@@ -37,7 +37,7 @@ def convert(model: onnx.ModelProto) -> onnx.ModelProto:
     if given > OPSET_MAX:
         try:
             return version_converter.convert_version(model, OPSET_MAX)
-        except Exception:  # as below; an operator that only the newer opset has
+        except Exception:  # bare RuntimeErrors of its C++ side, for an operator that only the newer opset has
             return model
     try:
         return version_converter.convert_version(model, OPSET)
