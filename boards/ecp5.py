@@ -37,6 +37,7 @@ ECP5 = Family(
     tap_sum=ecp5_tap_sum.tap_sum,
     ram=ecp5_ram.ram,
     finish=ecp5_chains.open_ends,
+    bytes_share_blocks=False,
     block_ram_shapes=ecp5_ram.SHAPES,
     lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )

@@ -27,18 +27,26 @@ def need(config: Config, part: Part) -> Need:
     A requantizer takes a multiplier if there is one left.
     """
 
-    def block_rams(words: int, bits: int) -> int:
+    def block_bits(words: int) -> int:
         shapes = sorted(part.family.block_ram_shapes)
-        width = next((width for depth, width in shapes if depth >= words), shapes[-1][1])
-        return -(-bits // width)
+        return next((width for depth, width in shapes if depth >= words), shapes[-1][1])
+
+    def block_rams(words: int, bits: int) -> int:
+        return -(-bits // block_bits(words))
+
+    def for_bytes(columns: int, hop: int, words: int) -> int:
+        """Blocks of ``columns`` memories of bytes, of which ``hop`` each have one address, as `rtl.core` has them."""
+        share = max(1, block_bits(words) // 9) if part.family.bytes_share_blocks else 1
+        hops = [min(hop, columns - first) for first in range(0, columns, hop)]
+        return sum(-(-together // share) for together in hops) * block_rams(words, 8)
 
     act_banks = 2 if config.window else 1
     return Need(
         multipliers=config.multipliers + min(config.lanes, max(0, part.multipliers - config.multipliers)),
-        block_rams=config.rows * act_banks * block_rams(config.act_words // act_banks, 8)
-        + config.weight_bytes * block_rams(config.weight_words, 8)
+        block_rams=act_banks * for_bytes(config.rows, 2, config.act_words // act_banks)
+        + for_bytes(config.weight_bytes, 2 * config.weight_rows, config.weight_words)
         + 2 * config.banks * block_rams(config.acc_words, 32)
-        + config.parameter_bytes * block_rams(config.channel_words, 8)
+        + for_bytes(config.parameter_bytes, config.parameter_bytes, config.channel_words)
         + 3 * block_rams(config.program_words, 32)
         + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
         + block_rams(PROFILE_MARKS, 32)

@@ -11,7 +11,7 @@ from amaranth.vendor import GowinPlatform
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import gowin_multiplier, gowin_ram
+from . import gowin_multiplier, gowin_ram, gowin_sharing
 from .board import Board, Family, LutCosts, Part
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
 
@@ -76,7 +76,8 @@ GOWIN = Family(
     soft_multiplier=None,
     tap_sum=None,
     ram=gowin_ram.ram,
-    finish=None,
+    finish=gowin_sharing.share_blocks,
+    bytes_share_blocks=True,
     block_ram_shapes=gowin_ram.SHAPES,
     # A register is fed by the look-up table of its place alone, so most registers take a place for themselves: counted
     # is the sum of both, as nextpnr gives them.

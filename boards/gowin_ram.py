@@ -5,6 +5,7 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal
 from rtl.ram import Ram
 from rtl.spec.config import Config
 
+from . import gowin_sharing
 from .board import Part
 
 ADDRESS_BITS = 14
@@ -44,6 +45,7 @@ def _block(m: Module, wanted: Ram, width: int, low: int) -> Instance:
     enables = Const((1 << _BYTES.get(width, 0)) - 1, lines)
     return Instance(
         cell,
+        **{f"a_{gowin_sharing.BITS}": bits.stop - low},
         p_READ_MODE=1,
         p_BIT_WIDTH_0=width,
         p_BIT_WIDTH_1=width,
