@@ -87,6 +87,9 @@ GOWIN = Family(
 GW2AR_LV18QN88C8_I7 = Part(
     GOWIN, "GW2AR-LV18", "QN88", "C8/I7", name="GW2AR-LV18QN88C8/I7", luts=20736, multipliers=48, block_rams=46
 )
+GW2A_LV18PG256C8_I7 = Part(
+    GOWIN, "GW2A-LV18", "PG256", "C8/I7", name="GW2A-LV18PG256C8/I7", luts=20736, multipliers=48, block_rams=46
+)
 
 # DS226, PLL, for speed grade C8/I7.
 _DETECTOR_HZ = (3e6, 500e6)

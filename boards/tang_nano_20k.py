@@ -31,6 +31,21 @@ class TangNano20KPlatform(gowin.ApiculaPlatform):
     connectors: list[object] = []
 
 
+CORE = Config(
+    rows=4,
+    columns=4,
+    lanes=1,
+    act_words=4096,
+    weight_words=8192,
+    weight_rows=1,
+    acc_words=512,
+    channel_words=1024,
+    program_words=1024,
+    tables=2,
+    window=0,
+)
+"""Takes all memory blocks of a GW2A-18."""
+
 TANG_NANO_20K = Board(
     name="tang-nano-20k",
     title="Sipeed Tang Nano 20K",
@@ -43,18 +58,7 @@ TANG_NANO_20K = Board(
     uart=("uart", 0),
     baud=115_200,
     leds=(0, 1, 2, 3),
-    config=Config(
-        rows=4,
-        columns=4,
-        lanes=1,
-        act_words=2048,
-        weight_words=5120,
-        weight_rows=1,
-        acc_words=512,
-        channel_words=512,
-        program_words=1024,
-        tables=2,
-        window=0,
-    ),
-    notes="The link is the USB socket, whose bridge (BL616) is known to lose bytes at fast rates: --baud 115200.",
+    config=CORE,
+    notes="The link is the USB socket, whose bridge (BL616) is known to lose bytes at fast rates: --baud 115200. "
+    "The clock is well below the one that place and route reports, whose delays of this part are optimistic.",
 )

@@ -61,6 +61,14 @@ def test_estimate_is_what_synthesis_takes():
     assert (needed.multipliers, needed.block_rams) == (148, 160)
 
 
+def test_memories_of_bytes_share_blocks():
+    """Of the 46 blocks of a Gowin's core: as synthesis left them, and where columns have one address."""
+    board = boards.get("tang-nano-20k")
+    assert fit.need(board.config, board.part).block_rams == 46
+    fewer = replace(board.config, channel_words=512)  # 2 blocks of 4 bytes, not 4 of 2
+    assert fit.need(fewer, board.part).block_rams == 44
+
+
 @pytest.mark.parametrize("name", ["4x3", "8x8", "16x16"])
 def test_multipliers_have_sites_of_their_own(name):
     config = core(name)
@@ -99,7 +107,9 @@ def test_case_does_not_matter(board):
     assert boards.get(board.name.upper()) is board
 
 
-@pytest.mark.parametrize("name, hint", [("ulx3s", "nearest: ulx3s-85f"), ("zzz", "known: tang-nano-20k, ulx3s-85f")])
+@pytest.mark.parametrize(
+    "name, hint", [("ulx3s", "nearest: ulx3s-85f"), ("zzz", "known: tang-nano-20k, tang-primer-20k, ulx3s-85f")]
+)
 def test_unknown_board(name, hint):
     with pytest.raises(BadInput, match=f"board '{name}': there is no such board; {hint}") as caught:
         boards.get(name)
