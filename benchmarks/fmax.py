@@ -50,7 +50,7 @@ def seed_of(core: Core, folder: Path, command: list[str], seed: int) -> timing.R
     seconds = place / "seconds"
     if not seconds.exists():
         shutil.rmtree(place, ignore_errors=True)
-        taken = stages.route(command, seed, folder, lambda: None)
+        taken = stages.route(core.board.part.family, command, seed, folder, lambda: None)
         seconds.write_text(f"{taken:.1f}")
     route = timing.parse(
         place / "report.json", seed=seed, seconds=float(seconds.read_text()), clock_hz=core.board.clock_hz

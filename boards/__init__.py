@@ -5,11 +5,13 @@ import difflib
 from rtl.spec.errors import BadInput
 
 from .board import Board, Part
+from .tang_nano_20k import TANG_NANO_20K
+from .tang_primer_20k import TANG_PRIMER_20K
 from .ulx3s import ULX3S_85F
 
 __all__ = ["Board", "Part", "get", "names"]
 
-_BOARDS = {board.name: board for board in (ULX3S_85F,)}
+_BOARDS = {board.name: board for board in (TANG_NANO_20K, TANG_PRIMER_20K, ULX3S_85F)}
 
 
 def names() -> list[str]:

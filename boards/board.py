@@ -37,6 +37,10 @@ class Family:
     -------
     tools : tuple of str
         Programs that make a bitstream, in this order: synthesis, place and route, packing.
+    netlist, bitstream : str
+        File that synthesis writes, and file that packing leaves.
+    constraints : tuple of str
+        Files that place and route reads beside the netlist.
     options : function of a Config and a Part
         Returns overrides of the platform's build templates, as Amaranth documents them.
     multiplier : function of a Config, a Part and a Multiplier, or None
@@ -49,6 +53,8 @@ class Family:
         Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     finish : function of a netlist, or None
         Changes what synthesis wrote, a netlist of Yosys's JSON format, before place and route reads it.
+    bytes_share_blocks : bool
+        Memories of bytes with one address take one block, as many as its words have bytes.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     small_ram : int
@@ -59,12 +65,16 @@ class Family:
 
     name: str
     tools: tuple[str, ...]
+    netlist: str
+    constraints: tuple[str, ...]
+    bitstream: str
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
     soft_multiplier: Callable[[SoftMultiplier], Module] | None
     tap_sum: Callable[[TapSum], Module] | None
     ram: Callable[[Config, "Part", Ram], Module] | None
     finish: Callable[[dict[str, Any]], None] | None
+    bytes_share_blocks: bool
     block_ram_shapes: Shapes
     small_ram: int
     lut_costs: LutCosts
@@ -78,6 +88,8 @@ class Part:
     -------
     device, package, speed : str
         As the platform and the place-and-route tool name them.
+    name : str
+        Part as it is ordered, for example ``LFE5U-85F-6BG381``.
     luts, multipliers, block_rams : int
         Four-input look-up tables; hard multipliers; block memories.
     """
@@ -86,14 +98,10 @@ class Part:
     device: str
     package: str
     speed: str
+    name: str
     luts: int
     multipliers: int
     block_rams: int
-
-    @property
-    def name(self) -> str:
-        """Part as it is ordered, for example ``LFE5U-85F-6BG381``."""
-        return f"{self.device}-{self.speed}{self.package}"
 
 
 @dataclass(frozen=True)

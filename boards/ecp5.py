@@ -12,16 +12,13 @@ from rtl.spec.errors import BadInput
 
 from . import ecp5_chains, ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
 from .board import Board, Family, LutCosts, Part
+from .synthesis import SMALL_PRODUCTS_IN_LUTS
 
 
 def _options(config: Config, part: Part) -> dict[str, str]:
     return {
-        # synth_ecp5 takes a MULT18X18D for any product of two bits or more; small ones are for LUTs.
         # Registers with the attribute of `rtl.alone` are kept as they are.
-        "script_after_read": (
-            "proc; alumacc t:$mul r:A_WIDTH<=6 %i r:B_WIDTH<=6 %i; maccmap t:$macc*; "
-            "setattr -set keep 1 a:alone %ci1:+[Q] t:$dff* %i"
-        ),
+        "script_after_read": f"{SMALL_PRODUCTS_IN_LUTS}; setattr -set keep 1 a:alone %ci1:+[Q] t:$dff* %i",
         # router1 rips up a full array for the better part of an hour, and router2 alone makes long detours where wires
         # are scarce; the default placer takes a fifth more wire.
         "nextpnr_opts": "--placer static --router router2 --tmg-ripup",
@@ -32,18 +29,24 @@ def _options(config: Config, part: Part) -> dict[str, str]:
 ECP5 = Family(
     name="ecp5",
     tools=("yosys", "nextpnr-ecp5", "ecppack"),
+    netlist="top.json",
+    constraints=("top.lpf",),
+    bitstream="top.bit",
     options=_options,
     multiplier=ecp5_multiplier.multiplier,
     soft_multiplier=ecp5_soft_multiplier.soft_multiplier,
     tap_sum=ecp5_tap_sum.tap_sum,
     ram=ecp5_ram.ram,
     finish=ecp5_chains.open_ends,
+    bytes_share_blocks=False,
     block_ram_shapes=ecp5_ram.SHAPES,
     small_ram=ecp5_ram.SMALL,
     lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )
 
-LFE5U_85F_6BG381 = Part(ECP5, "LFE5U-85F", "BG381", "6", luts=83640, multipliers=156, block_rams=208)
+LFE5U_85F_6BG381 = Part(
+    ECP5, "LFE5U-85F", "BG381", "6", name="LFE5U-85F-6BG381", luts=83640, multipliers=156, block_rams=208
+)
 
 # FPGA-DS-02012, sysCLOCK PLL Timing.
 _INPUT_HZ = (8e6, 400e6)

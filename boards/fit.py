@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
+from rtl.link import ANSWER_RING
 from rtl.spec import isa
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
+from rtl.spec.link import MAX_WORDS
 from rtl.spec.registers import PROFILE_MARKS
 
-from .blocks import count
+from .blocks import count, stack
 from .board import Part
-
-_LINK_BLOCK_RAMS = 2  # a frame each way
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,25 @@ def need(config: Config, part: Part) -> Need:
     def block_rams(words: int, bits: int) -> int:
         return 0 if words <= part.family.small_ram else count(part.family.block_ram_shapes, words, bits)
 
+    def for_bytes(columns: int, hop: int, words: int) -> int:
+        """Blocks of ``columns`` memories of bytes, of which ``hop`` each have one address, as `rtl.core` has them."""
+        first_piece, *others = stack(part.family.block_ram_shapes, words, 8)
+        share = first_piece.width // 9 if part.family.bytes_share_blocks and not others else 0
+        hops = [min(hop, columns - first) for first in range(0, columns, hop)]
+        return sum(-(-together // max(1, share)) for together in hops) * block_rams(words, 8)
+
     act_banks = 2 if config.window else 1
     return Need(
         multipliers=config.multipliers + min(config.lanes, max(0, part.multipliers - config.multipliers)),
-        block_rams=config.rows * act_banks * block_rams(config.act_words // act_banks, 8)
-        + config.weight_bytes * block_rams(config.weight_words, 8)
+        block_rams=act_banks * for_bytes(config.rows, 2, config.act_words // act_banks)
+        + for_bytes(config.weight_bytes, 2 * config.weight_rows, config.weight_words)
         + 2 * config.banks * block_rams(config.acc_words, 32)
-        + config.parameter_bytes * block_rams(config.channel_words, 8)
+        + for_bytes(config.parameter_bytes, config.parameter_bytes, config.channel_words)
         + 3 * block_rams(config.program_words, 32)
         + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
         + block_rams(PROFILE_MARKS, 32)
-        + _LINK_BLOCK_RAMS,
+        + block_rams(MAX_WORDS, 32)
+        + block_rams(ANSWER_RING, 8),
         luts=_luts(config, part),
     )
 

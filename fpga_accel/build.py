@@ -146,6 +146,7 @@ def build(
     """Do the work of :func:`bitstream` for any top level of its ports; ``source`` is the hash of what it is made of."""
     name = f"{board.name}-{config.name}"
     folder = out_dir / name
+    bitstreams = f"*{Path(board.part.family.bitstream).suffix}"
     key = " ".join([source, *(tools.version(tool) for tool in board.part.family.tools)])
     out_dir.mkdir(parents=True, exist_ok=True)
 
@@ -160,13 +161,13 @@ def build(
         if kept:
             shutil.copytree(folder, work, dirs_exist_ok=True)
             state = {**kept, "bitstream": None}
-            for old in work.glob("*.bit"):
+            for old in work.glob(bitstreams):
                 old.unlink()
         try:
             stages.run(board, config, top, name, wanted, work, state, progress)
         except ToolError as error:
             failure = error
-            for unfit in work.rglob("*.bit"):
+            for unfit in work.rglob(bitstreams):
                 unfit.unlink()
         (work / _STATE).write_text(json.dumps(state, indent=1))
     if failure is not None:

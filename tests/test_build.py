@@ -84,6 +84,20 @@ def test_bitstream(echo):
     assert f"clock {BOARD.clock_hz / 1e6:g} MHz met" in "\n".join(echo.lines())
 
 
+def test_bitstream_of_a_gowin(tmp_path):
+    board = boards.get("tang-nano-20k")
+    result = build_echo(tmp_path, board=board)
+    assert result.bitstream.name == "tang-nano-20k-4x3.fs"
+    # UG290: the command that compares the identity, and that of a GW2A-18.
+    assert f"{0x06 << 56 | 0x0000081B:064b}" in result.bitstream.read_text().splitlines()
+    assert result.best.met
+    assert result.best.used["DSP"] == (0, 48) and result.best.used["BRAM"] == (0, 46)
+    assert result.best.used["FF"][0] > 26
+    # The oscillator, the link and the LEDs.
+    pins = (result.folder / "top.cst").read_text()
+    assert all(f" {pin};" in pins for pin in (4, 69, 70, 15, 16, 17, 18))
+
+
 def test_no_paths_of_this_machine_in_the_sources_of_the_netlist(echo):
     design = (echo.folder / "top.il").read_text()
     assert '"rtl/' in design or '"boards/top.py:' in design
@@ -149,12 +163,14 @@ def test_interrupt_leaves_what_was_there(built, echo):
     assert (built / "ulx3s-85f-4x3" / "ulx3s-85f-4x3.bit").read_bytes() == echo.bitstream.read_bytes()
 
 
-@pytest.mark.parametrize("tool, package", tools.PACKAGES.items())
-def test_missing_tool(tmp_path, monkeypatch, tool, package):
+@pytest.mark.parametrize("tool, source", tools.SOURCES.items())
+def test_missing_tool(tmp_path, monkeypatch, tool, source):
     monkeypatch.setattr(tools.sysconfig, "get_path", lambda _: str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(tool.upper().replace("-", "_"), raising=False)
-    with pytest.raises(ToolError, match=f"{tool}: .*'yowasp-{tool}'; install it with 'pip install {package}'"):
+    with pytest.raises(
+        ToolError, match=f"{tool}: .*'{source.program}'; install it with 'pip install {source.package}'"
+    ):
         tools.find(tool)
 
 
