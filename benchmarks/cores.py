@@ -58,7 +58,14 @@ CORES: Mapping[str, Core] = {
             program_words=1024,
         ),
         # 264 KB of weights, and hardly an activation.
-        _ulx3s("16x16-dense", act_words=1024, weight_words=9 * 1024, acc_words=16),
+        _ulx3s(
+            "16x16-dense",
+            window=0,
+            act_words=1024,
+            weight_words=9 * 1024,
+            acc_words=16,
+            tables=4,
+        ),
     )
 }
 

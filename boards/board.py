@@ -14,6 +14,8 @@ from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
 from rtl.tap_sum import TapSum
 
+from .blocks import Shapes
+
 
 @dataclass(frozen=True)
 class LutCosts:
@@ -51,10 +53,12 @@ class Family:
         Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     finish : function of a netlist, or None
         Changes what synthesis wrote, a netlist of Yosys's JSON format, before place and route reads it.
-    bytes_share_blocks : bool
-        Memories of bytes with one address take one block, as many as its words have bytes.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
+    bytes_share_blocks : bool
+        Memories of bytes with one address take one block, as many as its words have bytes.
+    small_ram : int
+        Words of memories that go into look-up tables, at the most.
     lut_costs : LutCosts
         Measured, for estimates.
     """
@@ -70,8 +74,9 @@ class Family:
     tap_sum: Callable[[TapSum], Module] | None
     ram: Callable[[Config, "Part", Ram], Module] | None
     finish: Callable[[dict[str, Any]], None] | None
+    block_ram_shapes: Shapes
     bytes_share_blocks: bool
-    block_ram_shapes: tuple[tuple[int, int], ...]
+    small_ram: int
     lut_costs: LutCosts
 
 

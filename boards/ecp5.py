@@ -19,8 +19,9 @@ def _options(config: Config, part: Part) -> dict[str, str]:
     return {
         # Registers with the attribute of `rtl.alone` are kept as they are.
         "script_after_read": f"{SMALL_PRODUCTS_IN_LUTS}; setattr -set keep 1 a:alone %ci1:+[Q] t:$dff* %i",
-        # router1 rips up a full array for the better part of an hour; the default placer takes a fifth more wire.
-        "nextpnr_opts": "--placer static --router router2",
+        # router1 rips up a full array for the better part of an hour, and router2 alone makes long detours where wires
+        # are scarce; the default placer takes a fifth more wire.
+        "nextpnr_opts": "--placer static --router router2 --tmg-ripup",
         "ecppack_opts": "--compress",
     }
 
@@ -37,8 +38,9 @@ ECP5 = Family(
     tap_sum=ecp5_tap_sum.tap_sum,
     ram=ecp5_ram.ram,
     finish=ecp5_chains.open_ends,
-    bytes_share_blocks=False,
     block_ram_shapes=ecp5_ram.SHAPES,
+    bytes_share_blocks=False,
+    small_ram=ecp5_ram.SMALL,
     lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )
 

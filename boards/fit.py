@@ -9,6 +9,7 @@ from rtl.spec.errors import DoesNotFit
 from rtl.spec.link import MAX_WORDS
 from rtl.spec.registers import PROFILE_MARKS
 
+from .blocks import count, count_of_bytes
 from .board import Part
 
 
@@ -26,19 +27,19 @@ def need(config: Config, part: Part) -> Need:
 
     A requantizer takes a multiplier if there is one left.
     """
-
-    def block_bits(words: int) -> int:
-        shapes = sorted(part.family.block_ram_shapes)
-        return next((width for depth, width in shapes if depth >= words), shapes[-1][1])
+    family = part.family
 
     def block_rams(words: int, bits: int) -> int:
-        return -(-bits // block_bits(words))
+        return 0 if words <= family.small_ram else count(family.block_ram_shapes, words, bits)
 
     def for_bytes(columns: int, hop: int, words: int) -> int:
         """Blocks of ``columns`` memories of bytes, of which ``hop`` each have one address, as `rtl.core` has them."""
-        share = max(1, block_bits(words) // 9) if part.family.bytes_share_blocks else 1
+        if words <= family.small_ram:
+            return 0
+        if not family.bytes_share_blocks:
+            hop = 1
         hops = [min(hop, columns - first) for first in range(0, columns, hop)]
-        return sum(-(-together // share) for together in hops) * block_rams(words, 8)
+        return sum(count_of_bytes(family.block_ram_shapes, words, together) for together in hops)
 
     act_banks = 2 if config.window else 1
     return Need(
@@ -74,20 +75,14 @@ def _luts(config: Config, part: Part) -> int:
 
 
 def lacking(config: Config, part: Part) -> list[str]:
-    """Return of what a core needs more than the part has, with both numbers; nothing if it fits.
-
-    A memory of the core is as deep as one block at the most.
-    """
+    """Return of what a core needs more than the part has, with both numbers; nothing if it fits."""
     needed = need(config, part)
-    deepest = max(depth for depth, _ in part.family.block_ram_shapes)
-    act_words = config.act_words // (2 if config.window else 1)
     return [
         f"{wanted} {what}, and {part.name} has {there}"
         for what, wanted, there in (
             ("multipliers", needed.multipliers, part.multipliers),
             ("block RAMs", needed.block_rams, part.block_rams),
             ("LUTs", needed.luts, part.luts),
-            ("words in a block RAM", max(act_words, config.weight_words, config.program_words), deepest),
         )
         if wanted > there
     ]

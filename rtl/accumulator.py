@@ -45,7 +45,7 @@ class Accumulators(wiring.Component):
     @staticmethod
     def read_latency(config: Config) -> int:
         """Cycles from a pixel asked for to the accumulator of lane 0: memory, register, and the way along the pairs."""
-        return 2 + Gather.latency(config.banks, config.lanes)
+        return 3 + Gather.latency(config.banks, config.lanes)
 
     @staticmethod
     def latency(config: Config) -> int:
@@ -62,7 +62,7 @@ class Accumulators(wiring.Component):
             return register
 
         m.submodules.gather = gather = Gather(ACCUM, config.banks, config.lanes)
-        m.d.comb += gather.i_group.eq(later("group_asked", self.i_group))
+        m.d.comb += gather.i_group.eq(later("group_found", later("group_asked", self.i_group)))
 
         beat, half, pixel = self.i_beat, self.i_half, self.i_pixel
         for bank in range(config.banks):
@@ -108,7 +108,7 @@ class Accumulators(wiring.Component):
                 m.d.comb += cells.i_write_address.eq(writing.pixel)
                 m.d.comb += cells.i_data.eq(new)
                 m.d.comb += cells.i_write.eq(writing.valid & (writing.half == side))
-            m.d.comb += gather.i[bank].eq(Mux(half_read, upper, lower))
+            m.d.comb += gather.i[bank].eq(later(f"read_{bank}", Mux(half_read, upper, lower)))
 
         for out, value in zip(self.o, gather.o, strict=True):
             m.d.comb += out.eq(value)

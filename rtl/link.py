@@ -77,6 +77,7 @@ class Link(wiring.Component):
         at_last = Signal()  # a cycle old, as ``index`` stands still for three
         m.d.sync += at_last.eq(index + 1 == request.count)
         m.d.comb += receiver.data_at.eq(index)
+        m.d.sync += self.bus.w_data.eq(receiver.data)
         m.d.sync += self.bus.w_en.eq(0)
         m.d.sync += self.bus.r_en.eq(0)
         with m.FSM() as fsm:
@@ -93,7 +94,6 @@ class Link(wiring.Component):
                 m.next = "write"
             with m.State("write"):
                 m.d.sync += self.bus.addr.eq(request.address + index)
-                m.d.sync += self.bus.w_data.eq(receiver.data)
                 m.d.sync += self.bus.w_en.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "fetch"
@@ -109,6 +109,7 @@ class Link(wiring.Component):
                         m.next = "read"
 
             with m.State("read"):
+                # It stands still until the answer comes.
                 m.d.sync += self.bus.addr.eq(request.address + index)
                 m.d.sync += self.bus.r_en.eq(1)
                 m.d.sync += index.eq(index + 1)

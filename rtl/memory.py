@@ -1,13 +1,14 @@
 """On-chip memory that belongs to the core while it runs and to the host otherwise."""
 
 from collections.abc import Sequence
-from math import lcm
+from math import gcd, lcm
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from .alone import ALONE
 from .gather import Gather
 from .ram import Beside, Ram
 from .spec.registers import REGION_SHIFT, words_per_line
@@ -36,7 +37,7 @@ class HostMemory(wiring.Component):
     ``beside`` tells for each column where its memory belongs, if that matters.
     """
 
-    LATENCY = 1 + Ram.LATENCY
+    LATENCY = 1 + Ram.LATENCY + 1
 
     def __init__(
         self,
@@ -96,12 +97,12 @@ class HostMemory(wiring.Component):
         m = Module()
 
         words = words_per_line(self._columns * self._width // 8)
-        cells_per_word = 32 // self._width
+        per_word = 32 // self._width
         line = self.i_host_address[ceil_log2(words) :][: ceil_log2(self._depth)]
 
         def later(name, value, cycles=1):
             for cycle in range(cycles):
-                register = Signal.like(value, name=f"{name}_{cycle}", reset_less=True)
+                register = Signal.like(value, name=f"{name}_{cycle}", reset_less=True, attrs=ALONE)
                 m.d.sync += register.eq(value)
                 value = register
             return value
@@ -118,61 +119,57 @@ class HostMemory(wiring.Component):
                 "second_bank": bank,
             }
             m.submodules.gather = gather = Gather(self._width, self._columns, self._group)
-            m.d.comb += gather.i_group.eq(later("second_group", self.i_second_group, 2))
+            m.d.comb += gather.i_group.eq(later("second_group", self.i_second_group, HostMemory.LATENCY - 1))
             for out, value in zip(self.o_second, gather.o, strict=True):
                 m.d.comb += out.eq(value)
-        write_address = line
         word = self.i_host_address[: ceil_log2(words)]
-        host_write = self.i_host_write & ~self.i_busy
+        write_address = Mux(self.i_busy, self.i_write_address, line) if self._group else line
         written = [
-            later(f"host_{cell}", self.i_host_data.word_select(cell % cells_per_word, self._width), cell // self._hop)
-            for cell in range(lcm(self._group or 1, cells_per_word))
+            later(f"host_{cell}", self.i_host_data.word_select(cell % per_word, self._width), cell // self._hop)
+            for cell in range(lcm(self._group or 1, per_word))
         ]
-        if self._group:
-            write_address = Mux(self.i_busy, self.i_write_address, line)
-            group = self.i_write_group
-            core_write = self.i_write & self.i_busy
-            for cell, host in enumerate(written):
-                lane = cell % self._group
-                core = later(f"core_{cell}", self.i_write_data[lane], cell // self._hop - lane // self._hop)
-                written[cell] = Mux(later(f"busy_{cell}", self.i_busy, cell // self._hop), core, host)
+        for cell, host in enumerate(written) if self._group else ():
+            lane = cell % self._group
+            core = later(f"core_{cell}", self.i_write_data[lane], cell // self._hop - lane // self._hop)
+            written[cell] = Mux(later(f"busy_{cell}", self.i_busy, cell // self._hop), core, host)
+        # Which cells are written: as many together as both sides write together, in each bank.
+        together = gcd(self._group or per_word, per_word)
+        writes = []
+        for first in range(0, self._columns, together):
+            mine = self.i_host_write & ~self.i_busy & (word == first // per_word)
+            if self._group:
+                mine |= self.i_write & self.i_busy & (self.i_write_group == first // self._group)
+            writes.append([mine & (write_address[-1] == bank) for bank in range(2)] if self._two_banks else [mine])
 
         # Along the chain, with no logic between its registers and the memories; what the host asked for is collected
         # as it comes by.
         collected = Signal(32)
         for first in range(0, self._columns, self._hop):
             columns = range(first, min(first + self._hop, self._columns))
-            writes = []
-            for column in columns:
-                mine = host_write & (word == column // cells_per_word)
-                if self._group:
-                    mine |= core_write & (group == column // self._group)
-                banks = [mine & (write_address[-1] == bank) for bank in range(2)] if self._two_banks else [mine]
-                writes.append([later(f"write_{column}_{bank}", write) for bank, write in enumerate(banks)])
             reading = {name: later(f"{name}_{first}", value) for name, value in reading.items()}
             write_address = later(f"write_address_{first}", write_address)
-            word = later(f"word_{first}", word)
-            host_write = later(f"host_write_{first}", host_write)
-            if self._group:
-                group = later(f"group_{first}", group)
-                core_write = later(f"core_write_{first}", core_write)
+            for number in range(first // together, len(writes)):
+                writes[number] = [
+                    later(f"write_{number}_{bank}_{first}", write) for bank, write in enumerate(writes[number])
+                ]
             for cell, value in enumerate(written):
                 # A cell's way begins in the hop of its first column.
                 if cell // self._hop <= first // self._hop:
                     written[cell] = later(f"written_{cell}_{first}", value)
-            asked = later(f"asked_{first}", word, Ram.LATENCY)
+            word = later(f"word_{first}", word)
+            asked = later(f"asked_{first}", word, HostMemory.LATENCY - 1)
             collecting = Signal(32, name=f"collected_{first}", reset_less=True)
             m.d.sync += collecting.eq(collected)
-            for column, write in zip(columns, writes, strict=True):
+            for column in columns:
                 first_found, second_found = self._cells(
-                    m, column, reading, write_address, written[column % len(written)], write
+                    m, column, reading, write_address, written[column % len(written)], writes[column // together]
                 )
                 m.d.comb += self.o_read[column].eq(first_found)
                 if self._two_banks:
                     m.d.comb += gather.i[column].eq(second_found)
 
-                with m.If(asked == column // cells_per_word):
-                    place = column % cells_per_word * self._width
+                with m.If(asked == column // per_word):
+                    place = column % per_word * self._width
                     m.d.sync += collecting[place : place + self._width].eq(first_found)
             collected = collecting
         m.d.comb += self.o_host.eq(collected)
@@ -180,7 +177,14 @@ class HostMemory(wiring.Component):
         return m
 
     def _cells(self, m, column, reading, write_address, value, write):
-        """Add the memories of a column, and return what its readers find, `Ram.LATENCY` cycles later."""
+        """Add the memories of a column, and return what its readers find."""
+
+        def later(name, value, cycles):
+            for cycle in range(cycles):
+                register = Signal.like(value, name=f"{name}_{column}_{cycle}", reset_less=True)
+                m.d.sync += register.eq(value)
+                value = register
+            return value
 
         def ram(name, address, write):
             depth = self._depth // (1 + self._two_banks)
@@ -193,16 +197,11 @@ class HostMemory(wiring.Component):
             return cells.o
 
         if not self._two_banks:
-            return ram(column, reading["address"], write[0]), None
+            return later("found", ram(column, reading["address"], write[0]), 1), None
 
         lower = ram(f"{column}_0", reading["lower_address"], write[0])
         upper = ram(f"{column}_1", reading["upper_address"], write[1])
-        found = []
-        for name in ("first_bank", "second_bank"):
-            bank = reading[name]
-            for cycle in range(Ram.LATENCY):
-                register = Signal(name=f"{name}_{column}_{cycle}", reset_less=True)
-                m.d.sync += register.eq(bank)
-                bank = register
-            found.append(Mux(bank, upper, lower))
-        return found
+        return [
+            later(f"found_{name}", Mux(later(name, reading[name], Ram.LATENCY), upper, lower), 1)
+            for name in ("first_bank", "second_bank")
+        ]

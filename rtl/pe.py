@@ -74,9 +74,12 @@ class PEPair(wiring.Component):
         m.d.comb += multiplier.a.eq(self.o_act)
         m.d.comb += multiplier.b.eq(weights)
         product = multiplier.o
-        early_overlap, overlap = Signal(5, reset_less=True), Signal(5, reset_less=True)
-        m.d.sync += early_overlap.eq(high * self.o_act[:5])
-        m.d.sync += overlap.eq(early_overlap)
+        low_rows = Signal(5, reset_less=True)
+        high_rows = Signal(3, reset_less=True)
+        overlap = Signal(5, reset_less=True)
+        m.d.sync += low_rows.eq(high[:2] * self.o_act[:5])
+        m.d.sync += high_rows.eq(high[2:] * self.o_act[:3])
+        m.d.sync += overlap.eq(low_rows + (high_rows << 2))
 
         share = Signal(signed(5), reset_less=True)
         m.d.sync += share.eq(product[10:15] - overlap)

@@ -46,6 +46,10 @@ class Ram(wiring.Component):
     def elaborate(self, platform):
         if hasattr(platform, "get_ram"):
             return platform.get_ram(self)
+        return self.generic()
+
+    def generic(self) -> Module:
+        """Return the memory as synthesis finds it."""
         m = Module()
 
         m.submodules.cells = cells = memory.Memory(shape=self.width, depth=self.depth, init=[])

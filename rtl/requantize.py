@@ -21,7 +21,7 @@ class Requantizer(wiring.Component):
     ``lane`` tells whether there is a multiplier block for it, see `Product`.
     """
 
-    LATENCY = 19 + Product.LATENCY
+    LATENCY = 20 + Product.LATENCY
     CLAMP = LATENCY - 4
 
     def __init__(self, lane: int):
@@ -74,20 +74,22 @@ class Requantizer(wiring.Component):
         up = piped("up", normal[7] & (normal[:7].any() | normal[8]), 1)
         rounded = Signal(SIGNIFICAND + 1, reset_less=True)
         m.d.sync += rounded.eq(significand + up)
-        exponent = piped("exponent", zeros, 2)
+        exponent = piped("exponent", zeros, 3)
 
         # The product with the mantissa.
         m.submodules.product = product = Product(self._lane)
-        m.d.comb += product.a.eq(rounded[:SIGNIFICAND] | (rounded[SIGNIFICAND] << (SIGNIFICAND - 1)))
+        operand = piped("operand", rounded[:SIGNIFICAND] | (rounded[SIGNIFICAND] << (SIGNIFICAND - 1)), 1)
+        m.d.comb += product.a.eq(operand)
         m.submodules.parameters = parameters = Delay(len(self.i_channel.mantissa) + len(self.i_channel.shift), cycles=8)
         m.d.comb += parameters.i.eq(Cat(self.i_channel.mantissa, self.i_channel.shift))
-        mantissa, shift = parameters.o[:SIGNIFICAND], parameters.o[SIGNIFICAND:]
+        factor = piped("factor", parameters.o, 1)
+        mantissa, shift = factor[:SIGNIFICAND], factor[SIGNIFICAND:]
         m.d.comb += product.b.eq(mantissa)
 
         # By how much to shift right beyond 16 places, if nothing is rounded up; 256 and more saturate.
         exact, places = Signal(signed(9), reset_less=True), Signal(signed(9), reset_less=True)
         m.d.sync += exact.eq(shift + exponent - (31 + 16))
-        m.d.sync += places.eq(exact - piped("carried", rounded[SIGNIFICAND], 1))
+        m.d.sync += places.eq(exact - piped("carried", rounded[SIGNIFICAND], 2))
         m.submodules.places = waiting = Delay(len(places), cycles=Product.LATENCY)
         m.d.comb += waiting.i.eq(places)
         places = waiting.o.as_signed()

@@ -65,6 +65,7 @@ class Board:
             for _ in range(self.rng.randint(*self.latency)):
                 await FallingEdge(dut.clk)
                 assert not dut.bus__r_en.value and not dut.bus__w_en.value, "an access before the answer to the last"
+                assert dut.bus__addr.value == address, "an address that moved before its answer"
             dut.bus__r_valid.value = 1
             dut.bus__r_data.value = self.memory.get(address, address ^ 0xA5A5A5A5)
             await FallingEdge(dut.clk)

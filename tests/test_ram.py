@@ -38,7 +38,7 @@ def test_equals_an_array():
 
 @pytest.mark.parametrize(
     ("width", "depth", "blocks", "bits"),
-    [(32, 512, 1, 36), (36, 16, 1, 36), (32, 513, 2, 18), (8, 2048, 1, 9), (8, 4096, 2, 4), (32, 2048, 4, 9)],
+    [(32, 512, 1, 36), (36, 17, 1, 36), (32, 513, 2, 18), (8, 2048, 1, 9), (8, 4096, 2, 4), (32, 2048, 4, 9)],
 )
 def test_blocks_of_an_ecp5(width, depth, blocks, bits):
     board = boards.get("ulx3s-85f")
@@ -48,7 +48,7 @@ def test_blocks_of_an_ecp5(width, depth, blocks, bits):
     assert text.count('parameter \\REGMODE_B "OUTREG"') == blocks
 
 
-def test_too_deep_for_an_ecp5():
+def test_few_words_go_into_look_up_tables():
     board = boards.get("ulx3s-85f")
-    with pytest.raises(ValueError, match="a memory of an ECP5 has at most 16384 words, not 16385"):
-        rtlil.convert(Ram(width=1, depth=16385), platform=board.new_platform(board.config))
+    text = rtlil.convert(Ram(width=36, depth=16), platform=board.new_platform(board.config))
+    assert "DP16KD" not in text

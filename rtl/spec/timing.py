@@ -12,7 +12,7 @@ from typing import Any
 from . import isa
 from .config import Config
 
-MEMORY = 3
+MEMORY = 4
 ALLOWED = 2
 """Cycles from a COMPUTE instruction valid, or its token there, to the instruction taken."""
 ACCUMULATE = 2 + 3
@@ -23,7 +23,7 @@ GATHER = 1
 """Cycles for the way from columns to lanes, besides one for each pair of columns on the way."""
 WINDOW = 9
 """Cycles from an activation in the window unit to its sum."""
-REQUANTIZE = 24
+REQUANTIZE = 25
 TABLE = MEMORY + 1
 
 Instruction = dict[str, int]
@@ -49,7 +49,7 @@ def compute_latency(config: Config, *, vector: bool) -> int:
 
 def drain_source(config: Config) -> int:
     """Cycles from the address of a DRAIN's accumulator to the requantizer; the window unit is as fast or as slow."""
-    accumulators = 2 + GATHER + (config.banks - config.lanes) // 2
+    accumulators = 3 + GATHER + (config.banks - config.lanes) // 2
     if not config.window:
         return accumulators
     return max(accumulators, 2 + MEMORY + GATHER + (config.rows - config.lanes) // 2 + WINDOW)

@@ -1,0 +1,92 @@
+"""Memories of any size from the blocks of a family: side by side, and one below another."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+from amaranth.hdl import Module, Mux, Signal, Value
+
+from rtl.ram import Ram
+
+Shapes = tuple[tuple[int, int], ...]
+"""Words and bits of a block, in each of its settings."""
+
+
+class Piece(NamedTuple):
+    """Words of a memory that blocks side by side hold: ``depth`` words, ``width`` bits a block."""
+
+    depth: int
+    width: int
+
+    def blocks(self, bits: int) -> int:
+        """Return how many blocks words of ``bits`` bits take."""
+        return -(-bits // self.width)
+
+
+class Block(NamedTuple):
+    """One block of a memory: its setting, its number, and what its pins are connected to."""
+
+    width: int
+    number: int
+    read_address: Value
+    write_address: Value
+    write: Value
+    data: Value
+    found: Signal
+
+
+@cache
+def stack(shapes: Shapes, words: int, bits: int) -> tuple[Piece, ...]:
+    """Return the pieces, from address 0 on, of a memory from as few blocks as there can be, then as few pieces.
+
+    No piece is deeper than the one before it, so that each begins at a multiple of its depth.
+    """
+    ways: list[tuple[Piece, ...]] = [(Piece(depth, width),) for depth, width in shapes if depth >= words]
+    for depth, width in shapes:
+        if depth < words:
+            below = tuple(shape for shape in shapes if shape[0] <= depth)
+            ways.append((Piece(depth, width), *stack(below, words - depth, bits)))
+    return min(ways, key=lambda pieces: (sum(piece.blocks(bits) for piece in pieces), len(pieces), pieces))
+
+
+def count(shapes: Shapes, words: int, bits: int) -> int:
+    """Return how many blocks a memory takes."""
+    return sum(piece.blocks(bits) for piece in stack(shapes, words, bits))
+
+
+def count_of_bytes(shapes: Shapes, words: int, memories: int) -> int:
+    """Return how many blocks memories of bytes take that share them, as many as a block's words have bytes."""
+    return sum(-(-memories // max(1, piece.width // 9)) * piece.blocks(8) for piece in stack(shapes, words, 8))
+
+
+def assemble(wanted: Ram, shapes: Shapes, add: Callable[[Module, Block], None]) -> Module:
+    """Return what takes the place of ``wanted``: blocks, which ``add`` adds, and what chooses among their pieces."""
+    m = Module()
+    reading = wanted.i_read_address
+    for cycle in range(Ram.LATENCY):
+        later = Signal(reading.shape(), name=f"reading_{cycle}", reset_less=True)
+        m.d.sync += later.eq(reading)
+        reading = later
+
+    pieces = stack(shapes, wanted.depth, wanted.width)
+    first, number = 0, 0
+    o = None
+    for index, piece in enumerate(pieces):
+        write = wanted.i_write
+        if index > 0:
+            write &= wanted.i_write_address >= first
+        if index < len(pieces) - 1:
+            write &= wanted.i_write_address < first + piece.depth
+        lines = (piece.depth - 1).bit_length()
+        word = Signal(wanted.width, name=f"word_{index}")
+        for low in range(0, wanted.width, piece.width):
+            bits = slice(low, min(low + piece.width, wanted.width))
+            found = Signal(bits.stop - low, name=f"found_{number}")
+            m.d.comb += word[bits].eq(found)
+            addresses = wanted.i_read_address[:lines], wanted.i_write_address[:lines]
+            add(m, Block(piece.width, number, *addresses, write, wanted.i_data[bits], found))
+            number += 1
+        o = Mux(reading >= first, word, o) if index > 0 else word
+        first += piece.depth
+    m.d.comb += wanted.o.eq(o)
+    return m
