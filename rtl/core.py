@@ -189,9 +189,9 @@ class Core(wiring.Component):
         answer = registers.o
         busy = self.busy
         for index, (place, cells) in enumerate(owned):
+            mine = later(f"mine_{index}", address[REGION_SHIFT:] == place)
             address, written = later(f"address_{index}", address), later(f"written_{index}", written)
             write, busy = later(f"write_{index}", write), later(f"busy_{index}", busy)
-            mine = address[REGION_SHIFT:] == place
             m.d.comb += cells.i_busy.eq(busy)
             m.d.comb += cells.i_host_address.eq(address)
             m.d.comb += cells.i_host_data.eq(written)

@@ -147,7 +147,9 @@ class FrameSender(wiring.Component):
         words_left = Signal(range(MAX_WORDS + 1))
         in_crc = Signal()
 
-        sent = self.o.valid & self.o.ready
+        # A byte is offered every other cycle, so that what its taking leads to begins at a register.
+        sent = Signal()
+        m.d.sync += sent.eq(self.o.valid & self.o.ready & ~self.o.payload.end)
         m.d.comb += self.o.payload.byte.eq(shift[:8])
         m.d.comb += check.data.eq(shift[:8])
         m.d.comb += check.valid.eq(sent & ~in_crc)
@@ -168,7 +170,7 @@ class FrameSender(wiring.Component):
                 with m.If(self.start):
                     m.next = "bytes"
             with m.State("bytes"):
-                m.d.comb += self.o.valid.eq(some_left)
+                m.d.comb += self.o.valid.eq(some_left & ~sent)
                 with m.If(~some_left):
                     with m.If(in_crc):
                         m.next = "end"

@@ -84,7 +84,10 @@ class Sequencer(wiring.Component):
         m.d.comb += steps.begin.eq(begin)
         m.d.comb += steps.i_wanted.eq(wanted)
         m.d.comb += steps.i_now.eq(now)
-        m.d.comb += steps.advance.eq(load)
+        # Loads are as far apart as the first pixels of steps, but for the first two: so the next step may come later.
+        moved_on = Signal()
+        m.d.sync += moved_on.eq(emit & pixels.last)
+        m.d.comb += steps.advance.eq(setup | moved_on)
         m.d.comb += pixels.i_now.eq(now)
         m.d.comb += pixels.load.eq(load)
         m.d.comb += pixels.advance.eq(emit)

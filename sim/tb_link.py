@@ -251,7 +251,7 @@ async def a_frame_is_served_whole_or_not_at_all(dut):
     for latency in range(1, 60 * DIVISOR, 2 * DIVISOR):
         host.latency = (latency, latency)
         host.accesses.clear()
-        first, second = host.request(Op.READ, 5), host.request(Op.WRITE, 2)
+        first, second = host.request(Op.READ, 2), host.request(Op.WRITE, 2)
         await host.say(encode(first) + encode(second))
         assert (await host.answer()).sequence == first.sequence
         await host.idle()
