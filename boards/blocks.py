@@ -11,6 +11,8 @@ from rtl.ram import Ram
 Shapes = tuple[tuple[int, int], ...]
 """Words and bits of a block, in each of its settings."""
 
+_CHOSEN = 4
+
 
 class Piece(NamedTuple):
     """Words of a memory that blocks side by side hold: ``depth`` words, ``width`` bits a block."""
@@ -39,8 +41,13 @@ class Block(NamedTuple):
 def stack(shapes: Shapes, words: int, bits: int) -> tuple[Piece, ...]:
     """Return the pieces, from address 0 on, of a memory from as few blocks as there can be, then as few pieces.
 
-    No piece is deeper than the one before it, so that each begins at a multiple of its depth.
+    No piece is deeper than the one before it, so that each begins at a multiple of its depth. Of a memory of many times
+    the deepest setting the last blocks alone are chosen.
     """
+    deepest = Piece(*max(shapes))
+    certain = words // deepest.depth - _CHOSEN
+    if certain > 0:
+        return (deepest,) * certain + stack(shapes, words - certain * deepest.depth, bits)
     ways: list[tuple[Piece, ...]] = [(Piece(depth, width),) for depth, width in shapes if depth >= words]
     for depth, width in shapes:
         if depth < words:
@@ -52,6 +59,11 @@ def stack(shapes: Shapes, words: int, bits: int) -> tuple[Piece, ...]:
 def count(shapes: Shapes, words: int, bits: int) -> int:
     """Return how many blocks a memory takes."""
     return sum(piece.blocks(bits) for piece in stack(shapes, words, bits))
+
+
+def count_of_bytes(shapes: Shapes, words: int, memories: int) -> int:
+    """Return how many blocks memories of bytes take that share them, as many as a block's words have bytes."""
+    return sum(-(-memories // max(1, piece.width // 9)) * piece.blocks(8) for piece in stack(shapes, words, 8))
 
 
 def assemble(wanted: Ram, shapes: Shapes, add: Callable[[Module, Block], None]) -> Module:

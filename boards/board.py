@@ -53,10 +53,10 @@ class Family:
         Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     finish : function of a netlist, or None
         Changes what synthesis wrote, a netlist of Yosys's JSON format, before place and route reads it.
-    bytes_share_blocks : bool
-        Memories of bytes with one address take one block, as many as its words have bytes.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
+    bytes_share_blocks : bool
+        Memories of bytes with one address take one block, as many as its words have bytes.
     small_ram : int
         Words of memories that go into look-up tables, at the most.
     lut_costs : LutCosts
@@ -74,8 +74,8 @@ class Family:
     tap_sum: Callable[[TapSum], Module] | None
     ram: Callable[[Config, "Part", Ram], Module] | None
     finish: Callable[[dict[str, Any]], None] | None
-    bytes_share_blocks: bool
     block_ram_shapes: Shapes
+    bytes_share_blocks: bool
     small_ram: int
     lut_costs: LutCosts
 

@@ -38,8 +38,8 @@ ECP5 = Family(
     tap_sum=ecp5_tap_sum.tap_sum,
     ram=ecp5_ram.ram,
     finish=ecp5_chains.open_ends,
-    bytes_share_blocks=False,
     block_ram_shapes=ecp5_ram.SHAPES,
+    bytes_share_blocks=False,
     small_ram=ecp5_ram.SMALL,
     lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
 )

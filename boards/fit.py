@@ -9,7 +9,7 @@ from rtl.spec.errors import DoesNotFit
 from rtl.spec.link import MAX_WORDS
 from rtl.spec.registers import PROFILE_MARKS
 
-from .blocks import count, stack
+from .blocks import count, count_of_bytes
 from .board import Part
 
 
@@ -27,16 +27,19 @@ def need(config: Config, part: Part) -> Need:
 
     A requantizer takes a multiplier if there is one left.
     """
+    family = part.family
 
     def block_rams(words: int, bits: int) -> int:
-        return 0 if words <= part.family.small_ram else count(part.family.block_ram_shapes, words, bits)
+        return 0 if words <= family.small_ram else count(family.block_ram_shapes, words, bits)
 
     def for_bytes(columns: int, hop: int, words: int) -> int:
         """Blocks of ``columns`` memories of bytes, of which ``hop`` each have one address, as `rtl.core` has them."""
-        first_piece, *others = stack(part.family.block_ram_shapes, words, 8)
-        share = first_piece.width // 9 if part.family.bytes_share_blocks and not others else 0
+        if words <= family.small_ram:
+            return 0
+        if not family.bytes_share_blocks:
+            hop = 1
         hops = [min(hop, columns - first) for first in range(0, columns, hop)]
-        return sum(-(-together // max(1, share)) for together in hops) * block_rams(words, 8)
+        return sum(count_of_bytes(family.block_ram_shapes, words, together) for together in hops)
 
     act_banks = 2 if config.window else 1
     return Need(

@@ -77,9 +77,9 @@ GOWIN = Family(
     tap_sum=None,
     ram=gowin_ram.ram,
     finish=gowin_sharing.share_blocks,
-    bytes_share_blocks=True,
     block_ram_shapes=gowin_ram.SHAPES,
-    small_ram=0,
+    bytes_share_blocks=True,
+    small_ram=gowin_ram.SMALL,
     # A register is fed by the look-up table of its place alone, so most registers take a place for themselves: counted
     # is the sum of both, as nextpnr gives them.
     lut_costs=LutCosts(fixed=5287.0, pair=144.0, row=562.0, bank=652.0, lane=2688.0, window=4257.0),

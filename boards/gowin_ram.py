@@ -12,30 +12,41 @@ from .board import Part
 ADDRESS_BITS = 14
 SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 """Words and bits of a block."""
+SMALL = 16
 _LINES_OF_ADDRESS = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}
 _BYTES = {36: 4, 18: 2}
 
 
 def ram(config: Config, part: Part, wanted: Ram) -> Module:
-    """Return as few SDPX9B or SDPB as there can be (Gowin UG285), written on port A and read on port B."""
-    return assemble(wanted, SHAPES, _add)
+    """Return as few SDPX9B or SDPB as there can be (Gowin UG285), written on port A and read on port B.
+
+    A memory of a few words goes into look-up tables, which hold `SMALL` words of 4 bits each (RAM16SDP4).
+    """
+    if wanted.depth <= SMALL:
+        return wanted.generic()
+
+    def add(m: Module, block: Block) -> None:
+        m.submodules[f"block_{block.number}"] = _block(m, block)
+
+    return assemble(wanted, SHAPES, add)
 
 
-def _add(m: Module, block: Block) -> None:
-    cell, port_bits = ("SDPX9B", 36) if block.width >= 9 else ("SDPB", 32)
+def _block(m: Module, block: Block) -> Instance:
+    width = block.width
+    cell, port_bits = ("SDPX9B", 36) if width >= 9 else ("SDPB", 32)
     data, found = Signal(port_bits), Signal(port_bits)
     m.d.comb += data.eq(block.data)
     m.d.comb += block.found.eq(found)
 
     # The low lines of the address of wide words enable bytes.
-    lines = _LINES_OF_ADDRESS[block.width]
-    enables = Const((1 << _BYTES.get(block.width, 0)) - 1, lines)
-    m.submodules[f"block_{block.number}"] = Instance(
+    lines = _LINES_OF_ADDRESS[width]
+    enables = Const((1 << _BYTES.get(width, 0)) - 1, lines)
+    return Instance(
         cell,
-        **{f"a_{gowin_sharing.BITS}": len(block.data)},
+        ("a", gowin_sharing.BITS, len(block.data)),
         p_READ_MODE=1,
-        p_BIT_WIDTH_0=block.width,
-        p_BIT_WIDTH_1=block.width,
+        p_BIT_WIDTH_0=width,
+        p_BIT_WIDTH_1=width,
         p_BLK_SEL_0=Const(0, 3),
         p_BLK_SEL_1=Const(0, 3),
         p_RESET_MODE="SYNC",

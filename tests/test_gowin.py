@@ -19,7 +19,16 @@ from sim import verilog
 MODELS = Path(__file__).with_name("gowin_cells.v")
 BOARD = boards.get("tang-nano-20k")
 
-SHAPES = [(32, 512, 1), (17, 1024, 1), (8, 2048, 1), (4, 4096, 1), (8, 3072, 2), (2, 8192, 1), (1, 16384, 1)]
+SHAPES = [
+    (32, 512, 1),
+    (17, 1024, 1),
+    (8, 2048, 1),
+    (4, 4096, 1),
+    (8, 3072, 2),
+    (8, 5120, 3),
+    (2, 8192, 1),
+    (1, 16384, 1),
+]
 """Width and depth of a memory, and the blocks that it takes."""
 
 # Writes the outputs for each set of inputs from standard input, all of 32 bits.
@@ -131,7 +140,7 @@ def test_memories(run, number):
     assert all(one == other for one, other in pairs)
 
 
-@pytest.mark.parametrize(("width", "depth", "blocks"), [*SHAPES, (32, 64, 1), (32, 513, 2)])
+@pytest.mark.parametrize(("width", "depth", "blocks"), [*SHAPES, (32, 64, 1), (32, 513, 2), (4, 16, 0)])
 def test_blocks(width, depth, blocks):
     text = rtlil.convert(Ram(width=width, depth=depth), platform=BOARD.new_platform(BOARD.config))
     assert text.count("cell \\SDPX9B ") + text.count("cell \\SDPB ") == blocks
