@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from boards.top import BoardTop, prepare
 from rtl.spec.config import Config
 from rtl.spec.errors import ToolError
 
-from . import timing, tools
+from . import router, timing, tools
 
 Note = Callable[..., None]
 
@@ -93,13 +94,34 @@ def synthesize(
     return commands, seconds
 
 
+class _Stuck(Exception):
+    pass
+
+
 def route(family: Family, command: list[str], seed: int, work: Path, tick: Callable[[], None]) -> float:
-    """Place and route the netlist of ``work`` in its folder ``seed-N``, which is new; return the seconds."""
+    """Place and route the netlist of ``work`` in its folder ``seed-N``, which is new; return the seconds.
+
+    A router that tries in vain to be in time begins again without trying: its clock is measured like any other.
+    """
     place = work / f"seed-{seed}"
+    log = place / "top.tim"
+
+    def watch() -> None:
+        tick()
+        if router.TIMING_DRIVEN in command and log.exists() and router.is_stuck(log.read_text(errors="replace")):
+            raise _Stuck
+
     place.mkdir()
     for needed in (family.netlist, *family.constraints):
         shutil.copy(work / needed, place / needed)
-    return tools.run([*command, "--seed", str(seed), *_NEXTPNR_OPTIONS], place, place / "route.log", tick)
+    options = ["--seed", str(seed), *_NEXTPNR_OPTIONS]
+    start = time.monotonic()
+    try:
+        tools.run([*command, *options], place, place / "route.log", watch)
+    except _Stuck:
+        untimed = [word for word in command if word != router.TIMING_DRIVEN]
+        tools.run([*untimed, *options], place, place / "route.log", tick)
+    return time.monotonic() - start
 
 
 def _missed(board: Board, done: list[timing.Route], fastest: timing.Route) -> str:
