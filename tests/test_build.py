@@ -242,6 +242,22 @@ def test_report(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("achieved", "constraint", "other", "met"),
+    [(60.0, 63.0, 51.0, True), (59.9, 63.0, 51.0, False), (60.0, 60.0, 50.0, True), (60.0, 63.0, 49.0, False)],
+)
+def test_more_is_asked_for_than_must_be(tmp_path, achieved, constraint, other, met):
+    """The core's clock must be 60 MHz, whatever was asked for; another one what it was asked for."""
+    report = tmp_path / "report.json"
+    clocks = {
+        "$glbnet$clock.clk": {"achieved": achieved, "constraint": constraint},
+        "usb": {"achieved": other, "constraint": 50.0},
+    }
+    report.write_text(json.dumps({**REPORT, "fmax": clocks}))
+    route = timing.parse(report, seed=3, seconds=1.0, clock_hz=60e6)
+    assert (route.met, route.constraint_hz) == (met, constraint * 1e6)
+
+
 def test_report_without_the_constraint(tmp_path):
     report = tmp_path / "report.json"
     report.write_text(json.dumps(REPORT))
