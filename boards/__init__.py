@@ -5,8 +5,7 @@ import difflib
 from rtl.spec.errors import BadInput
 
 from .board import Board, Part
-from .tang_nano_20k import TANG_NANO_20K
-from .tang_primer_20k import TANG_PRIMER_20K
+from .tang_20k import TANG_NANO_20K, TANG_PRIMER_20K
 from .ulx3s import ULX3S_85F
 
 __all__ = ["Board", "Part", "get", "names"]

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
-from amaranth.lib import io
-from amaranth.lib.cdc import FFSynchronizer
+from amaranth.hdl import Instance, Signal, Value
 
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
 from . import ecp5_chains, ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
-from .board import Board, Family, LutCosts, Part
+from .board import Family, LutCosts, Part
+from .pll import GatedPll, check
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
 
 
@@ -101,38 +100,19 @@ def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
 
     middle = sum(_VCO_HZ) / 2
     best = min(settings, key=lambda s: (round(abs(s.output_hz - output_hz)), s.ref, abs(s.vco_hz - middle)))
-    if abs(best.output_hz / output_hz - 1) > tolerance:
-        raise BadInput(
-            f"PLL: {output_hz / 1e6:g} MHz cannot be made from {input_hz / 1e6:g} MHz; "
-            f"the nearest is {best.output_hz / 1e6:.4f} MHz"
-        )
+    check(best.output_hz, input_hz, output_hz, tolerance)
     return best
 
 
-class PllClock(Elaboratable):  # type: ignore[misc]
-    """Drives ``domain``, called ``sync``, at ``board.clock_hz``, from the time when the PLL has locked.
+class PllClock(GatedPll):
+    """A clock from an EHXPLLL, behind a DCCA."""
 
-    There is no reset: the bitstream sets every register, and the clock, behind a DCCA, stands still until it is sound.
-    A reset would have to reach every register of the part within a cycle.
-    """
-
-    def __init__(self, board: Board, domain: ClockDomain) -> None:
-        self._board = board
-        self._domain = domain
-
-    def elaborate(self, platform: Any) -> Module:
-        board = self._board
-        setting = pll(board.oscillator_hz, board.clock_hz)
-        m = Module()
-
-        m.submodules.oscillator = oscillator = io.Buffer("i", platform.request(board.oscillator, dir="-"))
-
-        m.domains.pll = raw = ClockDomain(reset_less=True, local=True)
-        locked = Signal()
-        m.submodules.pll = Instance(
+    def pll(self, platform: Any, oscillator: Value, output: Signal, locked: Signal) -> Instance:
+        setting = pll(self.board.oscillator_hz, self.board.clock_hz)
+        return Instance(
             "EHXPLLL",
             # nextpnr takes these for its report; the dividers decide.
-            a_FREQUENCY_PIN_CLKI=str(board.oscillator_hz / 1e6),
+            a_FREQUENCY_PIN_CLKI=str(self.board.oscillator_hz / 1e6),
             a_FREQUENCY_PIN_CLKOP=str(setting.output_hz / 1e6),
             a_ICP_CURRENT="12",
             a_LPF_RESISTOR="8",
@@ -148,8 +128,8 @@ class PllClock(Elaboratable):  # type: ignore[misc]
             p_CLKI_DIV=setting.ref,
             p_CLKFB_DIV=setting.feedback,
             p_FEEDBK_PATH="CLKOP",
-            i_CLKI=oscillator.i,
-            i_CLKFB=raw.clk,
+            i_CLKI=oscillator,
+            i_CLKFB=output,
             i_RST=0,
             i_STDBY=0,
             i_PHASESEL0=0,
@@ -159,14 +139,13 @@ class PllClock(Elaboratable):  # type: ignore[misc]
             i_PHASELOADREG=1,
             i_PLLWAKESYNC=0,
             i_ENCLKOP=0,
-            o_CLKOP=raw.clk,
+            o_CLKOP=output,
             o_LOCK=locked,
         )
 
-        # The router stops where by its own, rougher figures all is in time.
-        platform.add_clock_constraint(raw.clk, board.clock_hz * _MARGIN)
-        running = Signal()
-        m.submodules.running = FFSynchronizer(locked, running, o_domain="pll")
-        m.submodules.gate = Instance("DCCA", i_CLKI=raw.clk, i_CE=running, o_CLKO=self._domain.clk)
+    def gate(self, clock: Signal, enable: Signal, output: Signal) -> Instance:
+        return Instance("DCCA", i_CLKI=clock, i_CE=enable, o_CLKO=output)
 
-        return m
+    def constrain(self, platform: Any, clock: Signal, gated: Signal) -> None:
+        # nextpnr derives what is behind the gate. The router stops where by its own, rougher figures all is in time.
+        platform.add_clock_constraint(clock, self.board.clock_hz * _MARGIN)

@@ -1,14 +1,13 @@
 """The multiplier of an ECP5 with its registers, which Yosys does not use by itself."""
 
-from amaranth.hdl import ClockSignal, Instance, Module, Signal
+from amaranth.hdl import ClockSignal, Instance, Module
 
 from rtl.multiplier import Multiplier
 from rtl.spec.config import Config
 
 from . import ecp5_place
 from .board import Part
-
-WIDTH = 18
+from .multipliers import WIDTH, widened
 
 
 def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
@@ -18,11 +17,7 @@ def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
     array have fixed sites where `ecp5_place` knows them.
     """
     m = Module()
-    operands = {"A": Signal(WIDTH), "B": Signal(WIDTH)}
-    product = Signal(2 * WIDTH)
-    m.d.comb += operands["A"].eq(wanted.a)
-    m.d.comb += operands["B"].eq(wanted.b)
-    m.d.comb += wanted.o.eq(product)
+    operands, product = widened(m, wanted)
 
     pins = {f"i_{name}{bit}": value[bit] for name, value in operands.items() for bit in range(WIDTH)}
     pins |= {f"i_C{bit}": 0 for bit in range(WIDTH)}

@@ -3,20 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
-from amaranth.lib import io
-from amaranth.lib.cdc import FFSynchronizer
+from amaranth.hdl import Instance, Signal, Value
 from amaranth.vendor import GowinPlatform
 
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
 from . import gowin_multiplier, gowin_ram, gowin_sharing
-from .board import Board, Family, LutCosts, Part
+from .board import Family, LutCosts, Part
+from .pll import GatedPll, check
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
 
 
-class ApiculaPlatform(GowinPlatform):  # type: ignore[misc]
+class ApiculaPlatform(GowinPlatform):
     """A Gowin platform for nextpnr-himbaechel, as Amaranth's templates call a tool that is no more.
 
     A board's class has ``chip``, the name of the part's die in the chip databases, for example ``GW2A-18C``.
@@ -131,54 +130,35 @@ def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
         if _VCO_HZ[0] <= input_hz / ref * feedback * post <= _VCO_HZ[1]
     ]
     best = min(settings, key=lambda s: (round(abs(s.output_hz - output_hz)), s.ref, -s.post))
-    if abs(best.output_hz / output_hz - 1) > tolerance:
-        raise BadInput(
-            f"PLL: {output_hz / 1e6:g} MHz cannot be made from {input_hz / 1e6:g} MHz; "
-            f"the nearest is {best.output_hz / 1e6:.4f} MHz"
-        )
+    check(best.output_hz, input_hz, output_hz, tolerance)
     return best
 
 
-class PllClock(Elaboratable):  # type: ignore[misc]
-    """Drives ``domain``, called ``sync``, at ``board.clock_hz``, from the time when the PLL has locked.
+class PllClock(GatedPll):
+    """A clock from an rPLL, behind a DQCE."""
 
-    There is no reset: the bitstream sets every register, and the clock, behind a DQCE, stands still until it is sound.
-    """
-
-    def __init__(self, board: Board, domain: ClockDomain) -> None:
-        self._board = board
-        self._domain = domain
-
-    def elaborate(self, platform: Any) -> Module:
-        board = self._board
-        setting = pll(board.oscillator_hz, board.clock_hz)
-        m = Module()
-
-        m.submodules.oscillator = oscillator = io.Buffer("i", platform.request(board.oscillator, dir="-"))
-
-        m.domains.pll = raw = ClockDomain(reset_less=True, local=True)
-        locked = Signal()
-        m.submodules.pll = Instance(
+    def pll(self, platform: Any, oscillator: Value, output: Signal, locked: Signal) -> Instance:
+        setting = pll(self.board.oscillator_hz, self.board.clock_hz)
+        return Instance(
             "rPLL",
-            p_FCLKIN=f"{board.oscillator_hz / 1e6:g}",
+            p_FCLKIN=f"{self.board.oscillator_hz / 1e6:g}",
             p_DEVICE=platform.family,
             p_IDIV_SEL=setting.ref - 1,
             p_FBDIV_SEL=setting.feedback - 1,
             p_ODIV_SEL=setting.post,
             p_CLKFB_SEL="internal",
-            i_CLKIN=oscillator.i,
+            i_CLKIN=oscillator,
             i_CLKFB=0,
             i_RESET=0,
             i_RESET_P=0,
             **{f"i_{pin}": 0 for pin in ("FBDSEL", "IDSEL", "ODSEL", "PSDA", "FDLY", "DUTYDA")},
-            o_CLKOUT=raw.clk,
+            o_CLKOUT=output,
             o_LOCK=locked,
         )
 
-        running = Signal()
-        m.submodules.running = FFSynchronizer(locked, running, o_domain="pll")
-        m.submodules.gate = Instance("DQCE", i_CLKIN=raw.clk, i_CE=running, o_CLKOUT=self._domain.clk)
-        for clock in (raw.clk, self._domain.clk):
-            platform.add_clock_constraint(clock, board.clock_hz)
+    def gate(self, clock: Signal, enable: Signal, output: Signal) -> Instance:
+        return Instance("DQCE", i_CLKIN=clock, i_CE=enable, o_CLKOUT=output)
 
-        return m
+    def constrain(self, platform: Any, clock: Signal, gated: Signal) -> None:
+        for signal in (clock, gated):
+            platform.add_clock_constraint(signal, self.board.clock_hz)

@@ -2,24 +2,19 @@
 
 from typing import Any
 
-from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal
+from amaranth.hdl import ClockSignal, Const, Instance, Module
 
 from rtl.multiplier import Multiplier
 from rtl.spec.config import Config
 
 from .board import Part
-
-WIDTH = 18
+from .multipliers import widened
 
 
 def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
     """Return a MULT18X18 with registers behind both operands and the product (Gowin UG287)."""
     m = Module()
-    operands = {"A": Signal(WIDTH), "B": Signal(WIDTH)}
-    product = Signal(2 * WIDTH)
-    m.d.comb += operands["A"].eq(wanted.a)
-    m.d.comb += operands["B"].eq(wanted.b)
-    m.d.comb += wanted.o.eq(product)
+    operands, product = widened(m, wanted)
 
     # The packer takes any word of more than one bit for a register.
     there, absent = Const(1, 1), Const(0, 1)

@@ -12,7 +12,7 @@ from rtl.spec.config import Config
 from .board import Board
 
 
-class BoardTop(Elaboratable):  # type: ignore[misc]
+class BoardTop(Elaboratable):
     """A board around a top level.
 
     Parameters

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from rtl.spec.errors import BadInput
+from onnx_frontend.runtime import complaints
 from rtl.spec.plan import HostSegment
 
 from .onnx_model import quiet_options
@@ -29,21 +29,16 @@ class HostRunner:
         options = quiet_options()
         options.log_severity_level = 4  # what goes wrong is raised
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
+        with complaints(f"{segment.name}: ONNX Runtime refuses it"):
             self._session = onnxruntime.InferenceSession(
                 segment.model.tobytes(), options, providers=["CPUExecutionProvider"]
             )
-        # ONNX Runtime's exceptions have no public common class.
-        except Exception as error:
-            raise BadInput(f"{segment.name}: ONNX Runtime refuses it: {str(error).splitlines()[0]}") from error
 
     def run(self, values: Arrays) -> dict[str, NDArray[Any]]:
         """Return the segment's outputs by name, for the inputs that are in ``values``."""
         # ONNX Runtime wants scalars as arrays; lists are sequences.
         given = {name: values[name] for name in self.segment.inputs}
         given = {name: np.asarray(value) if isinstance(value, np.generic) else value for name, value in given.items()}
-        try:
+        with complaints(f"{self.segment.name}: ONNX Runtime fails"):
             results = self._session.run(list(self.segment.outputs), given)
-        except Exception as error:  # its exceptions have no public common class
-            raise BadInput(f"{self.segment.name}: ONNX Runtime fails: {str(error).splitlines()[0]}") from error
         return dict(zip(self.segment.outputs, results, strict=True))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from onnx_frontend.canonical import is_quantized
 from onnx_frontend.loader import Source, load
 from onnx_frontend.oracle import is_qoperator
+from onnx_frontend.runtime import complaints
 from rtl.spec.errors import BadInput
 
 from .feed import ArrayInfo, Feed
@@ -37,11 +38,8 @@ class OnnxModel:
         self.model: onnx.ModelProto = load(source)
         # The bytes that were checked, not the file again.
         content = self.model.SerializeToString()
-        try:
+        with complaints(f"{source}: ONNX Runtime refuses the model"):
             self._session = onnxruntime.InferenceSession(content, quiet_options(), providers=["CPUExecutionProvider"])
-        # ONNX Runtime's exceptions have no public common class.
-        except Exception as error:
-            raise BadInput(f"{source}: ONNX Runtime refuses the model: {str(error).splitlines()[0]}") from error
 
     @property
     def quantized(self) -> bool:
@@ -67,10 +65,8 @@ class OnnxModel:
             raise BadInput(f"{self.path}: the model takes {step} samples at a time, {batch} is no multiple of that")
         parts: list[list[NDArray[np.generic]]] = []
         for start in range(0, batch, step):
-            try:
+            with complaints(f"{self.path}: ONNX Runtime fails"):
                 part = self._session.run(None, {name: array[start : start + step] for name, array in feed.items()})
-            except Exception as error:  # its exceptions have no public common class
-                raise BadInput(f"{self.path}: ONNX Runtime fails: {str(error).splitlines()[0]}") from error
             parts.append(part)
             if note:
                 note("sample", min(start + step, batch), batch)

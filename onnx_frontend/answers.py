@@ -8,7 +8,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from .runtime import session
+from rtl.spec.errors import BadInput
+
+from .runtime import run, session
 from .values import Obstacle
 
 CACHED = 1024
@@ -42,8 +44,7 @@ def evaluate(
 @lru_cache(CACHED)
 def _answer(model: bytes) -> tuple[NDArray[np.generic], ...]:
     try:
-        return tuple(session(onnx.load_from_string(model)).run(None, {}))
-    # ONNX Runtime's exceptions have no public common class.
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise Obstacle(f"ONNX Runtime cannot compute it ({reason})", "correct the model") from error
+        runner = session(onnx.load_from_string(model))
+        return tuple(run(runner, [output.name for output in runner.get_outputs()], {}).values())
+    except BadInput as error:
+        raise Obstacle(f"ONNX Runtime cannot compute it ({error})", "correct the model") from error

@@ -81,7 +81,7 @@ def partition(source: Source, *, require_core: bool = False) -> Partition:
     for segment in found.plan.host:
         try:
             session(onnx.load_from_string(segment.model.tobytes()))
-        except Exception as error:  # ONNX Runtime's exceptions have no public common class
+        except BadInput as error:
             raise DoesNotFit(
                 f"{name}: the core cannot run {', '.join(segment.nodes)}, and ONNX Runtime refuses them: "
                 f"{str(error).splitlines()[0]}:\n{listed}"

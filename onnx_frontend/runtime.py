@@ -1,6 +1,7 @@
 """ONNX Runtime, quiet, with its own exceptions turned into ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import onnx
@@ -22,10 +23,8 @@ def session(model: onnx.ModelProto, *, optimized: bool = False) -> onnxruntime.I
     level = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimized else level.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    try:
+    with complaints(f"{model.graph.name or 'model'}: ONNX Runtime refuses the model"):
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions have no public common class
-        raise BadInput(f"{model.graph.name or 'model'}: ONNX Runtime refuses the model: {_sentence(error)}") from error
 
 
 def run(
@@ -38,10 +37,17 @@ def run(
     BadInput
         If ONNX Runtime fails.
     """
-    try:
+    with complaints("ONNX Runtime fails on the model"):
         return dict(zip(names, runner.run(list(names), dict(feed)), strict=True))
-    except Exception as error:  # its exceptions have no public common class
-        raise BadInput(f"ONNX Runtime fails on the model: {_sentence(error)}") from error
+
+
+@contextmanager
+def complaints(what: str) -> Iterator[None]:
+    """Turn what ONNX Runtime raises into BadInput: ``what``, and its reason."""
+    try:
+        yield
+    except Exception as error:  # its classes derive from Exception alone, and are in a private module
+        raise BadInput(f"{what}: {_sentence(error)}") from error
 
 
 def _sentence(error: Exception) -> str:

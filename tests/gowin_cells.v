@@ -47,38 +47,25 @@ module gowin_simple_dual_port #(parameter WIDTH = 1, READ_MODE = 1'b0, PORT = 32
     assign DO = PORT'(READ_MODE ? late : early);
 endmodule
 
-module SDPX9B(
-    input CLKA, CEA, CLKB, CEB, OCE, RESETA, RESETB, input [13:0] ADA, ADB, input [2:0] BLKSELA, BLKSELB,
-    input [35:0] DI, output [35:0] DO
-);
-    parameter READ_MODE = 1'b0;
-    parameter BIT_WIDTH_0 = 36;
-    parameter BIT_WIDTH_1 = 36;
-    parameter BLK_SEL_0 = 3'b000;
-    parameter BLK_SEL_1 = 3'b000;
-    parameter RESET_MODE = "SYNC";
-    localparam LINES = BIT_WIDTH_0 == 36 ? 5 : BIT_WIDTH_0 == 18 ? 4 : 3;
-    gowin_simple_dual_port #(
-        .WIDTH(BIT_WIDTH_0), .READ_MODE(READ_MODE), .PORT(36), .LINES(LINES), .BYTE(9)
-    ) cells (
-        .CLKA, .CEA(CEA && BLKSELA == BLK_SEL_0), .CLKB, .CEB(CEB && BLKSELB == BLK_SEL_1), .OCE, .ADA, .ADB, .DI, .DO
-    );
+// BITS of a port, BYTE: bits that a byte enable is for, LINES of an address below a word's.
+`define GOWIN_SDP(NAME, BITS, BYTE_BITS, LINES_BELOW) \
+module NAME( \
+    input CLKA, CEA, CLKB, CEB, OCE, RESETA, RESETB, input [13:0] ADA, ADB, input [2:0] BLKSELA, BLKSELB, \
+    input [BITS-1:0] DI, output [BITS-1:0] DO \
+); \
+    parameter READ_MODE = 1'b0; \
+    parameter BIT_WIDTH_0 = BITS; \
+    parameter BIT_WIDTH_1 = BITS; \
+    parameter BLK_SEL_0 = 3'b000; \
+    parameter BLK_SEL_1 = 3'b000; \
+    parameter RESET_MODE = "SYNC"; \
+    gowin_simple_dual_port #( \
+        .WIDTH(BIT_WIDTH_0), .READ_MODE(READ_MODE), .PORT(BITS), .LINES(LINES_BELOW), .BYTE(BYTE_BITS) \
+    ) cells ( \
+        .CLKA, .CEA(CEA && BLKSELA == BLK_SEL_0), .CLKB, .CEB(CEB && BLKSELB == BLK_SEL_1), .OCE, \
+        .ADA, .ADB, .DI, .DO \
+    ); \
 endmodule
 
-module SDPB(
-    input CLKA, CEA, CLKB, CEB, OCE, RESETA, RESETB, input [13:0] ADA, ADB, input [2:0] BLKSELA, BLKSELB,
-    input [31:0] DI, output [31:0] DO
-);
-    parameter READ_MODE = 1'b0;
-    parameter BIT_WIDTH_0 = 32;
-    parameter BIT_WIDTH_1 = 32;
-    parameter BLK_SEL_0 = 3'b000;
-    parameter BLK_SEL_1 = 3'b000;
-    parameter RESET_MODE = "SYNC";
-    localparam LINES = $clog2(BIT_WIDTH_0);
-    gowin_simple_dual_port #(
-        .WIDTH(BIT_WIDTH_0), .READ_MODE(READ_MODE), .PORT(32), .LINES(LINES), .BYTE(8)
-    ) cells (
-        .CLKA, .CEA(CEA && BLKSELA == BLK_SEL_0), .CLKB, .CEB(CEB && BLKSELB == BLK_SEL_1), .OCE, .ADA, .ADB, .DI, .DO
-    );
-endmodule
+`GOWIN_SDP(SDPX9B, 36, 9, (BIT_WIDTH_0 == 36 ? 5 : BIT_WIDTH_0 == 18 ? 4 : 3))
+`GOWIN_SDP(SDPB, 32, 8, $clog2(BIT_WIDTH_0))

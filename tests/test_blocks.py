@@ -1,9 +1,8 @@
 """Memories from blocks: how many, and that words are where they were written whatever the pieces."""
 
-import numpy as np
 import pytest
 from amaranth.hdl import Module
-from amaranth.sim import Simulator
+from ram_bench import compare_with_an_array
 
 from boards.blocks import assemble, count, stack
 from boards.ecp5_ram import SHAPES
@@ -52,27 +51,5 @@ def test_equals_an_array(width, depth):
         def elaborate(self, platform):
             return assemble(self, TINY, add)
 
-    wanted = Stacked(width=width, depth=depth)
-    random = np.random.default_rng(depth)
-
-    async def bench(ctx):
-        words, expected = np.zeros(depth, int), []
-        for cycle in range(400):
-            read, write, value = (int(random.integers(limit)) for limit in (depth, depth, 1 << width))
-            enable = random.random() < 0.6
-            ctx.set(wanted.i_read_address, read)
-            ctx.set(wanted.i_write_address, write)
-            ctx.set(wanted.i_data, value)
-            ctx.set(wanted.i_write, int(enable))
-            expected.append(None if enable and read == write else int(words[read]))
-            if enable:
-                words[write] = value
-            if cycle >= Ram.LATENCY and expected[cycle - Ram.LATENCY] is not None:
-                assert ctx.get(wanted.o) == expected[cycle - Ram.LATENCY], f"cycle {cycle}"
-            await ctx.tick()
-
-    sim = Simulator(wanted)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    compare_with_an_array(Stacked(width=width, depth=depth), seed=depth)
     assert [block.number for block in added] == list(range(count(TINY, depth, width)))

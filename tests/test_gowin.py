@@ -1,8 +1,8 @@
 """Multipliers and memories of a Gowin against NumPy, with models of its blocks written from the data sheets."""
 
-import subprocess
 from pathlib import Path
 
+import clocked
 import numpy as np
 import pytest
 from amaranth.back import rtlil
@@ -14,7 +14,6 @@ import boards
 from rtl.multiplier import Multiplier
 from rtl.ram import Ram
 from rtl.spec.config import core
-from sim import verilog
 
 MODELS = Path(__file__).with_name("gowin_cells.v")
 BOARD = boards.get("tang-nano-20k")
@@ -30,32 +29,6 @@ SHAPES = [
     (1, 16384, 1),
 ]
 """Width and depth of a memory, and the blocks that it takes."""
-
-# Writes the outputs for each set of inputs from standard input, all of 32 bits.
-MAIN = """
-#include <cstdint>
-#include <cstdio>
-#include "Vtop.h"
-
-int main() {
-    Vtop top;
-    int32_t in[6];
-    while (fread(in, sizeof in, 1, stdin) == 1) {
-        top.a = in[0] & 0xff;
-        top.b = in[1] & 0x3ffff;
-        top.i_read_address = in[2];
-        top.i_write_address = in[3];
-        top.i_data = in[4];
-        top.i_write = in[5];
-        top.clk = 0;
-        top.eval();
-        top.clk = 1;
-        top.eval();
-        uint32_t out[] = {OUTPUTS};
-        fwrite(out, sizeof out, 1, stdout);
-    }
-}
-"""
 
 
 class Blocks(wiring.Component):
@@ -97,16 +70,14 @@ class Blocks(wiring.Component):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Function of inputs (a, b, read, write, data, enable), a row a cycle; returns the outputs after each edge."""
-    main = tmp_path_factory.mktemp("gowin") / "main.cpp"
-    outputs = ["uint32_t(top.o)", *(f"top.o_{number}" for number in range(len(SHAPES)))]
-    main.write_text(MAIN.replace("OUTPUTS", ", ".join(outputs)))
-    program = verilog.build_program(Blocks(), "gowin_blocks", main, sources=[MODELS])
-
-    def run(given):
-        result = subprocess.run([program], input=given.astype(np.int32).tobytes(), stdout=subprocess.PIPE, check=True)
-        return np.frombuffer(result.stdout, np.uint32).reshape(len(given), 1 + len(SHAPES)).astype(np.int64)
-
-    return run
+    return clocked.build(
+        Blocks(),
+        "gowin_blocks",
+        tmp_path_factory.mktemp("gowin"),
+        inputs=["a", "b", "i_read_address", "i_write_address", "i_data", "i_write"],
+        outputs=["o", *(f"o_{number}" for number in range(len(SHAPES)))],
+        sources=[MODELS],
+    )
 
 
 def test_products(run):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import clocked
 import numpy as np
 import pytest
 from amaranth.back import rtlil
@@ -14,7 +15,6 @@ from test_gowin import BOARD, MODELS
 from boards.gowin_sharing import share_blocks
 from fpga_accel import tools
 from rtl.ram import Ram
-from sim import verilog
 
 # Memories with one address: depth, width, how many; and the blocks that they take.
 GROUPS = [(300, 8, 9), (512, 9, 2), (1024, 8, 3), (512, 8, 1), (2048, 8, 2), (512, 32, 2)]
@@ -27,29 +27,6 @@ PORTS = {
     "i_write": In(len(MEMORIES)),
     **{f"o_{number}": Out(32) for number in range(len(MEMORIES))},
 }
-
-MAIN = """
-#include <cstdint>
-#include <cstdio>
-#include "Vtop.h"
-
-int main() {
-    Vtop top;
-    uint32_t in[4];
-    while (fread(in, sizeof in, 1, stdin) == 1) {
-        top.i_read_address = in[0];
-        top.i_write_address = in[1];
-        top.i_data = in[2];
-        top.i_write = in[3];
-        top.clk = 0;
-        top.eval();
-        top.clk = 1;
-        top.eval();
-        uint32_t out[] = {OUTPUTS};
-        fwrite(out, sizeof out, 1, stdout);
-    }
-}
-"""
 
 
 class Memories(wiring.Component):
@@ -114,9 +91,14 @@ def test_blocks(shared):
 
 def test_words(shared):
     """Every word but one that is written in the cycle of its read, and those that were never written."""
-    main = shared / "main.cpp"
-    main.write_text(MAIN.replace("OUTPUTS", ", ".join(f"top.o_{number}" for number in range(len(MEMORIES)))))
-    program = verilog.build_program(Netlist(), "gowin_sharing", main, sources=[MODELS, shared / "memories.v"])
+    run = clocked.build(
+        Netlist(),
+        "gowin_sharing",
+        shared,
+        inputs=["i_read_address", "i_write_address", "i_data", "i_write"],
+        outputs=[f"o_{number}" for number in range(len(MEMORIES))],
+        sources=[MODELS, shared / "memories.v"],
+    )
 
     random = np.random.default_rng(1)
     cycles = 4000
@@ -124,9 +106,7 @@ def test_words(shared):
     read, write = random.choice(some, (2, cycles))
     data = random.integers(0, 1 << 32, cycles)
     enable = random.integers(0, 1 << len(MEMORIES), cycles)
-    given = np.stack([read, write, data, enable], axis=1).astype(np.uint32).tobytes()
-    result = subprocess.run([program], input=given, stdout=subprocess.PIPE, check=True)
-    got = np.frombuffer(result.stdout, np.uint32).reshape(cycles, len(MEMORIES))
+    got = run(np.stack([read, write, data, enable], axis=1))
 
     group_of = [group for group, (_, _, count) in enumerate(GROUPS) for _ in range(count)]
     for number, ((depth, width), group) in enumerate(zip(MEMORIES, group_of, strict=True)):

@@ -1,39 +1,15 @@
 """The memory with a register behind it against an array, and the blocks that an ECP5 makes of it."""
 
-import numpy as np
 import pytest
 from amaranth.back import rtlil
-from amaranth.sim import Simulator
+from ram_bench import compare_with_an_array
 
 import boards
 from rtl.ram import Ram
 
 
 def test_equals_an_array():
-    """Every word but one that is written in the cycle of its read."""
-    dut = Ram(width=5, depth=8)
-    random = np.random.default_rng(1)
-
-    async def bench(ctx):
-        words, expected = np.zeros(8, int), []
-        for cycle in range(500):
-            read, write, value = (int(random.integers(limit)) for limit in (8, 8, 32))
-            enable = random.random() < 0.6
-            ctx.set(dut.i_read_address, read)
-            ctx.set(dut.i_write_address, write)
-            ctx.set(dut.i_data, value)
-            ctx.set(dut.i_write, int(enable))
-            expected.append(None if enable and read == write else int(words[read]))
-            if enable:
-                words[write] = value
-            if cycle >= Ram.LATENCY and expected[cycle - Ram.LATENCY] is not None:
-                assert ctx.get(dut.o) == expected[cycle - Ram.LATENCY], f"cycle {cycle}"
-            await ctx.tick()
-
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    compare_with_an_array(Ram(width=5, depth=8), seed=1)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Multipliers of look-up tables: all pairs of operands, as described and as the cells of an ECP5."""
 
 import gc
-import subprocess
 
+import clocked
 import numpy as np
 import pytest
 from amaranth.hdl import ClockSignal, Instance, Module, signed
@@ -14,29 +14,6 @@ from ecp5_netlist import synthesize
 import boards
 from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import core
-from sim import verilog
-
-# Writes what comes out one cycle after the other, 32 bits each, for pairs of 32 bits from standard input.
-MAIN = """
-#include <cstdint>
-#include <cstdio>
-#include "Vtop.h"
-
-int main() {
-    Vtop top;
-    int32_t pair[2];
-    while (fread(pair, sizeof pair, 1, stdin) == 1) {
-        top.a = pair[0];
-        top.b = pair[1];
-        top.clk = 0;
-        top.eval();
-        top.clk = 1;
-        top.eval();
-        int32_t o = top.o;
-        fwrite(&o, sizeof o, 1, stdout);
-    }
-}
-"""
 
 
 class Netlist(wiring.Component):
@@ -91,15 +68,13 @@ def simulate(dut, operands):
     return np.array(got[SoftMultiplier.LATENCY :])
 
 
-def run_netlist(bits, operands, netlist, main):
+def run_netlist(bits, operands, netlist, folder):
     """Return the outputs of a Verilog netlist as `simulate` does."""
-    program = verilog.build_program(Netlist(*bits), "soft_multiplier", main, sources=[netlist])
+    run = clocked.build(Netlist(*bits), "soft_multiplier", folder, inputs=["a", "b"], outputs=["o"], sources=[netlist])
     idle = np.zeros((SoftMultiplier.LATENCY - 1, 2), operands.dtype)
-    given = np.concatenate([operands, idle]).astype(np.int32)
-    result = subprocess.run([program], input=given.tobytes(), stdout=subprocess.PIPE, check=True)
-    outputs = np.frombuffer(result.stdout, np.int32)[SoftMultiplier.LATENCY - 1 :]
+    outputs = run(np.concatenate([operands, idle]))[SoftMultiplier.LATENCY - 1 :, 0]
     half = 1 << (bits[2] - 1)
-    return (outputs.astype(np.int64) + half) % (2 * half) - half
+    return (outputs + half) % (2 * half) - half
 
 
 @pytest.mark.parametrize(
@@ -117,22 +92,18 @@ def test_cells_of_an_ecp5(tmp_path, bits, luts):
     operands = pairs(*bits[:2])
     platform = boards.get("ulx3s-85f").new_platform(core("4x3"))
     cells, netlist = synthesize(SoftMultiplier(*map(signed, bits)), platform, tmp_path)
-    main = tmp_path / "main.cpp"
-    main.write_text(MAIN)
 
     assert set(cells) == {"CCU2C", "LUT4", "TRELLIS_FF"}
     assert 2 * cells["CCU2C"] + cells["LUT4"] == luts
-    assert (run_netlist(bits, operands, netlist, main) == expected(operands, bits[2])).all()
+    assert (run_netlist(bits, operands, netlist, tmp_path) == expected(operands, bits[2])).all()
 
 
 def test_no_multiplier_blocks_without_a_platform(tmp_path):
     operands = pairs(8, 8)
     cells, netlist = synthesize(SoftMultiplier(signed(8), signed(8), signed(16)), None, tmp_path)
-    main = tmp_path / "main.cpp"
-    main.write_text(MAIN)
 
     assert not any(cell.startswith("MULT") for cell in cells)
-    assert (run_netlist((8, 8, 16), operands, netlist, main) == expected(operands, 16)).all()
+    assert (run_netlist((8, 8, 16), operands, netlist, tmp_path) == expected(operands, 16)).all()
 
 
 @pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")

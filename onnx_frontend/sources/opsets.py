@@ -34,14 +34,13 @@ def convert(model: onnx.ModelProto) -> onnx.ModelProto:
         raise BadInput(f"{name}: uses no operator set of ONNX itself (domains: {domains})")
     if OPSET <= given <= OPSET_MAX:
         return model
-    if given > OPSET_MAX:
-        try:
-            return version_converter.convert_version(model, OPSET_MAX)
-        except Exception:  # bare RuntimeErrors of its C++ side, for an operator that only the newer opset has
-            return model
+    wanted = OPSET_MAX if given > OPSET_MAX else OPSET
     try:
-        return version_converter.convert_version(model, OPSET)
-    except Exception as error:  # the converter raises bare RuntimeErrors of its C++ side
+        return version_converter.convert_version(model, wanted)
+    except Exception as error:  # its ConvertError, and all that the exceptions of its C++ side become in Python
+        if given > OPSET_MAX:
+            # For an operator that only the newer opset has; the importer says what it makes of it.
+            return model
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise BadInput(
             f"{name}: opset {given} could not be converted to {OPSET} ({lines[0]}); "

@@ -1,0 +1,65 @@
+"""A clock for the core from a PLL: what the families have in common."""
+
+from typing import Any
+
+from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal, Value
+from amaranth.lib import io
+from amaranth.lib.cdc import FFSynchronizer
+
+from rtl.spec.errors import BadInput
+
+from .board import Board
+
+
+def check(nearest_hz: float, input_hz: float, output_hz: float, tolerance: float) -> None:
+    """Refuse a PLL whose nearest output is too far from the one that is wanted.
+
+    Raises
+    ------
+    BadInput
+        If the relative error is more than ``tolerance``; names the nearest frequency.
+    """
+    if abs(nearest_hz / output_hz - 1) > tolerance:
+        raise BadInput(
+            f"PLL: {output_hz / 1e6:g} MHz cannot be made from {input_hz / 1e6:g} MHz; "
+            f"the nearest is {nearest_hz / 1e6:.4f} MHz"
+        )
+
+
+class GatedPll(Elaboratable):
+    """Drives ``domain``, called ``sync``, at ``board.clock_hz``, from the time when the PLL has locked.
+
+    There is no reset: the bitstream sets every register, and the clock, behind a gate, stands still until it is sound.
+    A reset would have to reach every register of the part within a cycle. A family says what its cells are.
+    """
+
+    def __init__(self, board: Board, domain: ClockDomain) -> None:
+        self.board = board
+        self._domain = domain
+
+    def pll(self, platform: Any, oscillator: Value, output: Signal, locked: Signal) -> Instance:
+        """Return the PLL that makes ``output`` of ``oscillator``."""
+        raise NotImplementedError
+
+    def gate(self, clock: Signal, enable: Signal, output: Signal) -> Instance:
+        """Return the cell that lets ``clock`` through to ``output`` while ``enable`` is 1."""
+        raise NotImplementedError
+
+    def constrain(self, platform: Any, clock: Signal, gated: Signal) -> None:
+        """Tell the platform how fast the PLL's clock is, before and behind the gate."""
+        raise NotImplementedError
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+
+        m.submodules.oscillator = oscillator = io.Buffer("i", platform.request(self.board.oscillator, dir="-"))
+
+        m.domains.pll = raw = ClockDomain(reset_less=True, local=True)
+        locked = Signal()
+        m.submodules.pll = self.pll(platform, oscillator.i, raw.clk, locked)
+        running = Signal()
+        m.submodules.running = FFSynchronizer(locked, running, o_domain="pll")
+        m.submodules.gate = self.gate(raw.clk, running, self._domain.clk)
+        self.constrain(platform, raw.clk, self._domain.clk)
+
+        return m

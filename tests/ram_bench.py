@@ -1,0 +1,32 @@
+"""A memory with a register behind it against an array."""
+
+import numpy as np
+from amaranth.sim import Simulator
+
+from rtl.ram import Ram
+
+
+def compare_with_an_array(dut: Ram, *, seed: int, cycles: int = 500) -> None:
+    """Read and write at random: every word but one that is written in the cycle of its read."""
+    random = np.random.default_rng(seed)
+
+    async def bench(ctx):
+        words, expected = np.zeros(dut.depth, int), []
+        for cycle in range(cycles):
+            read, write, value = (int(random.integers(limit)) for limit in (dut.depth, dut.depth, 1 << dut.width))
+            enable = random.random() < 0.6
+            ctx.set(dut.i_read_address, read)
+            ctx.set(dut.i_write_address, write)
+            ctx.set(dut.i_data, value)
+            ctx.set(dut.i_write, int(enable))
+            expected.append(None if enable and read == write else int(words[read]))
+            if enable:
+                words[write] = value
+            if cycle >= Ram.LATENCY and expected[cycle - Ram.LATENCY] is not None:
+                assert ctx.get(dut.o) == expected[cycle - Ram.LATENCY], f"cycle {cycle}"
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
