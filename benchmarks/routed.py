@@ -1,16 +1,19 @@
 """What place and route said of the named cores: the file ``routed.json``, which ``make fmax`` writes."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from cores import Core
 
-from fpga_accel import sources
+from boards.top import BoardTop, prepare
 from fpga_accel.files import replacing
+from rtl.top import Top
 
 FILE = Path(__file__).with_suffix(".json")
 
@@ -28,7 +31,7 @@ class Routed:
     constraint_hz : float
         Clock that the tools were asked for.
     circuits : str
-        Hash of what was built (`fpga_accel.sources.digest`).
+        Hash of what was built, see `circuits`.
     tools : dict of str to str
         Version of each tool.
     seeds : list of int
@@ -54,9 +57,19 @@ class Routed:
         return median(self.fmax_hz)
 
 
+@cache
 def circuits(core: Core) -> str:
-    """Return the hash of the circuits that this checkout makes of a core."""
-    return sources.digest(core.board, core.config)
+    """Return the hash of what this checkout gives to the tools for a core, but for its build identity.
+
+    That is the design itself, whose sources may change and leave it as it was; to make it takes up to 15 s.
+    """
+    board, config = core.board, core.config
+    top = Top(config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=0)
+    plan = prepare(board, config, BoardTop(board, top), emit_src=False)
+    total = hashlib.sha256()
+    for name, text in sorted(plan.files.items()):
+        total.update(f"{name}\0{text}\0".encode())
+    return total.hexdigest()
 
 
 def read(file: Path = FILE) -> dict[str, Routed]:

@@ -47,9 +47,13 @@ class BoardTop(Elaboratable):
         return m
 
 
-def prepare(board: Board, config: Config, top: Elaboratable) -> BuildPlan:
-    """Return the files and commands of a build of ``top``, a whole FPGA with a core of ``config``; nothing is run."""
-    return board.new_platform(config).prepare(top, "top", **board.part.family.options(config, board.part))
+def prepare(board: Board, config: Config, top: Elaboratable, *, emit_src: bool = True) -> BuildPlan:
+    """Return the files and commands of a build of ``top``, a whole FPGA with a core of ``config``; nothing is run.
+
+    With ``emit_src`` the design says of all that is in it which line of the sources it comes from.
+    """
+    options = board.part.family.options(config, board.part)
+    return board.new_platform(config).prepare(top, "top", emit_src=emit_src, **options)
 
 
 def to_verilog(board: Board | None, config: Config, top: Elaboratable) -> str:

@@ -76,6 +76,19 @@ def test_other_circuits_are_told():
     assert "older circuits" not in bench_tables.markdown([RESULT])
 
 
+def test_circuits_are_what_the_tools_get():
+    """Not the sources: they are the same once made again, and others for a core or a board that differs."""
+    small = replace(CORE, config=core("4x3"))
+    first = routed.circuits(small)
+    routed.circuits.cache_clear()
+    others = [
+        replace(small, config=replace(small.config, tables=2)),
+        replace(small, board=replace(small.board, clock_hz=50_000_000)),
+    ]
+    assert routed.circuits(small) == first
+    assert len({first, *map(routed.circuits, others)}) == 3
+
+
 @pytest.mark.parametrize(
     "change, said",
     [
