@@ -66,8 +66,8 @@ class _Net:
         w = self.constant(f"w{index}", self.weight((features, out), features))
         return self.add("Gemm", [x, w, self.constant(f"b{index}", self.random.normal(0, 0.1, out))])
 
-    def model(self, output: str, features: int) -> onnx.ModelProto:
-        result = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", features])
+    def model(self, output: str, *features: int) -> onnx.ModelProto:
+        result = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", *features])
         graph = helper.make_graph(self.nodes, self.name, [self.input], [result], self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
         onnx.checker.check_model(model, full_check=True)
@@ -117,13 +117,14 @@ def mobilenet(
 
 
 def small_cnn(dense: bool = True, seed: int = 0) -> onnx.ModelProto:
-    """Return NNgen's example: 32x32x3, Conv 64 3x3, MaxPool, Conv 64 3x3, (with ``dense``: FC 256,) FC 10."""
+    """Return NNgen's example: 32x32x3, Conv 64 3x3, MaxPool, Conv 64 3x3, and with ``dense`` FC 256, FC 10."""
     net = _Net("small_cnn", ["batch", 3, 32, 32], seed)
     x = net.add("MaxPool", [net.conv("input", 3, 64, 3)], kernel_shape=[2, 2], strides=[2, 2])
-    x, features = net.add("Flatten", [net.conv(x, 64, 64, 3)]), 64 * 16 * 16
-    if dense:
-        x, features = net.add("Relu", [net.dense(x, features, 256)]), 256
-    return net.model(net.dense(x, features, 10), 10)
+    x = net.conv(x, 64, 64, 3)
+    if not dense:
+        return net.model(x, 64, 16, 16)
+    x = net.add("Relu", [net.dense(net.add("Flatten", [x]), 64 * 16 * 16, 256)])
+    return net.model(net.dense(x, 256, 10), 10)
 
 
 def autoencoder(features: int = 640, hidden: int = 128, code: int = 8, seed: int = 0) -> onnx.ModelProto:

@@ -33,7 +33,7 @@ class Machine:
 def network(ng: Any, *, dense: bool, parallel: int) -> tuple[Any, Any]:
     """Return input and output of the network, quantized with random weights.
 
-    32x32x3, Conv 64 3x3, MaxPool 2x2, Conv 64 3x3, (with ``dense``: FC 256,) FC 10. Each layer multiplies
+    32x32x3, Conv 64 3x3, MaxPool 2x2, Conv 64 3x3, and with ``dense`` FC 256, FC 10. Each layer multiplies
     ``parallel x parallel`` channels at once, a convolution all of its taps besides.
     """
     image = ng.placeholder(dtype=ng.int8, shape=(1, 32, 32, 3), name="image")
@@ -48,9 +48,9 @@ def network(ng: Any, *, dense: bool, parallel: int) -> tuple[Any, Any]:
         scale.set_value(np.ones(scale.shape))
         return weight, {"bias": bias, "scale": scale, "dtype": ng.int8, "sum_dtype": ng.int32}
 
-    def conv(x: Any, number: int) -> Any:
+    def conv(x: Any, number: int, **more: Any) -> Any:
         weight, options = parameters(number, 64, 3, 3, x.shape[-1])
-        y = ng.conv2d(x, weight, strides=(1, 1, 1, 1), act_func=ng.relu, **options)
+        y = ng.conv2d(x, weight, strides=(1, 1, 1, 1), act_func=ng.relu, **options, **more)
         y.attribute(par_ich=parallel, par_och=parallel)
         return y
 
@@ -62,10 +62,11 @@ def network(ng: Any, *, dense: bool, parallel: int) -> tuple[Any, Any]:
 
     pooled = ng.max_pool_serial(conv(image, 0), ksize=(1, 2, 2, 1), strides=(1, 2, 2, 1))
     pooled.attribute(par=parallel)
-    x = ng.reshape(conv(pooled, 1), [1, -1])
     if dense:
-        x = matmul(x, 2, 256, act_func=ng.relu)
-    output = matmul(x, 3, 10, name="output")
+        x = matmul(ng.reshape(conv(pooled, 1), [1, -1]), 2, 256, act_func=ng.relu)
+        output = matmul(x, 3, 10, name="output")
+    else:
+        output = conv(pooled, 1, name="output")
     ng.quantize([output], {"image": 64}, {"image": np.zeros(3)}, {"image": np.full(3, 64.0)})
     return image, output
 
@@ -141,7 +142,7 @@ def simulate(folder: Path, *, dense: bool, parallel: int, environment: dict[str,
         ng.sim.wait(host)
         print("cycles", time.value - start)
         ok = True
-        for index in range(10):
+        for index in range(output.length):
             got = model.read_word(index, output.addr, 8)
             want = model.read_word(index, at_expected, 8)
             if vthread.verilog.NotEql(got, want):
