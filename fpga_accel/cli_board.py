@@ -7,6 +7,7 @@ import typer
 
 from rtl.spec.errors import BadInput
 
+from .cli_run import BaudOption
 from .console import Answer, DebugOption, JsonOption, answers, table
 from .files import readable
 from .open_device import device_options, open_device
@@ -52,7 +53,7 @@ def boards(json: JsonOption = False, debug: DebugOption = False) -> Answer:
 @answers
 def info(
     device: Annotated[str, typer.Argument(metavar="serial:PORT", help="The board's serial port.")],
-    baud: Annotated[int | None, typer.Option(min=1, help="Bits a second, if not the usual.")] = None,
+    baud: BaudOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
