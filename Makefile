@@ -11,12 +11,14 @@ SEEDS ?= 1
 WORKERS ?= 2
 GRAPHS ?= 2000
 SEED ?= 0
+# 1: flash writes to the board's flash, not to the FPGA alone.
+PERMANENT ?=
 # Of benchmarks/cores.py; empty for all that fit.
 CORES ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen bitstream clean distclean
+.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen bitstream flash clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
@@ -31,6 +33,7 @@ help:
 	@echo "make fmax CORES=..                 clock and size of the benchmark's cores by place and route, 5 seeds"
 	@echo "make nngen                         the same network on NNgen's hardware: cycles, size, clock"
 	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL)"
+	@echo "make flash BOARD=.. MODEL=..       put that bitstream on the board; PERMANENT=1: into its flash"
 	@echo "make clean                         remove build/"
 	@echo "make distclean                     remove build/ and .venv/"
 
@@ -87,6 +90,9 @@ bitstream: $(BIN)/.installed
 	$(BIN)/fpga-accel quantize $(MODEL) --calibration $(CALIBRATION) -o build/$(NAME)/$(NAME).qdq.onnx
 	$(BIN)/fpga-accel compile build/$(NAME)/$(NAME).qdq.onnx --board $(BOARD) -o build/$(NAME)/$(NAME).fpga
 	$(BIN)/fpga-accel bitstream --board $(BOARD) --model build/$(NAME)/$(NAME).fpga --seeds $(SEEDS)
+
+flash: bitstream
+	$(BIN)/fpga-accel flash --board $(BOARD) --model build/$(NAME)/$(NAME).fpga $(if $(PERMANENT),--permanent)
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

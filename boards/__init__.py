@@ -5,10 +5,11 @@ import difflib
 from rtl.spec.errors import BadInput
 
 from .board import Board, Part
+from .programmer import Programmer
 from .tang_20k import TANG_NANO_20K, TANG_PRIMER_20K
 from .ulx3s import ULX3S_85F
 
-__all__ = ["Board", "Part", "get", "names"]
+__all__ = ["Board", "Part", "Programmer", "get", "names"]
 
 _BOARDS = {board.name: board for board in (TANG_NANO_20K, TANG_PRIMER_20K, ULX3S_85F)}
 

@@ -15,6 +15,7 @@ from rtl.spec.config import Config
 from rtl.tap_sum import TapSum
 
 from .blocks import Shapes
+from .programmer import Programmer
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ class Board:
         Numbers of the ``led`` resources for heartbeat, link, busy and error; may be shorter.
     config : Config
         Core that is built unless the user names another.
+    programmer : Programmer
+        Puts the bitstream on the board.
     notes : str
         What a user of this board must know.
     """
@@ -145,6 +148,7 @@ class Board:
     baud: int
     leds: tuple[int, ...]
     config: Config
+    programmer: Programmer
     notes: str
 
     def new_platform(self, config: Config) -> Platform:

@@ -9,6 +9,7 @@ from rtl.spec.config import Config
 
 from . import gowin
 from .board import Board, Part
+from .programmer import open_fpga_loader
 
 _LVCMOS33 = Attrs(IO_TYPE="LVCMOS33")
 
@@ -73,6 +74,7 @@ def _tang(name: str, title: str, platform: Any, part: Part, link: str) -> Board:
         baud=115_200,
         leds=(0, 1, 2, 3),
         config=_CORE,
+        programmer=open_fpga_loader(name.replace("-", "")),
         notes=f"The link is {link}. "
         "The clock is well below the one that place and route reports, whose delays of this part are optimistic.",
     )

@@ -6,6 +6,7 @@ from rtl.spec.config import Config
 
 from . import ecp5
 from .board import Board
+from .programmer import open_fpga_loader
 
 ULX3S_85F = Board(
     name="ulx3s-85f",
@@ -32,5 +33,6 @@ ULX3S_85F = Board(
         tables=16,
         window=64,
     ),
+    programmer=open_fpga_loader("ulx3s"),
     notes="The link is the micro-USB socket US1 (FT231X), whose fastest rate is 3 Mbaud.",
 )

@@ -132,6 +132,25 @@ def bitstream(
     )
 
 
+def built(board: Board, plan: Plan | None, out_dir: Path) -> Path:
+    """Return the bitstream that :func:`bitstream` has built.
+
+    Raises
+    ------
+    ToolError
+        If it has not, or of other sources or with other tools; names the command that does.
+    """
+    config = board.config if plan is None else plan.config
+    folder = _folder(board, config, out_dir)
+    state = _state(folder, _key(board, sources.digest(board, config)))
+    if not state.get("bitstream"):
+        raise ToolError(
+            f"{board.name}: there is no bitstream of the core {config.name} in {folder}, or it is of other sources; "
+            f"build it with 'fpga-accel bitstream --board {board.name}' and the same options"
+        )
+    return folder / str(state["bitstream"])
+
+
 def build(
     board: Board,
     config: Config,
@@ -144,10 +163,9 @@ def build(
     progress: Note,
 ) -> BuildResult:
     """Do the work of :func:`bitstream` for any top level of its ports; ``source`` is the hash of what it is made of."""
-    name = f"{board.name}-{config.name}"
-    folder = out_dir / name
+    folder = _folder(board, config, out_dir)
     bitstreams = f"*{Path(board.part.family.bitstream).suffix}"
-    key = " ".join([source, *(tools.version(tool) for tool in board.part.family.tools)])
+    key = _key(board, source)
     out_dir.mkdir(parents=True, exist_ok=True)
 
     kept = _state(folder, key)
@@ -164,7 +182,7 @@ def build(
             for old in work.glob(bitstreams):
                 old.unlink()
         try:
-            stages.run(board, config, top, name, wanted, work, state, progress)
+            stages.run(board, config, top, folder.name, wanted, work, state, progress)
         except ToolError as error:
             failure = error
             for unfit in work.rglob(bitstreams):
@@ -173,6 +191,16 @@ def build(
     if failure is not None:
         raise ToolError(f"{failure}\nlogs: {folder}") from failure
     return _result(board, config, identity, folder, state, cached=False)
+
+
+def _folder(board: Board, config: Config, out_dir: Path) -> Path:
+    """Return where a bitstream lies with its reports; the file has the folder's name."""
+    return out_dir / f"{board.name}-{config.name}"
+
+
+def _key(board: Board, source: str) -> str:
+    """Return what tells the result of one build from another's: what it is made of, and by which tools."""
+    return " ".join([source, *(tools.version(tool) for tool in board.part.family.tools)])
 
 
 def _result(

@@ -49,6 +49,7 @@ app.command("info", epilog=_example("info serial:/dev/ttyUSB0"))(cli_board.info)
 app.command("bitstream", epilog=_example("bitstream --board ulx3s-85f --model build/digits.fpga --seeds 4"))(
     cli_board.bitstream
 )
+app.command("flash", epilog=_example("flash --board ulx3s-85f --model build/digits.fpga"))(cli_board.flash)
 app.command("boards", epilog=_example("boards"))(cli_board.boards)
 app.command("demo", epilog=_example("demo --core 8x8 --images 64 --output build/demo"))(cli_demo.demo)
 

@@ -1,4 +1,4 @@
-"""Commands on hardware: boards, info, bitstream."""
+"""Commands on hardware: boards, info, bitstream, flash."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +7,18 @@ import typer
 
 from rtl.spec.errors import BadInput
 
+from .cli_run import BaudOption
 from .console import Answer, DebugOption, JsonOption, answers, table
 from .files import readable
 from .open_device import device_options, open_device
 from .progress import Progress
+
+BoardOption = Annotated[str, typer.Option("--board", metavar="NAME", help="A board of 'fpga-accel boards'.")]
+ModelOption = Annotated[
+    Path | None, typer.Option(metavar="M.fpga", help="A program: the bitstream is of the core it was compiled for.")
+]
+FolderOption = Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder of the bitstreams.")]
+FOLDER = Path("build/bitstream")
 
 
 @answers
@@ -45,7 +53,7 @@ def boards(json: JsonOption = False, debug: DebugOption = False) -> Answer:
 @answers
 def info(
     device: Annotated[str, typer.Argument(metavar="serial:PORT", help="The board's serial port.")],
-    baud: Annotated[int | None, typer.Option(min=1, help="Bits a second, if not the usual.")] = None,
+    baud: BaudOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
@@ -84,14 +92,10 @@ def info(
 
 @answers
 def bitstream(
-    board: Annotated[str, typer.Option(metavar="NAME", help="A board of 'fpga-accel boards'.")],
-    model: Annotated[
-        Path | None, typer.Option(metavar="M.fpga", help="A program: the bitstream is of the core it was compiled for.")
-    ] = None,
+    board: BoardOption,
+    model: ModelOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="Place and route so many times, keep the fastest.")] = 1,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the results.")] = Path(
-        "build/bitstream"
-    ),
+    output: FolderOption = FOLDER,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
@@ -107,3 +111,31 @@ def bitstream(
         progress.stage(f"build for {board}")
         result = build_bitstream(board, plan, seeds=seeds, out_dir=output, progress=progress)
     return Answer(result.to_json(), result.lines())
+
+
+@answers
+def flash(
+    board: BoardOption,
+    model: ModelOption = None,
+    permanent: Annotated[
+        bool, typer.Option("--permanent", help="Write it to flash, so that it is there after power-up too.")
+    ] = False,
+    output: FolderOption = FOLDER,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """Put the bitstream that 'bitstream' built with the same options on the board, until power goes."""
+    import boards as known
+    from rtl.spec.plan import Plan
+
+    from .build import built
+    from .flash import flash as run_programmer
+
+    target = known.get(board)
+    plan = None if model is None else Plan.load_file(readable(model, ".fpga"))
+    file = built(target, plan, output)
+    command = run_programmer(target, file, permanent=permanent)
+    return Answer(
+        {"board": board, "bitstream": file, "permanent": permanent, "command": command},
+        [f"{command}: done", "next: fpga-accel info serial:PORT"],
+    )

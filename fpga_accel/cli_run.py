@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from onnx_frontend.loader import ModelFile
 
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE_HELP)]
-BaudOption = Annotated[int | None, typer.Option(min=1, help="Bits a second of serial:PORT, if not the usual.")]
+BaudOption = Annotated[
+    int | None, typer.Option(min=1, help="Bits a second of serial:PORT; else those of all boards are tried.")
+]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Use only the first samples.")]
 
 

@@ -2,6 +2,7 @@
 
 import random
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
 
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 from serial.tools import list_ports
 
 from rtl.spec.errors import DeviceError
-from rtl.spec.link import DELIMITER, LINK_VERSION, MAX_WORDS, BadFrame, Frame, Op, decode, encode
+from rtl.spec.link import BAUDS, DELIMITER, LINK_VERSION, MAX_WORDS, BadFrame, Frame, Op, decode, encode
 from rtl.spec.registers import Register
 
 Words = NDArray[np.uint32]
 
-BAUD = 1_000_000
+_ATTEMPTS_A_RATE = 2
 _READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
 
 
@@ -39,6 +40,10 @@ class Device(Protocol):
         """Give back what was opened."""
 
 
+class _NoAnswer(DeviceError):
+    pass
+
+
 class SerialDevice:
     """A board, or a simulated one, behind a serial port.
 
@@ -49,8 +54,8 @@ class SerialDevice:
     ----------
     port : str
         Name of a serial port or path of a pseudo-terminal.
-    baud : int
-        Bits per second; pseudo-terminals ignore it.
+    baud : int or None
+        Bits per second; None tries all rates that boards have. Pseudo-terminals ignore it.
     answer_s : float
         Seconds without an answer after which a request is sent again, besides the time its bits take.
     attempts : int
@@ -62,21 +67,23 @@ class SerialDevice:
         If the port does not open, or nothing behind it answers; here and in every method if the link fails.
     """
 
-    def __init__(self, port: str, baud: int = BAUD, *, answer_s: float = 1.0, attempts: int = 4) -> None:
+    def __init__(self, port: str, baud: int | None = None, *, answer_s: float = 1.0, attempts: int = 4) -> None:
         self.port = port
-        self._baud = baud
+        self._baud = baud or BAUDS[0]
         self._answer_s = answer_s
         self._attempts = attempts
         self._received = bytearray()
         self._sequence = random.randrange(256)  # unlike that of a session before, whose answers may still come
         self.resent = 0
         try:
-            self._serial = serial.Serial(port, baud, timeout=_READ_S, write_timeout=10.0, exclusive=True)
+            self._serial = serial.Serial(port, self._baud, timeout=_READ_S, write_timeout=10.0, exclusive=True)
         except (OSError, ValueError) as error:
             raise DeviceError(_cannot_open(port, error)) from None
         try:
-            self._send(bytes([DELIMITER]))  # ends the frame that another program may have left unfinished
-            self.read(Register.MAGIC, 1)
+            if baud is None:
+                self._find_rate()
+            else:
+                self._greet()
         except BaseException:
             self.close()
             raise
@@ -123,6 +130,29 @@ class SerialDevice:
                     f"{self.port}: the core is still busy after {timeout:g} s; reset the board, or allow more time"
                 )
 
+    def _greet(self) -> None:
+        self._send(bytes([DELIMITER]))  # ends the frame that another program may have left unfinished
+        self.read(Register.MAGIC, 1)
+
+    def _find_rate(self) -> None:
+        attempts, self._attempts = self._attempts, min(self._attempts, _ATTEMPTS_A_RATE)
+        for rate in BAUDS:
+            self._baud = rate
+            try:
+                self._serial.baudrate = rate
+            except (OSError, ValueError):
+                continue  # this port cannot
+            self._received.clear()
+            with suppress(_NoAnswer):
+                self._greet()
+                self._attempts = attempts
+                return
+        *others, last = (str(rate) for rate in BAUDS)
+        raise DeviceError(
+            f"{self.port}: no answer at {', '.join(others)} or {last} baud; is the board powered, its bitstream "
+            f"loaded, is this its port, and does nothing else use it? {_present()}"
+        )
+
     def _ask(self, op: Op, address: int, count: int, data: bytes = b"") -> Frame:
         """Send a request until its answer comes, and return that."""
         self._sequence = (self._sequence + 1) % 256
@@ -149,7 +179,7 @@ class SerialDevice:
                         continue
                     if self._answers(answer, request):
                         return answer
-        raise DeviceError(self._silence(heard, damaged))
+        raise _NoAnswer(self._silence(heard, damaged))
 
     def _answers(self, answer: Frame, request: Frame) -> bool:
         if not answer.answer or answer.sequence != request.sequence:

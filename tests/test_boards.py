@@ -12,6 +12,7 @@ from boards.ecp5 import pll
 from rtl.ram import Beside
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput, DoesNotFit
+from rtl.spec.link import BAUDS
 
 ULX3S = boards.get("ulx3s-85f")
 ALL = [boards.get(name) for name in boards.names()]
@@ -49,6 +50,7 @@ def test_clock_is_fast_enough(board):
 def test_serial_link_is_in_time(board):
     assert board.divisor >= 4  # from there on the receiver tolerates a quarter of a bit
     assert abs(board.baud_error) < 0.02
+    assert board.baud in BAUDS  # or no host finds it
 
 
 def test_core_fits(board):

@@ -311,8 +311,12 @@ def test_emitted_anew_from_what_was_kept(tmp_path, two_plans, monkeypatch):
 def test_another_model_needs_no_new_bitstream(tmp_path, two_plans, monkeypatch):
     monkeypatch.setattr("rtl.top.Top", lambda *_, **__: Echo())
     plan, other = two_plans
-    assert not builds.bitstream("ulx3s-85f", plan, out_dir=tmp_path).cached
+    with pytest.raises(ToolError, match="no bitstream of the core 4x3 in .*'fpga-accel bitstream --board ulx3s-85f'"):
+        builds.built(BOARD, plan, tmp_path)
+    result = builds.bitstream("ulx3s-85f", plan, out_dir=tmp_path)
+    assert not result.cached
     assert builds.bitstream("ulx3s-85f", other, out_dir=tmp_path).cached
+    assert builds.built(BOARD, other, tmp_path) == result.bitstream
 
 
 def test_identity_tells_cores_apart():

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from fpga_accel.cli import app
 from rtl.spec.errors import BadInput, DeviceError, DoesNotFit
 
-COMMANDS = ("check", "quantize", "oracle", "compile", "run", "evaluate", "info", "bitstream", "boards", "demo")
+COMMANDS = ("check", "quantize", "oracle", "compile", "run", "evaluate", "info", "bitstream", "flash", "boards", "demo")
 BAD_INPUT, DOES_NOT_FIT, DEVICE = BadInput.exit_code, DoesNotFit.exit_code, DeviceError.exit_code
 
 
@@ -299,3 +299,9 @@ def test_check(digits):
 def test_oracle(tmp_path, digits_qdq):
     assert call("oracle", digits_qdq, "-o", tmp_path / "out.onnx").exit_code == 0
     onnx.checker.check_model(onnx.load(tmp_path / "out.onnx"))
+
+
+def test_nothing_to_flash(tmp_path, digits_program):
+    """The model's core was never built; no program that puts bitstreams on boards is called."""
+    arguments = ("--board", "ulx3s-85f", "--model", digits_program, "-o", tmp_path)
+    fails(call("flash", *arguments), DEVICE, "no bitstream of the core 8x8", "fpga-accel bitstream --board ulx3s-85f")

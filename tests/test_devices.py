@@ -2,6 +2,7 @@
 
 import os
 import random
+import termios
 import threading
 import tty
 
@@ -16,7 +17,7 @@ from fpga_accel.devices import SerialDevice
 from rtl.link import Link
 from rtl.spec.config import core
 from rtl.spec.errors import DeviceError
-from rtl.spec.link import MAX_WORDS, BadFrame, Frame, Op, decode, encode
+from rtl.spec.link import BAUDS, MAX_WORDS, BadFrame, Frame, Op, decode, encode
 from rtl.spec.registers import MAGIC, Register
 from sim.board import DIVISOR, SimulatedBoard
 
@@ -182,7 +183,37 @@ def test_no_answer():
         FakeBoard(lambda line: b"") as board,
         pytest.raises(DeviceError, match=f"{board.port}: no answer after 2 attempts; is the board powered"),
     ):
-        SerialDevice(board.port, answer_s=0.05, attempts=2)
+        SerialDevice(board.port, 9600, answer_s=0.05, attempts=2)
+
+
+def speed(port):
+    """The rate to which a pseudo-terminal was set, as a constant of termios."""
+    line = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    try:
+        return termios.tcgetattr(line)[5]
+    finally:
+        os.close(line)
+
+
+@pytest.mark.parametrize("baud", BAUDS)
+def test_finds_the_rate_of_the_board(baud):
+    wanted = getattr(termios, f"B{baud}")
+    with FakeBoard() as board:
+        board.fault = lambda line: line if speed(board.port) == wanted else b"\x80\xf8"
+        with SerialDevice(board.port, answer_s=0.05, attempts=1) as device:
+            data = words(100)
+            device.write(8, data)
+            assert np.array_equal(device.read(8, 100), data)
+
+
+def test_no_rate_is_that_of_the_board():
+    with (
+        FakeBoard(lambda line: b"") as board,
+        pytest.raises(
+            DeviceError, match=f"{board.port}: no answer at 3000000, .* or 115200 baud; is the board powered"
+        ),
+    ):
+        SerialDevice(board.port, answer_s=0.05, attempts=1)
 
 
 def test_garbage():
