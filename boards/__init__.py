@@ -1,17 +1,38 @@
-"""Boards, one file each."""
+"""Boards, one maker a file."""
 
 import difflib
 
 from rtl.spec.errors import BadInput
 
 from .board import Board, Part
+from .butterstick import BUTTERSTICK
+from .colorlight import COLORLIGHT_I5, COLORLIGHT_I9
+from .ecpix5 import ECPIX5_45F, ECPIX5_85F
+from .orangecrab import ORANGECRAB_25F, ORANGECRAB_85F
 from .programmer import Programmer
 from .tang_20k import TANG_NANO_20K, TANG_PRIMER_20K
-from .ulx3s import ULX3S_85F
+from .ulx3s import ULX3S_12F, ULX3S_25F, ULX3S_45F, ULX3S_85F
 
 __all__ = ["Board", "Part", "Programmer", "get", "names"]
 
-_BOARDS = {board.name: board for board in (TANG_NANO_20K, TANG_PRIMER_20K, ULX3S_85F)}
+_BOARDS = {
+    board.name: board
+    for board in (
+        BUTTERSTICK,
+        COLORLIGHT_I5,
+        COLORLIGHT_I9,
+        ECPIX5_45F,
+        ECPIX5_85F,
+        ORANGECRAB_25F,
+        ORANGECRAB_85F,
+        TANG_NANO_20K,
+        TANG_PRIMER_20K,
+        ULX3S_12F,
+        ULX3S_25F,
+        ULX3S_45F,
+        ULX3S_85F,
+    )
+}
 
 
 def names() -> list[str]:

@@ -62,6 +62,8 @@ class Family:
         Words of memories that go into look-up tables, at the most.
     lut_costs : LutCosts
         Measured, for estimates.
+    soft_cell_luts : int
+        Look-up tables in the place of the multiplier of a cell of the array, for estimates.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Family:
     bytes_share_blocks: bool
     small_ram: int
     lut_costs: LutCosts
+    soft_cell_luts: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class Part:
         Part as it is ordered, for example ``LFE5U-85F-6BG381``.
     luts, multipliers, block_rams : int
         Four-input look-up tables; hard multipliers; block memories.
+    soft_cells : int
+        Cells of the array, at the most, that have look-up tables where multipliers run out.
     """
 
     family: Family
@@ -103,6 +108,7 @@ class Part:
     luts: int
     multipliers: int
     block_rams: int
+    soft_cells: int
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,17 @@ from rtl.spec.config import Config
 
 from . import ecp5_place
 from .board import Part
-from .multipliers import WIDTH, widened
+from .multipliers import WIDTH, has_block, soft, widened
 
 
 def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
     """Return a MULT18X18D with registers behind both operands and the product (Lattice TN1267).
 
     The registers have neither reset nor enable, as four blocks share what signals of that kind there are. Cells of the
-    array have fixed sites where `ecp5_place` knows them.
+    array have fixed sites where `ecp5_place` knows them, and look-up tables where the part has no blocks for them.
     """
+    if wanted.cell and not has_block(config, part, wanted.cell):
+        return soft(wanted)
     m = Module()
     operands, product = widened(m, wanted)
 

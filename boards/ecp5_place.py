@@ -5,7 +5,7 @@ from rtl.spec.config import Config
 
 from .board import Part
 
-# LFE5U-85F: where its blocks are (nextpnr, placed with nearly all in use).
+# The largest die: where its blocks are (nextpnr, placed with nearly all in use).
 _MULTIPLIER_ROWS_85F = (10, 34, 58)
 _MEMORY_ROWS_85F = (22, 46, 70)  # the row of memories below each row of multipliers; there is one more
 _PERIODS_85F = (*range(4, 59, 9), *range(69, 115, 9))  # first column of each four blocks
@@ -24,7 +24,7 @@ def memories(device: str) -> list[list[str]]:
 
 
 def _sites(device: str, rows: tuple[int, ...], blocks: tuple[tuple[int, str], ...]) -> list[list[str]]:
-    if device != "LFE5U-85F":
+    if not device.endswith("-85F"):
         return []
     return [[f"X{first + offset}/Y{row}/{name}" for first in _PERIODS_85F for offset, name in blocks] for row in rows]
 

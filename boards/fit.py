@@ -11,6 +11,7 @@ from rtl.spec.registers import PROFILE_MARKS
 
 from .blocks import count, count_of_bytes
 from .board import Part
+from .multipliers import soft_cells
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Need:
 def need(config: Config, part: Part) -> Need:
     """Estimate what ``config`` takes of ``part``: array, vector lanes and requantizers, and all memories.
 
-    A requantizer takes a multiplier if there is one left.
+    A requantizer takes a multiplier if there is one left, and cells of the array go without where they may.
     """
     family = part.family
+    soft = soft_cells(config, part)
 
     def block_rams(words: int, bits: int) -> int:
         return 0 if words <= family.small_ram else count(family.block_ram_shapes, words, bits)
@@ -43,7 +45,7 @@ def need(config: Config, part: Part) -> Need:
 
     act_banks = 2 if config.window else 1
     return Need(
-        multipliers=config.multipliers + min(config.lanes, max(0, part.multipliers - config.multipliers)),
+        multipliers=config.multipliers - soft + min(config.lanes, max(0, part.multipliers - config.multipliers)),
         block_rams=act_banks * for_bytes(config.rows, 2, config.act_words // act_banks)
         + for_bytes(config.weight_bytes, 2 * config.weight_rows, config.weight_words)
         + 2 * config.banks * block_rams(config.acc_words, 32)
@@ -53,7 +55,7 @@ def need(config: Config, part: Part) -> Need:
         + block_rams(PROFILE_MARKS, 32)
         + block_rams(MAX_WORDS, 32)
         + block_rams(ANSWER_RING, 8),
-        luts=_luts(config, part),
+        luts=_luts(config, part) + soft * family.soft_cell_luts,
     )
 
 

@@ -82,13 +82,30 @@ GOWIN = Family(
     # A register is fed by the look-up table of its place alone, so most registers take a place for themselves: counted
     # is the sum of both, as nextpnr gives them.
     lut_costs=LutCosts(fixed=5287.0, pair=144.0, row=562.0, bank=652.0, lane=2688.0, window=4257.0),
+    soft_cell_luts=0,
 )
 
 GW2AR_LV18QN88C8_I7 = Part(
-    GOWIN, "GW2AR-LV18", "QN88", "C8/I7", name="GW2AR-LV18QN88C8/I7", luts=20736, multipliers=48, block_rams=46
+    GOWIN,
+    "GW2AR-LV18",
+    "QN88",
+    "C8/I7",
+    name="GW2AR-LV18QN88C8/I7",
+    luts=20736,
+    multipliers=48,
+    block_rams=46,
+    soft_cells=0,
 )
 GW2A_LV18PG256C8_I7 = Part(
-    GOWIN, "GW2A-LV18", "PG256", "C8/I7", name="GW2A-LV18PG256C8/I7", luts=20736, multipliers=48, block_rams=46
+    GOWIN,
+    "GW2A-LV18",
+    "PG256",
+    "C8/I7",
+    name="GW2A-LV18PG256C8/I7",
+    luts=20736,
+    multipliers=48,
+    block_rams=46,
+    soft_cells=0,
 )
 
 # DS226, PLL, for speed grade C8/I7.

@@ -1,8 +1,12 @@
-"""Multiplier blocks of 18x18 bits."""
+"""Multiplier blocks of 18x18 bits, and what stands in for those that a part does not have."""
 
 from amaranth.hdl import Module, Signal
 
 from rtl.multiplier import Multiplier
+from rtl.soft_multiplier import SoftMultiplier
+from rtl.spec.config import Config
+
+from .board import Part
 
 WIDTH = 18
 
@@ -15,3 +19,24 @@ def widened(m: Module, wanted: Multiplier) -> tuple[dict[str, Signal], Signal]:
     m.d.comb += operands["B"].eq(wanted.b)
     m.d.comb += wanted.o.eq(product)
     return operands, product
+
+
+def soft_cells(config: Config, part: Part) -> int:
+    """Return how many cells of the array have no block, when all vector lanes have one."""
+    return min(part.soft_cells, max(0, config.multipliers - part.multipliers))
+
+
+def has_block(config: Config, part: Part, cell: tuple[int, int]) -> bool:
+    """Return whether a cell of the array, (row, column pair), has a block: the first ones have, pair by pair."""
+    row, pair = cell
+    return pair * config.rows + row < config.rows * config.pairs - soft_cells(config, part)
+
+
+def soft(wanted: Multiplier) -> Module:
+    """Return a multiplier of look-up tables in the place of ``wanted``, whose operands come from registers."""
+    m = Module()
+    m.submodules.soft = soft = SoftMultiplier(
+        wanted.a.shape(), wanted.b.shape(), wanted.o.shape(), latency=Multiplier.LATENCY
+    )
+    m.d.comb += [soft.a.eq(wanted.a), soft.b.eq(wanted.b), wanted.o.eq(soft.o)]
+    return m

@@ -9,11 +9,12 @@ from amaranth.lib.wiring import In, Out
 
 
 class SoftMultiplier(wiring.Component):
-    """``o = a * b``, signed, `LATENCY` cycles later; the operands go straight into logic, so register them before.
+    """``o = a * b``, signed, ``latency`` cycles later; the operands go straight into logic, so register them before.
 
-    A stage adds pairs of partial products (`assemble`), which is enough for 8 rows: one operand has at most 8 bits, the
-    other as many as it likes. The narrower one selects the rows; if both are equally wide, that is ``b``. A narrow
-    ``o`` has the low bits of the product, a wide one its sign in front.
+    A level adds pairs of partial products (`assemble`), and `LATENCY` levels are enough for 8 rows: one operand has at
+    most 8 bits, the other as many as it likes. The narrower one selects the rows; if both are equally wide, that is
+    ``b``. A narrow ``o`` has the low bits of the product, a wide one its sign in front. With a ``latency`` of less than
+    `LATENCY` the last levels share a cycle.
 
     A platform with a better use of its carry chains has a method ``get_soft_multiplier(multiplier)`` that returns what
     takes the place of this one.
@@ -26,7 +27,8 @@ class SoftMultiplier(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, a_shape, b_shape, out_shape):
+    def __init__(self, a_shape, b_shape, out_shape, *, latency=LATENCY):
+        self.latency = latency
         super().__init__({"a": In(a_shape), "b": In(b_shape), "o": Out(out_shape)})
         if not (self.a.shape().signed and self.b.shape().signed):
             raise ValueError(f"operands must be signed, not {self.a.shape()} and {self.b.shape()}")
@@ -48,12 +50,16 @@ def assemble(
     add_rows: Callable[[str, Value, Value, Value, bool], Value],
     add: Callable[[str, Value, Value, int], Value],
 ) -> None:
-    """Connect the operands and product of ``multiplier`` by a tree of adders, a register behind each.
+    """Connect the operands and product of ``multiplier`` by a tree of adders, in `SoftMultiplier.LATENCY` levels.
+
+    A register is behind each adder of the first levels and of the last one, ``multiplier.latency`` in all.
 
     ``add_rows(name, x, low, high, negative)`` is ``x * low + 2 * x * high``, or ``x * low - 2 * x * high`` where
     ``negative``: two rows, selected by a bit each. ``add(name, lower, upper, shift)`` is ``lower + (upper << shift)``.
     Both are combinational, and no more bits of them are used than the result can have.
     """
+    levels = multiplier.LATENCY
+    domains = ["sync"] * (multiplier.latency - 1) + ["comb"] * (levels - multiplier.latency) + ["sync"]
     wide, narrow = sorted((multiplier.a, multiplier.b), key=len, reverse=True)
 
     # The top bit of a signed number counts negative; an odd number of bits is extended by its sign.
@@ -62,17 +68,17 @@ def assemble(
         high = min(low + 1, len(narrow) - 1)
         name = f"rows_{low}"
         term = Signal(signed(len(wide) + 2), name=name, reset_less=True)
-        m.d.sync += term.eq(add_rows(name, wide, narrow[low], narrow[high], high == len(narrow) - 1))
+        m.d[domains[0]] += term.eq(add_rows(name, wide, narrow[low], narrow[high], high == len(narrow) - 1))
         terms.append(term)
 
-    for level in range(1, multiplier.LATENCY):
+    for level in range(1, levels):
         shift = 1 << level
         sums = []
         for index, (lower, upper) in enumerate(zip_longest(terms[::2], terms[1::2])):
             name = f"sum_{level}_{index}"
             width = len(lower) if upper is None else shift + len(upper)
             total = Signal(signed(width), name=name, reset_less=True)
-            m.d.sync += total.eq(lower if upper is None else add(name, lower, upper, shift))
+            m.d[domains[level]] += total.eq(lower if upper is None else add(name, lower, upper, shift))
             sums.append(total)
         terms = sums
 
