@@ -15,10 +15,12 @@ SEED ?= 0
 PERMANENT ?=
 # Of benchmarks/cores.py; empty for all that fit.
 CORES ?=
+# Names of boards; empty for all.
+BOARDS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen bitstream flash clean distclean
+.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
@@ -32,6 +34,7 @@ help:
 	@echo "make bench                         cycles and latency of the MLPerf Tiny models on the simulated circuits"
 	@echo "make fmax CORES=..                 clock and size of the benchmark's cores by place and route, 5 seeds"
 	@echo "make nngen                         the same network on NNgen's hardware: cycles, size, clock"
+	@echo "make boards BOARDS=.. SEEDS=..     bitstreams of all boards, and docs/boards.md; defaults: all, $(SEEDS)"
 	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL)"
 	@echo "make flash BOARD=.. MODEL=..       put that bitstream on the board; PERMANENT=1: into its flash"
 	@echo "make clean                         remove build/"
@@ -83,6 +86,11 @@ fmax: $(BIN)/.installed
 nngen: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[benchmarks]'
 	$(BIN)/python benchmarks/nngen_compare.py
+
+# Hours of place and route; a command that was stopped goes on where it was.
+boards: $(BIN)/.installed
+	$(BIN)/python benchmarks/board_builds.py $(BOARDS) --seeds $(SEEDS)
+	$(BIN)/fpga-accel boards --markdown > docs/boards.md
 
 bitstream: $(BIN)/.installed
 	mkdir -p build/$(NAME)

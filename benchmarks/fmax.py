@@ -13,7 +13,6 @@ import json
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 import cores
@@ -24,6 +23,7 @@ import boards.fit
 from fpga_accel import stages, timing, tools
 from fpga_accel.console import print_text, table
 from fpga_accel.files import replacing_folder
+from fpga_accel.routed import Routed, of
 from fpga_accel.sources import build_identity
 from rtl.spec.errors import FpgaAccelError
 from rtl.top import Top
@@ -59,31 +59,18 @@ def seed_of(core: Core, folder: Path, command: list[str], seed: int) -> timing.R
     return route
 
 
-def measure(core: Core, seeds: int, jobs: int) -> tuple[routed.Routed, list[timing.Route]]:
+def measure(core: Core, seeds: int, jobs: int) -> tuple[Routed, list[timing.Route]]:
     """Place and route a core with seeds 1 to ``seeds``, ``jobs`` at a time."""
     boards.fit.check(core.config, core.board.part)
     versions = {tool: tools.version(tool) for tool in core.board.part.family.tools}
-    circuits = routed.circuits(core)
-    key = hashlib.sha256("\0".join([circuits, *versions.values()]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\0".join([routed.circuits(core), *versions.values()]).encode()).hexdigest()[:16]
     folder = WORK / f"{core.name}-{key}"
     WORK.mkdir(parents=True, exist_ok=True)
     print(f"{core.name}: synthesis", file=sys.stderr, flush=True)
     _, command, *_ = netlist(core, folder)
     with ThreadPoolExecutor(jobs) as pool:
         routes = list(pool.map(lambda seed: seed_of(core, folder, command, seed), range(1, seeds + 1)))
-    result = routed.Routed(
-        board=core.board.name,
-        part=core.board.part.name,
-        speed=core.board.part.speed,
-        sizes=asdict(core.config),
-        constraint_hz=core.board.clock_hz,
-        circuits=circuits,
-        tools=versions,
-        seeds=[route.seed for route in routes],
-        fmax_hz=[route.fmax_hz for route in routes],
-        used={kind: used for kind, (used, _) in routes[0].used.items()},
-    )
-    return result, routes
+    return of(core.board, core.config, routes), routes
 
 
 def main() -> int:

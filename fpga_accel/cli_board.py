@@ -1,5 +1,6 @@
 """Commands on hardware: boards, info, bitstream, flash."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,10 +23,19 @@ FOLDER = Path("build/bitstream")
 
 
 @answers
-def boards(json: JsonOption = False, debug: DebugOption = False) -> Answer:
-    """List the boards that a bitstream can be built for."""
+def boards(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print what docs/boards.md is.")] = False,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> Answer:
+    """List the boards that a bitstream can be built for: core, clock, size, models that it holds."""
     import boards as known
 
+    from . import board_record, board_table
+
+    record = board_record.read()
+    if markdown and not json:
+        return Answer({}, [board_table.markdown(record).rstrip("\n")])
     listed = [known.get(name) for name in known.names()]
     document = {
         "boards": [
@@ -38,15 +48,13 @@ def boards(json: JsonOption = False, debug: DebugOption = False) -> Answer:
                 "baud": board.baud,
                 "identity": f"{board.config.identity:08x}",
                 "notes": board.notes,
+                "build": asdict(build) if (build := record.build(board)) else None,
+                "cycles": record.cycles(board),
             }
             for board in listed
         ]
     }
-    rows = [
-        (board.name, board.title, board.part.name, board.config.name, f"{board.clock_hz / 1e6:g}", board.baud)
-        for board in listed
-    ]
-    text = [table("Boards", ("name", "board", "part", "core", "clock MHz", "baud"), rows)]
+    text = [table("Boards, as placed and routed", board_table.COLUMNS, board_table.rows(record))]
     return Answer(document, [*text, *(f"{board.name}: {board.notes}" for board in listed if board.notes)])
 
 

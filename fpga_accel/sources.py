@@ -6,11 +6,13 @@ import importlib.metadata
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 
 import boards.top
 import rtl
 from boards import Board
+from boards.top import BoardTop, prepare
 from rtl.spec.config import Config
 
 _BOARD_FACTS = ("name", "oscillator", "oscillator_hz", "clock_hz", "divisor", "uart", "leds")
@@ -38,6 +40,22 @@ def digest(board: Board | None, config: Config, *more: str) -> str:
 def build_identity(board: Board | None, config: Config) -> int:
     """Return the 32-bit number that the register BUILD_IDENTITY of a core gives."""
     return int(digest(board, config)[:8], 16)
+
+
+@cache
+def design(board: Board, config: Config) -> str:
+    """Return the hash of what this checkout gives to the tools for a core, but for its build identity.
+
+    That is the design itself, whose sources may change and leave it as it was; to make it takes up to 15 s.
+    """
+    from rtl.top import Top
+
+    top = Top(config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=0)
+    plan = prepare(board, config, BoardTop(board, top), emit_src=False)
+    total = hashlib.sha256()
+    for name, text in sorted(plan.files.items()):
+        total.update(f"{name}\0{text}\0".encode())
+    return total.hexdigest()
 
 
 def _circuits() -> Iterator[tuple[str, str]]:

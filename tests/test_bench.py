@@ -13,6 +13,7 @@ import tiny
 from accuracy import arrays
 from bench_result import LayerResult, ModelResult
 
+from fpga_accel import sources
 from onnx_frontend.partition import compile_plan, partition
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput
@@ -80,7 +81,7 @@ def test_circuits_are_what_the_tools_get():
     """Not the sources: they are the same once made again, and others for a core or a board that differs."""
     small = replace(CORE, config=core("4x3"))
     first = routed.circuits(small)
-    routed.circuits.cache_clear()
+    sources.design.cache_clear()
     others = [
         replace(small, config=replace(small.config, tables=2)),
         replace(small, board=replace(small.board, clock_hz=50_000_000)),

@@ -1,14 +1,23 @@
 """Boards: every value of the table is possible, and names are looked up kindly."""
 
 import itertools
+import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 import boards
 from boards import ecp5_place, fit, gowin
 from boards.ecp5 import pll
+from boards.multipliers import has_block
+from boards.top import BoardTop, prepare
+from fpga_accel import Session
+from onnx_frontend.partition import compile_plan, partition
 from rtl.ram import Beside
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput, DoesNotFit
@@ -43,6 +52,26 @@ def test_pins_are_there(board):
         platform.lookup("led", number)
 
 
+class Wire(wiring.Component):
+    """Sends back what it hears."""
+
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+    leds: Out(4)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.tx.eq(self.rx)
+        return m
+
+
+def test_pins_and_clock_can_be_had(board):
+    """The PLL makes the clock, no pin is asked for twice, and the tools are those of the family, all from PyPI."""
+    plan = prepare(board, board.config, BoardTop(board, Wire()))
+    commands = json.loads(plan.files["build_top.json"])["commands"]
+    assert [program for program, *_ in commands] == list(board.part.family.tools)
+
+
 def test_clock_is_fast_enough(board):
     assert board.clock_hz >= 60_000_000
 
@@ -55,6 +84,51 @@ def test_serial_link_is_in_time(board):
 
 def test_core_fits(board):
     fit.check(board.config, board.part)
+
+
+def test_core_runs_the_digits(cores_answers, board):
+    answers, expected = cores_answers
+    assert (answers[board.config.identity] == expected).all()
+
+
+@pytest.fixture(scope="module")
+def cores_answers(digits_qdq, digits_test):
+    """What the interpreter makes of the digits, compiled for each core that a board has; what the reference makes."""
+    plan = partition(digits_qdq).plan
+    with np.load(digits_test) as data:
+        images = {"image": data["image"][:3]}
+    answers = {}
+    for config in {board.config for board in ALL}:
+        with Session(compile_plan(plan, config), "program") as session:
+            (answers[config.identity],) = session.run(None, images)
+    with Session(plan, "numpy") as session:
+        (expected,) = session.run(None, images)
+    return answers, expected
+
+
+@pytest.mark.parametrize(
+    "rows, columns, without", [(8, 8, [(row, 2) for row in range(4, 8)] + [(row, 3) for row in range(8)]), (4, 4, [])]
+)
+def test_cells_without_a_block_are_the_last_ones(rows, columns, without):
+    part = boards.get("ulx3s-25f").part
+    config = replace(boards.get("ulx3s-25f").config, rows=rows, columns=columns)
+    cells = [(row, pair) for pair in range(config.pairs) for row in range(rows)]
+    assert [cell for cell in cells if not has_block(config, part, cell)] == without
+    assert fit.need(config, part).multipliers == min(28, config.multipliers + config.lanes)
+
+
+def test_cells_without_a_block_take_look_up_tables():
+    board = boards.get("ulx3s-25f")
+    soft = fit.need(board.config, board.part)
+    hard = fit.need(board.config, replace(board.part, multipliers=40))
+    assert soft.luts - hard.luts == 12 * board.part.family.soft_cell_luts > 0
+
+
+def test_no_cells_without_a_block_where_all_have_one():
+    board = boards.get("ulx3s-45f")
+    assert board.config.multipliers == board.part.multipliers
+    with pytest.raises(DoesNotFit, match="core 16x16 needs about 144 multipliers, and LFE5U-45F-6BG381 has 72"):
+        fit.check(replace(board.config, rows=16), board.part)
 
 
 def test_estimate_is_what_synthesis_takes():
@@ -110,7 +184,12 @@ def test_case_does_not_matter(board):
 
 
 @pytest.mark.parametrize(
-    "name, hint", [("ulx3s", "nearest: ulx3s-85f"), ("zzz", "known: tang-nano-20k, tang-primer-20k, ulx3s-85f")]
+    "name, hint",
+    [
+        ("ulx3s-85", "nearest: ulx3s-85f, "),
+        ("colourlight-i5", "nearest: colorlight-i5, colorlight-i9"),
+        ("zzz", f"known: {', '.join(boards.names())}"),
+    ],
 )
 def test_unknown_board(name, hint):
     with pytest.raises(BadInput, match=f"board '{name}': there is no such board; {hint}") as caught:

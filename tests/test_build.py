@@ -323,3 +323,41 @@ def test_identity_tells_cores_apart():
     assert sources.build_identity(BOARD, core("4x3")) == sources.build_identity(BOARD, core("4x3"))
     assert sources.build_identity(BOARD, core("4x3")) != sources.build_identity(BOARD, core("8x8"))
     assert sources.build_identity(BOARD, core("4x3")) != sources.build_identity(None, core("4x3"))
+
+
+@pytest.mark.parametrize(
+    "board, file, counts",
+    [
+        ("ulx3s-85f", "ecp5_ram.py", True),
+        ("ulx3s-85f", "pll.py", True),
+        ("ulx3s-85f", "top.py", True),
+        ("ulx3s-85f", "pe.py", True),
+        ("ulx3s-85f", "colorlight.py", False),
+        ("ulx3s-85f", "ecp5_cores.py", False),
+        ("ulx3s-85f", "gowin_ram.py", False),
+        ("colorlight-i5", "colorlight.py", True),
+        ("colorlight-i5", "ulx3s.py", False),
+        ("tang-nano-20k", "gowin_sharing.py", True),
+        ("tang-nano-20k", "ecp5_ram.py", False),
+    ],
+)
+def test_identity_is_of_the_files_that_make_the_circuits(board, file, counts, monkeypatch):
+    board = boards.get(board)
+    before = sources.build_identity(board, core("4x3"))
+    read = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path: read(path) + ("changed = 1\n" if path.name == file else ""))
+    assert (sources.build_identity(board, core("4x3")) != before) == counts
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clock_hz": 50_000_000},
+        {"oscillator": "clk100"},
+        {"uart": ("uart", 1)},
+        {"leds": (0,)},
+        {"part": replace(BOARD.part, multipliers=28)},
+    ],
+)
+def test_identity_is_of_the_boards_facts(change):
+    assert sources.build_identity(replace(BOARD, **change), core("4x3")) != sources.build_identity(BOARD, core("4x3"))

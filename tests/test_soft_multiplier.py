@@ -12,6 +12,7 @@ from amaranth.sim import Simulator
 from ecp5_netlist import synthesize
 
 import boards
+from rtl.multiplier import Multiplier
 from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import core
 
@@ -51,11 +52,11 @@ def expected(operands, o_bits):
 
 
 def simulate(dut, operands):
-    """Return the outputs `LATENCY` cycles after each pair, a pair a cycle."""
+    """Return the outputs ``dut.latency`` cycles after each pair, a pair a cycle."""
     got = []
 
     async def bench(ctx):
-        for a, b in [*operands.tolist(), *[(0, 0)] * SoftMultiplier.LATENCY]:
+        for a, b in [*operands.tolist(), *[(0, 0)] * dut.latency]:
             ctx.set(dut.a, a)
             ctx.set(dut.b, b)
             got.append(ctx.get(dut.o))
@@ -65,14 +66,14 @@ def simulate(dut, operands):
     sim.add_clock(1e-6)
     sim.add_testbench(bench)
     sim.run()
-    return np.array(got[SoftMultiplier.LATENCY :])
+    return np.array(got[dut.latency :])
 
 
-def run_netlist(bits, operands, netlist, folder):
+def run_netlist(bits, operands, netlist, folder, latency=SoftMultiplier.LATENCY):
     """Return the outputs of a Verilog netlist as `simulate` does."""
     run = clocked.build(Netlist(*bits), "soft_multiplier", folder, inputs=["a", "b"], outputs=["o"], sources=[netlist])
-    idle = np.zeros((SoftMultiplier.LATENCY - 1, 2), operands.dtype)
-    outputs = run(np.concatenate([operands, idle]))[SoftMultiplier.LATENCY - 1 :, 0]
+    idle = np.zeros((latency - 1, 2), operands.dtype)
+    outputs = run(np.concatenate([operands, idle]))[latency - 1 :, 0]
     half = 1 << (bits[2] - 1)
     return (outputs + half) % (2 * half) - half
 
@@ -81,9 +82,10 @@ def run_netlist(bits, operands, netlist, folder):
     "a_bits, b_bits, o_bits",
     [(8, 8, 16), (8, 8, 20), (9, 8, 17), (8, 9, 17), (18, 8, 26), (7, 5, 12), (8, 4, 12), (4, 3, 5), (6, 1, 7)],
 )
-def test_products(a_bits, b_bits, o_bits):
+@pytest.mark.parametrize("latency", [1, 2, 3])
+def test_products(a_bits, b_bits, o_bits, latency):
     operands = pairs(a_bits, b_bits)
-    dut = SoftMultiplier(signed(a_bits), signed(b_bits), signed(o_bits))
+    dut = SoftMultiplier(signed(a_bits), signed(b_bits), signed(o_bits), latency=latency)
     assert (simulate(dut, operands) == expected(operands, o_bits)).all()
 
 
@@ -96,6 +98,21 @@ def test_cells_of_an_ecp5(tmp_path, bits, luts):
     assert set(cells) == {"CCU2C", "LUT4", "TRELLIS_FF"}
     assert 2 * cells["CCU2C"] + cells["LUT4"] == luts
     assert (run_netlist(bits, operands, netlist, tmp_path) == expected(operands, bits[2])).all()
+
+
+def test_cell_of_an_array_without_a_block(tmp_path):
+    """The last cell of an 8x8 core on an ECP5-25F: as fast as with a block, which the first cell has."""
+    bits = 8, 18, 26
+    board = boards.get("ulx3s-25f")
+    platform = board.new_platform(board.config)
+    first, last = (Multiplier(*map(signed, bits), cell=cell) for cell in ((0, 0), (7, 3)))
+    assert "MULT18X18D" in synthesize(first, platform, tmp_path)[0]
+    cells, netlist = synthesize(last, platform, tmp_path)
+
+    assert set(cells) == {"CCU2C", "LUT4", "TRELLIS_FF"}
+    assert 2 * cells["CCU2C"] + cells["LUT4"] <= board.part.family.soft_cell_luts
+    operands = pairs(*bits[:2])
+    assert (run_netlist(bits, operands, netlist, tmp_path, Multiplier.LATENCY) == expected(operands, bits[2])).all()
 
 
 def test_no_multiplier_blocks_without_a_platform(tmp_path):
