@@ -51,7 +51,8 @@ def _orangecrab(size: str, platform: Any, part: Part, config: Config) -> Board:
         leds=(0, 1, 2),
         config=config,
         programmer=dfu_util("1209:5af0", 0),
-        notes="To flash it, press the button while you plug it in. There is no serial bridge: wire a 3.3 V adapter's TX to pin 0, its RX to pin 1, and GND to GND.",
+        notes="To flash it, hold its button while you plug it in. There is no serial bridge: wire a 3.3 V adapter's TX "
+        "to pin 0, its RX to pin 1, and GND to GND.",
     )
 
 

@@ -345,7 +345,10 @@ def test_identity_is_of_the_files_that_make_the_circuits(board, file, counts, mo
     board = boards.get(board)
     before = sources.build_identity(board, core("4x3"))
     read = Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda path: read(path) + ("changed = 1\n" if path.name == file else ""))
+    more = {file: "changed = 1\n"}
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, *how, **named: read(path, *how, **named) + more.get(path.name, "")
+    )
     assert (sources.build_identity(board, core("4x3")) != before) == counts
 
 
