@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import boards
 from onnx_frontend.partition import compile_plan
+from rtl.spec.config import Config
 from rtl.spec.errors import FpgaAccelError
 from rtl.spec.plan import Plan
 
@@ -20,11 +21,14 @@ class Held:
 
 def holds(plan: Plan) -> list[Held]:
     """Return what each known board says to a plan that is not compiled."""
-    result = []
-    for name in boards.names():
-        config = boards.get(name).config
-        try:
-            result.append(Held(name, config.name, compile_plan(plan, config).cycles, ""))
-        except FpgaAccelError as error:
-            result.append(Held(name, config.name, None, str(error)))
-    return result
+    known = [boards.get(name) for name in boards.names()]
+    answers = {config: _answer(plan, config) for config in {board.config for board in known}}
+    return [Held(board.name, board.config.name, *answers[board.config]) for board in known]
+
+
+def _answer(plan: Plan, config: Config) -> tuple[int | None, str]:
+    """Return the cycles on a core, or why it does not hold the plan."""
+    try:
+        return compile_plan(plan, config).cycles, ""
+    except FpgaAccelError as error:
+        return None, str(error)
