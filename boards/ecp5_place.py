@@ -1,32 +1,49 @@
 """Where the multipliers of the array and the memories beside it go on an ECP5."""
 
+from dataclasses import dataclass
+
 from rtl.ram import Beside
 from rtl.spec.config import Config
 
 from .board import Part
 
-# The largest die: where its blocks are (nextpnr, placed with nearly all in use).
-_MULTIPLIER_ROWS_85F = (10, 34, 58)
-_MEMORY_ROWS_85F = (22, 46, 70)  # the row of memories below each row of multipliers; there is one more
-_PERIODS_85F = (*range(4, 59, 9), *range(69, 115, 9))  # first column of each four blocks
+
+@dataclass(frozen=True)
+class _Die:
+    """Where a die has its blocks (nextpnr, placed with all in use): rows, and the first column of each four blocks."""
+
+    multiplier_rows: tuple[int, ...]
+    memory_rows: tuple[int, ...]
+    """The row of memories below each row of multipliers; there is one more."""
+    periods: tuple[int, ...]
+
+
+_DICE = {
+    "45F": _Die((22, 46), (34, 58), (*range(4, 32, 9), *range(42, 79, 9))),
+    "85F": _Die((10, 34, 58), (22, 46, 70), (*range(4, 59, 9), *range(69, 115, 9))),
+}
 _MULTIPLIERS = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
 _MEMORIES = ((0, "EBR0"), (2, "EBR1"), (4, "EBR2"), (6, "EBR3"))
 
 
 def multipliers(device: str) -> list[list[str]]:
     """Return the multipliers of a device, row by row, from left to right; none if they are not known."""
-    return _sites(device, _MULTIPLIER_ROWS_85F, _MULTIPLIERS)
+    die = _die(device)
+    return _sites(die, die.multiplier_rows, _MULTIPLIERS) if die else []
 
 
 def memories(device: str) -> list[list[str]]:
     """Return the memories next to each row of `multipliers`, from left to right."""
-    return _sites(device, _MEMORY_ROWS_85F, _MEMORIES)
+    die = _die(device)
+    return _sites(die, die.memory_rows, _MEMORIES) if die else []
 
 
-def _sites(device: str, rows: tuple[int, ...], blocks: tuple[tuple[int, str], ...]) -> list[list[str]]:
-    if not device.endswith("-85F"):
-        return []
-    return [[f"X{first + offset}/Y{row}/{name}" for first in _PERIODS_85F for offset, name in blocks] for row in rows]
+def _die(device: str) -> _Die | None:
+    return _DICE.get(device.split("-")[1])
+
+
+def _sites(die: _Die, rows: tuple[int, ...], blocks: tuple[tuple[int, str], ...]) -> list[list[str]]:
+    return [[f"X{first + offset}/Y{row}/{name}" for first in die.periods for offset, name in blocks] for row in rows]
 
 
 def _place(config: Config, part: Part, pair: int) -> tuple[int, int, int] | None:

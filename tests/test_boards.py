@@ -145,22 +145,26 @@ def test_memories_of_bytes_share_blocks():
     assert fit.need(fewer, board.part).block_rams == 44
 
 
-@pytest.mark.parametrize("name", ["4x3", "8x8", "16x16"])
-def test_multipliers_have_sites_of_their_own(name):
+@pytest.mark.parametrize(
+    "name, size", [("4x3", "85f"), ("8x8", "85f"), ("16x16", "85f"), ("4x3", "45f"), ("8x16", "45f")]
+)
+def test_multipliers_have_sites_of_their_own(name, size):
     config = core(name)
     cells = [(row, pair) for row in range(config.rows) for pair in range(config.pairs)]
-    sites = {ecp5_place.site(config, ULX3S.part, cell) for cell in cells}
+    sites = {ecp5_place.site(config, boards.get(f"ulx3s-{size}").part, cell) for cell in cells}
     assert len(sites) == len(cells)
     assert all(re.fullmatch(r"X\d+/Y\d+/MULT18_[0145]", site) for site in sites)
 
 
-@pytest.mark.parametrize("name, blocks", [("4x3", 4), ("8x8", 3), ("16x16", 4)])
-def test_memories_have_sites_of_their_own(name, blocks):
-    config = core(name)
+@pytest.mark.parametrize(
+    "name, blocks, size", [("4x3", 4, "85f"), ("8x8", 3, "85f"), ("16x16", 4, "85f"), ("8x16", 2, "45f")]
+)
+def test_memories_have_sites_of_their_own(name, blocks, size):
+    config, part = core(name), boards.get(f"ulx3s-{size}").part
     before = [Beside(column, behind=False) for column in range(config.columns)]
     behind = [Beside(column, behind=True, number=half, count=2) for column in range(config.columns) for half in (0, 1)]
-    found = [ecp5_place.memory_sites(config, ULX3S.part, beside, blocks) for beside in before]
-    found += [ecp5_place.memory_sites(config, ULX3S.part, beside, 1) for beside in behind]
+    found = [ecp5_place.memory_sites(config, part, beside, blocks) for beside in before]
+    found += [ecp5_place.memory_sites(config, part, beside, 1) for beside in behind]
     assert [len(sites) for sites in found] == [blocks] * len(before) + [1] * len(behind)
     sites = set(itertools.chain(*found))
     assert len(sites) == blocks * len(before) + len(behind)
