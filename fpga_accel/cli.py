@@ -7,7 +7,7 @@ from types import FrameType
 
 import typer
 
-from . import cli_board, cli_check, cli_demo, cli_explore, cli_model, cli_quantize, cli_run
+from . import cli_board, cli_check, cli_demo, cli_explore, cli_model, cli_quantize, cli_run, cli_selftest
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 internal error, 2 usage or bad input, "
@@ -46,6 +46,7 @@ app.command(
     "evaluate", epilog=_example("evaluate build/digits.fpga --data models/digits_test.npz --device sim --limit 64")
 )(cli_run.evaluate)
 app.command("info", epilog=_example("info serial:/dev/ttyUSB0"))(cli_board.info)
+app.command("selftest", epilog=_example("selftest sim --core 4x4"))(cli_selftest.selftest)
 app.command("bitstream", epilog=_example("bitstream --board ulx3s-85f --model build/digits.fpga --seeds 4"))(
     cli_board.bitstream
 )

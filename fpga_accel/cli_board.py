@@ -66,27 +66,11 @@ def info(
     debug: DebugOption = False,
 ) -> Answer:
     """Ask a board which core it has."""
-    from rtl.spec.config import Config
-
     from .identity import read_core_info
 
     if not device.startswith("serial:"):
         raise BadInput(f"device '{device}': expected serial:PORT, for example serial:/dev/ttyUSB0")
-    # The size of the core is not known yet; a serial port does not ask for it.
-    unknown = Config(
-        rows=2,
-        columns=1,
-        lanes=1,
-        act_words=1,
-        weight_words=1,
-        weight_rows=1,
-        acc_words=1,
-        channel_words=1,
-        program_words=1,
-        tables=2,
-        window=0,
-    )
-    with open_device(device, unknown, **device_options(device, baud)) as opened:
+    with open_device(device, None, **device_options(device, baud)) as opened:
         core = read_core_info(opened)
     document = {
         "device": device,

@@ -49,6 +49,19 @@ def read_core_info(device: Device) -> CoreInfo:
     )
 
 
+def core_of(info: CoreInfo) -> Config:
+    """Return the core that a device says it has.
+
+    Raises
+    ------
+    DeviceError
+        If its identity is not that of its sizes.
+    """
+    config = Config(**info.sizes)
+    check_core(info, config)
+    return config
+
+
 def check_core(info: CoreInfo, config: Config) -> None:
     """Refuse a program for ``config`` on another core.
 

@@ -34,13 +34,13 @@ def device_options(name: str, baud: int | None) -> dict[str, int]:
 
 
 @contextmanager
-def open_device(name: str, config: Config, **options: Any) -> Iterator["Device"]:
+def open_device(name: str, config: Config | None, **options: Any) -> Iterator["Device"]:
     """Open the device that ``name`` says, and close it afterwards.
 
     Parameters
     ----------
-    config : Config
-        Core of the interpreter and of the simulation; a board has its own.
+    config : Config or None
+        Core of the interpreter and of the simulation; a board has its own, and takes None.
     options
         What the device takes besides: ``baud`` for ``serial:PORT``; those of ``sim.board.SimulatedBoard`` for ``sim``.
 
@@ -52,14 +52,16 @@ def open_device(name: str, config: Config, **options: Any) -> Iterator["Device"]
         If it does not open.
     """
     check_device_name(name)
+    if config is None and not name.startswith("serial:"):
+        raise BadInput(f"device '{name}': give the core as well, with --core RxC or --board NAME")
     # Each machine is imported when it is asked for: the simulator needs Amaranth, which takes a second.
-    if name == "program":
+    if name == "program" and config:
         from sim.interpreter import InterpreterDevice
 
         device: Device = InterpreterDevice(config, **options)
         yield device
         device.close()
-    elif name == "sim":
+    elif name == "sim" and config:
         from sim.board import SimulatedBoard
 
         from .devices import SerialDevice

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rtl.spec import isa, number, timing
 from rtl.spec.config import Config
-from rtl.spec.layout import weight_tile, words_to_lines
+from rtl.spec.layout import host_memories, weight_tile, words_to_lines
 from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Region, Register, words_per_line
 
 BUILD_IDENTITY = 0
@@ -54,17 +54,9 @@ class InterpreterDevice:
     def __init__(self, config: Config, order: Literal["late", "early", "slow"] = "late") -> None:
         self.config = config
         self._order = order
-        lines = {
-            Region.ACT: config.act_words * words_per_line(config.rows),
-            Region.WEIGHT: config.weight_words * words_per_line(config.weight_bytes),
-            Region.CHANNEL: config.channel_words * words_per_line(config.parameter_bytes),
-            Region.LOAD: config.program_words,
-            Region.COMPUTE: config.program_words,
-            Region.DRAIN: config.program_words,
-            Region.PROFILE: PROFILE_MARKS,
-            Region.TABLE: config.tables * words_per_line(isa.TABLE_BYTES),
-        }
-        self._memory = {region: np.zeros(size, np.uint32) for region, size in lines.items()}
+        sizes = {region: lines * words_per_line(width) for region, (lines, width) in host_memories(config).items()}
+        sizes[Region.PROFILE] = PROFILE_MARKS
+        self._memory = {region: np.zeros(size, np.uint32) for region, size in sizes.items()}
         registers = np.zeros(64, np.uint32)
         registers[Register.MAGIC] = MAGIC
         registers[Register.VERSION] = VERSION

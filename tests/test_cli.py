@@ -14,7 +14,20 @@ from typer.testing import CliRunner
 from fpga_accel.cli import app
 from rtl.spec.errors import BadInput, DeviceError, DoesNotFit
 
-COMMANDS = ("check", "quantize", "oracle", "compile", "run", "evaluate", "info", "bitstream", "flash", "boards", "demo")
+COMMANDS = (
+    "check",
+    "quantize",
+    "oracle",
+    "compile",
+    "run",
+    "evaluate",
+    "info",
+    "selftest",
+    "bitstream",
+    "flash",
+    "boards",
+    "demo",
+)
 BAD_INPUT, DOES_NOT_FIT, DEVICE = BadInput.exit_code, DoesNotFit.exit_code, DeviceError.exit_code
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from . import isa
 from .config import Config
 from .registers import Region, words_per_line
 
@@ -35,6 +36,19 @@ class Placement:
     def words(self, config: Config) -> int:
         """32-bit words that the tensor takes in the host's address space."""
         return self.lines(config) * words_per_line(config.rows)
+
+
+def host_memories(config: Config) -> dict[Region, tuple[int, int]]:
+    """Return of each memory that the host writes how many lines it has, and how many bytes a line."""
+    return {
+        Region.ACT: (config.act_words, config.rows),
+        Region.WEIGHT: (config.weight_words, config.weight_bytes),
+        Region.CHANNEL: (config.channel_words, config.parameter_bytes),
+        Region.LOAD: (config.program_words, 4),
+        Region.COMPUTE: (config.program_words, 4),
+        Region.DRAIN: (config.program_words, 4),
+        Region.TABLE: (config.tables * isa.TABLE_BYTES // 4, 4),
+    }
 
 
 def lines_to_words(lines: NDArray[np.uint8]) -> NDArray[np.uint32]:
