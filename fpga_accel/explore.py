@@ -10,6 +10,7 @@ from rtl.spec.config import BLOCK, LARGEST, Config
 from rtl.spec.errors import DoesNotFit
 from rtl.spec.plan import Plan
 from rtl.spec.program import Program
+from rtl.spec.stamp import STAMP_WORDS
 
 from .progress import Note
 
@@ -133,7 +134,9 @@ def needed(programs: Iterable[Program], config: Config) -> Config:
         weight_words=min(_power(weights), -(-weights // BLOCK) * BLOCK),
         acc_words=_power(1 + max(drain["pixels"] for drain in drains)),
         channel_words=_power(max(len(program.channels) for program in programs), config.lanes),
-        program_words=_power(max(words.size for p in programs for words in (p.load, p.compute, p.drain))),
+        program_words=_power(
+            max(size for p in programs for size in (p.load.size + STAMP_WORDS, p.compute.size, p.drain.size))
+        ),
         tables=_power(max(len(program.tables) for program in programs), 2),
     )
 

@@ -11,6 +11,7 @@ from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 from rtl.spec.graph import Graph
 from rtl.spec.program import Layer, Program
+from rtl.spec.stamp import STAMP_WORDS
 
 from .allocate import allocate
 from .chunks import Chunk
@@ -106,7 +107,7 @@ def _program(graph: Graph, plan: Plan, order: Order, before: list[str], stay: Se
     for what, needed, available, unit in (
         ("weights", code.weight_lines * config.weight_bytes, config.weight_words * config.weight_bytes, "bytes"),
         ("channel parameters", code.channel_count, config.channel_words, "lines"),
-        ("LOAD program", len(load), config.program_words, "words"),
+        ("LOAD program", len(load), config.program_words - STAMP_WORDS, "words"),
         ("COMPUTE program", len(compute), config.program_words, "words"),
         ("DRAIN program", len(drain), config.program_words, "words"),
     ):

@@ -21,6 +21,7 @@ from .graph import Constant, Graph
 from .layout import Placement, from_words, lines_to_words, to_words
 from .packing import Packing
 from .registers import Region
+from .stamp import STAMP_WORDS, stamp, stamp_address
 from .typed import make
 
 FORMAT = 5
@@ -94,7 +95,7 @@ class Program:
         return self.taken_up(name, from_words(there, place.shape, config))
 
     def memory_image(self) -> list[tuple[int, NDArray[np.uint32]]]:
-        """Return what the host must write before the first run: (word address, words)."""
+        """Return what the host must write before the first run: (word address, words), the stamp last."""
         constants = [self.write(node.output, node.data) for node in self.graph.nodes if isinstance(node, Constant)]
         image = [
             (Region.LOAD.base, self.load),
@@ -105,7 +106,8 @@ class Program:
             (Region.TABLE.base, lines_to_words(self.tables)),
             *constants,
         ]
-        return [(address, words) for address, words in image if words.size]
+        image = [(address, words) for address, words in image if words.size]
+        return [*image, (stamp_address(self.config), stamp(image))]
 
     def save(self, path: Path) -> None:
         """Write the program to ``path``. The writer sees to temporary names."""
@@ -130,7 +132,7 @@ class Program:
             if name in graph.tensors and prod(shape) != prod(graph.tensors[name].shape):
                 raise ValueError(f"tensor '{name}' has another size in memory")
         for region, words, available in (
-            (Region.LOAD, self.load.size, config.program_words),
+            (Region.LOAD, self.load.size, config.program_words - STAMP_WORDS),
             (Region.COMPUTE, self.compute.size, config.program_words),
             (Region.DRAIN, self.drain.size, config.program_words),
             (Region.CHANNEL, self.channels.size, config.channel_words * config.parameter_bytes),
