@@ -1,10 +1,12 @@
 """Memories of any size from the blocks of a family: side by side, and one below another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 from amaranth.hdl import Module, Mux, Signal, Value
+from numpy.typing import NDArray
 
 from rtl.ram import Ram
 
@@ -64,6 +66,26 @@ def count(shapes: Shapes, words: int, bits: int) -> int:
 def count_of_bytes(shapes: Shapes, words: int, memories: int) -> int:
     """Return how many blocks memories of bytes take that share them, as many as a block's words have bytes."""
     return sum(-(-memories // max(1, piece.width // 9)) * piece.blocks(8) for piece in stack(shapes, words, 8))
+
+
+class Held(NamedTuple):
+    """What a block of a memory holds: its setting, its number, and its words from the first on."""
+
+    width: int
+    number: int
+    words: NDArray[np.unsignedinteger]
+
+
+def held(shapes: Shapes, words: NDArray[np.unsignedinteger], bits: int) -> Iterator[Held]:
+    """Yield the blocks, as :func:`assemble` arranges them, of a memory of ``bits`` bits that holds ``words``."""
+    first, number = 0, 0
+    for piece in stack(shapes, len(words), bits):
+        there = words[first : first + piece.depth]
+        for low in range(0, bits, piece.width):
+            mask = (1 << min(piece.width, bits - low)) - 1
+            yield Held(piece.width, number, (there >> low & mask).astype(words.dtype))
+            number += 1
+        first += piece.depth
 
 
 def assemble(wanted: Ram, shapes: Shapes, add: Callable[[Module, Block], None]) -> Module:

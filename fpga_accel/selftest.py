@@ -13,6 +13,7 @@ from rtl.spec.layout import host_memories, lines_to_words, words_to_lines
 from rtl.spec.plan import Array, CoreSegment, Plan
 from rtl.spec.registers import Region, words_per_line
 
+from .core_runner import holds
 from .devices import Device
 from .evaluate import compare
 from .progress import Note
@@ -62,23 +63,28 @@ def selftest_plan(config: Config) -> Plan:
 def selftest(device: Device, config: Config, note: Note) -> Iterator[Check]:
     """Check an open device that has a core of the size of ``config``; the program that is there is lost.
 
-    Memories come first, and if one differs nothing else. Layers come in an order in which each uses only what those
-    before it made: the first that differs is the one to look at.
+    Memories come first, and if one differs nothing else; but what the bitstream has in them, if that is the network, is
+    run before it is overwritten. Layers come in an order in which each uses only what those before it made: the first
+    that differs is the one to look at.
 
     Raises
     ------
     DeviceError
         If the device stops answering, or has another core.
     """
+    plan = selftest_plan(config)
+    if holds(device, plan.programs[0]):
+        yield from _layers(device, plan, note)
+        yield from _memories(device, config, note)
+        return
     memories = list(_memories(device, config, note))
     yield from memories
     # With a memory that is wrong any program may come to no end.
     if not any(check.different for check in memories):
-        yield from _layers(device, config, note)
+        yield from _layers(device, plan, note)
 
 
-def _layers(device: Device, config: Config, note: Note) -> Iterator[Check]:
-    plan = selftest_plan(config)
+def _layers(device: Device, plan: Plan, note: Note) -> Iterator[Check]:
     shape = plan.programs[0].graph.tensors["x"].shape
     feed = {"x": np.random.default_rng(2).integers(-128, 128, (SAMPLES, *shape)).astype(np.int8)}
     with Session(plan, "numpy") as golden:
@@ -86,7 +92,7 @@ def _layers(device: Device, config: Config, note: Note) -> Iterator[Check]:
     with Session(plan, device, note=note) as session:
         tensors = session.tensors(feed)
         profile = session.profile()
-    for name, unit in units(config).items():
+    for name, unit in units(plan.config).items():
         found = compare(expected, {name: tensors[name]})
         yield Check(name, unit, found.compared, found.different, found.first)
     late = [layer for layer in profile if layer.measured != layer.predicted]

@@ -8,13 +8,13 @@ from .compute import Compute
 from .drain import Drain
 from .fetch import Fetch
 from .loader import Loader
+from .memories import Image, memories
 from .memory import HostMemory
-from .ram import Beside
 from .registers import Registers
 from .sequencer import Sequencer
 from .spec import isa
 from .spec.config import Config
-from .spec.layout import weight_cells
+from .spec.layout import memory_lines
 from .spec.registers import REGION_SHIFT, Bus, Region
 
 
@@ -24,10 +24,12 @@ class Core(wiring.Component):
     The host fills the memories over ``bus`` while the core is idle, starts a run by writing a new value to RUN, and
     waits until STATUS is 0. Memories answer only while the core is idle; accesses in between are lost, reads give
     undefined data. A run begins some cycles after the write; CYCLES counts from there to the end of the last unit.
+    What the host would write by ``image``, (word address, words), is there from the start on.
     """
 
-    def __init__(self, config: Config, *, clock_hz: int, build_identity: int):
+    def __init__(self, config: Config, *, clock_hz: int, build_identity: int, image: Image = ()):
         self._config = config
+        self._image = image
         self._clock_hz = clock_hz
         self._build_identity = build_identity
         super().__init__({"bus": In(Bus()), "busy": Out(1)})
@@ -38,45 +40,16 @@ class Core(wiring.Component):
 
         # Units and memories.
         lanes = config.lanes
-        memories = {
-            Region.ACT: dict(
-                columns=config.rows,
-                width=8,
-                depth=config.act_words,
-                hop=2,
-                group=lanes,
-                two_banks=config.window > 0,
-            ),
-            Region.WEIGHT: dict(
-                columns=config.weight_bytes,
-                width=8,
-                depth=config.weight_words,
-                hop=2 * config.weight_rows,
-                beside=[
-                    Beside(column, behind=False, number=row, count=config.weight_rows)
-                    if column < config.columns
-                    else None
-                    for row, column in weight_cells(config)
-                ],
-            ),
-            Region.CHANNEL: dict(
-                columns=config.parameter_bytes,
-                width=8,
-                depth=config.channel_words,
-                hop=config.parameter_bytes,
-            ),
-        }
-        read_latency = max(HostMemory.host_latency(sizes["columns"], sizes["hop"]) for sizes in memories.values())
-        act, weight, channel = (HostMemory(**sizes) for sizes in memories.values())
-        m.submodules.act = act
-        m.submodules.weight = weight
-        m.submodules.channel = channel
-        tables = []
-        for lane in range(lanes):
-            m.submodules[f"table_{lane}"] = table = HostMemory(
-                columns=1, width=32, depth=config.tables * isa.TABLE_BYTES // 4, hop=1
-            )
-            tables.append(table)
+        sizes = memories(config)
+        lines = memory_lines(config, self._image) if self._image else {}
+        read_latency = max(HostMemory.host_latency(size["columns"], size["hop"]) for _, size in sizes.values())
+        host = {name: HostMemory(**size, lines=lines.get(region)) for name, (region, size) in sizes.items()}
+        m.submodules.act = act = host["act"]
+        m.submodules.weight = weight = host["weight"]
+        m.submodules.channel = channel = host["channel"]
+        tables = [host[f"table_{lane}"] for lane in range(lanes)]
+        for lane, table in enumerate(tables):
+            m.submodules[f"table_{lane}"] = table
         m.submodules.loader = loader = Loader(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.compute = compute = Compute(config)
@@ -88,7 +61,7 @@ class Core(wiring.Component):
             ("compute", isa.Compute, sequencer),
             ("drain", isa.Drain, drain),
         ):
-            programs[name] = program = HostMemory(columns=1, width=32, depth=config.program_words, hop=1)
+            programs[name] = program = host[f"{name}_program"]
             fetches[name] = fetch = Fetch(config, layout)
             m.submodules[f"{name}_program"] = program
             m.submodules[f"{name}_fetch"] = fetch

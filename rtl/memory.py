@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from math import gcd, lcm
 
+import numpy as np
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
+from numpy.typing import NDArray
 
 from .alone import ALONE
 from .gather import Gather
@@ -34,7 +36,8 @@ class HostMemory(wiring.Component):
     cells ``i_second_group * group`` and after, the first of them `second_latency` cycles after the address, cell ``n``
     ``n // hop`` cycles later. A hop is 2 columns then.
 
-    ``beside`` tells for each column where its memory belongs, if that matters.
+    ``beside`` tells for each column where its memory belongs, if that matters. ``lines``, uint8 (depth, bytes of a
+    line), are there from the start on.
     """
 
     LATENCY = 1 + Ram.LATENCY + 1
@@ -49,6 +52,7 @@ class HostMemory(wiring.Component):
         group: int = 0,
         two_banks: bool = False,
         beside: Sequence[Beside | None] = (),
+        lines: NDArray[np.uint8] | None = None,
     ) -> None:
         self._columns = columns
         self._width = width
@@ -57,6 +61,7 @@ class HostMemory(wiring.Component):
         self._group = group
         self._two_banks = two_banks
         self._beside = beside or [None] * columns
+        self._held = {} if lines is None else HostMemory.held(lines, width=width, two_banks=two_banks)
         core_write = {
             "i_write_address": In(ceil_log2(depth)),
             "i_write_data": In(width).array(group),
@@ -92,6 +97,16 @@ class HostMemory(wiring.Component):
     def second_latency(columns: int, group: int) -> int:
         """Cycles from an address of the second reader to the first of its cells."""
         return HostMemory.LATENCY + Gather.latency(columns, group)
+
+    @staticmethod
+    def held(lines: NDArray[np.uint8], *, width: int, two_banks: bool) -> dict[str, NDArray[np.unsignedinteger]]:
+        """Return the words of each column's memory, by the name of its submodule, when the lines are these."""
+        cells = np.ascontiguousarray(lines).view(f"<u{width // 8}")
+        columns = range(cells.shape[1])
+        if not two_banks:
+            return {f"column_{column}": cells[:, column] for column in columns}
+        halves = enumerate(np.split(cells, 2))
+        return {f"column_{column}_{bank}": half[:, column] for bank, half in halves for column in columns}
 
     def elaborate(self, platform):
         m = Module()
@@ -188,7 +203,8 @@ class HostMemory(wiring.Component):
 
         def ram(name, address, write):
             depth = self._depth // (1 + self._two_banks)
-            cells = Ram(width=self._width, depth=depth, beside=self._beside[column])
+            held = self._held.get(f"column_{name}", np.empty(0, np.uint8))
+            cells = Ram(width=self._width, depth=depth, beside=self._beside[column], init=held.tolist())
             m.submodules[f"column_{name}"] = cells
             m.d.comb += cells.i_read_address.eq(address)
             m.d.comb += cells.i_write_address.eq(write_address)

@@ -1,5 +1,6 @@
 """A memory with a register behind it, as FPGAs have it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from amaranth.hdl import Module, Signal
@@ -24,15 +25,17 @@ class Ram(wiring.Component):
     that is written in the cycle of its read must not matter; a memory block may give anything for it.
 
     A platform whose memory blocks synthesis does not use with their registers has a method ``get_ram(ram)`` that
-    returns what takes the place of this one. ``beside`` tells it where the memory belongs, if that matters.
+    returns what takes the place of this one. ``beside`` tells it where the memory belongs, if that matters. A memory
+    that holds the words of ``init`` from the start on is left to synthesis.
     """
 
     LATENCY = 2
 
-    def __init__(self, *, width: int, depth: int, beside: Beside | None = None):
+    def __init__(self, *, width: int, depth: int, beside: Beside | None = None, init: Sequence[int] = ()):
         self.beside = beside
         self.width = width
         self.depth = depth
+        self._init = init
         super().__init__(
             {
                 "i_read_address": In(ceil_log2(depth)),
@@ -44,7 +47,7 @@ class Ram(wiring.Component):
         )
 
     def elaborate(self, platform):
-        if hasattr(platform, "get_ram"):
+        if hasattr(platform, "get_ram") and not self._init:
             return platform.get_ram(self)
         return self.generic()
 
@@ -52,7 +55,7 @@ class Ram(wiring.Component):
         """Return the memory as synthesis finds it."""
         m = Module()
 
-        m.submodules.cells = cells = memory.Memory(shape=self.width, depth=self.depth, init=[])
+        m.submodules.cells = cells = memory.Memory(shape=self.width, depth=self.depth, init=self._init)
         read, write = cells.read_port(), cells.write_port()
         m.d.comb += read.en.eq(1)
         m.d.comb += read.addr.eq(self.i_read_address)

@@ -30,6 +30,8 @@ class Top(wiring.Component):
     clock_hz : int
     build_identity : int
         32 bits that the host can read back.
+    image : sequence of (int, array)
+        What the host would write, word address and words: the core's memories hold it from the start on.
 
     Members
     -------
@@ -43,18 +45,21 @@ class Top(wiring.Component):
     tx: Out(1, init=1)
     leds: Out(len(Led))
 
-    def __init__(self, config, *, divisor, clock_hz, build_identity):
+    def __init__(self, config, *, divisor, clock_hz, build_identity, image=()):
         self._config = config
         self._divisor = divisor
         self._clock_hz = clock_hz
         self._build_identity = build_identity
+        self._image = image
         super().__init__()
 
     def elaborate(self, platform):
         m = Module()
 
         m.submodules.link = link = Link(self._divisor)
-        m.submodules.core = core = Core(self._config, clock_hz=self._clock_hz, build_identity=self._build_identity)
+        m.submodules.core = core = Core(
+            self._config, clock_hz=self._clock_hz, build_identity=self._build_identity, image=self._image
+        )
         connect(m, link.bus, core.bus)
         m.d.comb += link.rx.eq(self.rx)
         m.d.comb += self.tx.eq(link.tx)

@@ -7,6 +7,7 @@ from types import TracebackType
 
 from amaranth.lib import wiring
 
+from rtl.memories import Image
 from rtl.spec.config import Config
 from rtl.spec.errors import ToolError
 from rtl.top import Top
@@ -29,6 +30,8 @@ class SimulatedBoard:
     config : Config
     build_identity : int
         What the register BUILD_IDENTITY says.
+    image : sequence of (int, array)
+        What the memories hold at power-up, as `rtl.spec.program.Program.memory_image` has it; a simulator of its own.
     top : Component, optional
         Simulate this instead of :class:`~rtl.top.Top`; it has the same ports, and a divisor of ``DIVISOR``.
     note : function, optional
@@ -50,10 +53,11 @@ class SimulatedBoard:
         config: Config,
         *,
         build_identity: int = 0,
+        image: Image = (),
         top: wiring.Component | None = None,
         note: Note | None = None,
     ) -> None:
-        top = top or Top(config, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=build_identity)
+        top = top or Top(config, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=build_identity, image=image)
         self._program = build_program(top, f"board_{config.name}", MAIN, note=note)
         self._process: subprocess.Popen[str] | None = None
         self.port = ""

@@ -1,10 +1,11 @@
 """Memories from blocks: how many, and that words are where they were written whatever the pieces."""
 
+import numpy as np
 import pytest
 from amaranth.hdl import Module
 from ram_bench import compare_with_an_array
 
-from boards.blocks import assemble, count, stack
+from boards.blocks import assemble, count, held, stack
 from boards.ecp5_ram import SHAPES
 from rtl.ram import Ram
 
@@ -32,14 +33,18 @@ def test_stack(words, bits, pieces):
 
 @pytest.mark.parametrize(("width", "depth"), [(9, 2), (8, 4), (8, 3), (8, 10), (8, 11), (3, 16), (8, 21), (2, 37)])
 def test_equals_an_array(width, depth):
-    """Blocks of a tiny family, which keep what is written into them and nothing else."""
+    """Blocks of a tiny family, which keep what is written into them or there from the start on, and nothing else."""
     added = []
+    first = np.random.default_rng(width).integers(0, 1 << width, depth).astype(np.uint32)
+    there = {block.number: block for block in held(TINY, first, width)}
 
     def add(m: Module, block) -> None:
         added.append(block)
-        assert len(block.data) <= block.width
+        assert len(block.data) <= block.width == there[block.number].width
         m.submodules[f"block_{block.number}"] = cells = Ram(
-            width=len(block.data), depth=next(words for words, bits in TINY if bits == block.width)
+            width=len(block.data),
+            depth=next(words for words, bits in TINY if bits == block.width),
+            init=there[block.number].words.tolist(),
         )
         m.d.comb += cells.i_read_address.eq(block.read_address)
         m.d.comb += cells.i_write_address.eq(block.write_address)
@@ -51,5 +56,5 @@ def test_equals_an_array(width, depth):
         def elaborate(self, platform):
             return assemble(self, TINY, add)
 
-    compare_with_an_array(Stacked(width=width, depth=depth), seed=depth)
-    assert [block.number for block in added] == list(range(count(TINY, depth, width)))
+    compare_with_an_array(Stacked(width=width, depth=depth), seed=depth, first=first)
+    assert [block.number for block in added] == list(there) == list(range(count(TINY, depth, width)))

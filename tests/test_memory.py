@@ -38,12 +38,13 @@ def simulate(dut, bench):
     ],
 )
 def test_both_sides(columns, width, hop, group, two_banks, depth):
-    """Columns of later hops are looked at, and their bytes written, as many cycles later."""
-    dut = HostMemory(columns=columns, width=width, depth=depth, hop=hop, group=group, two_banks=two_banks)
-    latency = HostMemory.host_latency(columns, hop)
+    """Columns of later hops are looked at, and their bytes written, as many cycles later; lines are there at first."""
     random = np.random.default_rng(columns * width + group)
+    first = random.integers(0, 256, (depth, columns * width // 8)).astype(np.uint8)
+    dut = HostMemory(columns=columns, width=width, depth=depth, hop=hop, group=group, two_banks=two_banks, lines=first)
+    latency = HostMemory.host_latency(columns, hop)
     words, per_word = words_per_line(columns * width // 8), 32 // width
-    cells = np.zeros((depth, columns), np.int64)
+    cells = first.view(f"<u{width // 8}").astype(np.int64)
     lines, hosts, seconds, written = [], [], [], [[0] * group] * columns
     wrote = {"core": 0, "host": 0}
 

@@ -7,6 +7,7 @@ A weight word holds ``weight_rows`` rows of a tile, pair of columns by pair of c
 first row has, then what the second one has. A tile of the vector lanes has one row, the first of its word.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import isa
 from .config import Config
-from .registers import Region, words_per_line
+from .registers import REGION_SHIFT, Region, words_per_line
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,19 @@ def words_to_lines(words: NDArray[np.uint32], line_bytes: int) -> NDArray[np.uin
     """Return the host's 32-bit words as memory lines, (lines, line_bytes): the inverse of `lines_to_words`."""
     per_line = 4 * words_per_line(line_bytes)
     return words.astype("<u4").view(np.uint8).reshape(-1, per_line)[:, :line_bytes]
+
+
+def memory_lines(config: Config, image: Iterable[tuple[int, NDArray[np.uint32]]]) -> dict[Region, NDArray[np.uint8]]:
+    """Return the lines, (lines, bytes), of all memories after the host has written ``image``, (word address, words)."""
+    image = list(image)
+    result = {}
+    for region, (count, width) in host_memories(config).items():
+        memory = np.zeros(count * words_per_line(width), np.uint32)
+        for address, words in image:
+            if address >> REGION_SHIFT == region:
+                memory[address - region.base :][: len(words)] = words
+        result[region] = np.ascontiguousarray(words_to_lines(memory, width))
+    return result
 
 
 def weight_cells(config: Config) -> list[tuple[int, int]]:

@@ -1,0 +1,52 @@
+"""The memories of a core that the host sees: how each is built, and what is in it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .memory import HostMemory
+from .ram import Beside
+from .spec.config import Config
+from .spec.layout import host_memories, memory_lines, weight_cells
+from .spec.registers import Region
+
+Image = Sequence[tuple[int, NDArray[np.uint32]]]
+"""What the host writes: word addresses, and the words from there on."""
+
+
+def memories(config: Config) -> dict[str, tuple[Region, dict[str, Any]]]:
+    """Return region and parameters of each `HostMemory` of a core, by the name of its submodule."""
+    beside = [
+        Beside(column, behind=False, number=row, count=config.weight_rows) if column < config.columns else None
+        for row, column in weight_cells(config)
+    ]
+    sizes = host_memories(config)
+
+    def memory(region: Region, width: int, *, two_banks: bool = False, **more: Any) -> tuple[Region, dict[str, Any]]:
+        depth, line_bytes = sizes[region]
+        return region, dict(columns=8 * line_bytes // width, width=width, depth=depth, two_banks=two_banks, **more)
+
+    return {
+        "act": memory(Region.ACT, 8, two_banks=config.window > 0, hop=2, group=config.lanes),
+        "weight": memory(Region.WEIGHT, 8, hop=2 * config.weight_rows, beside=beside),
+        "channel": memory(Region.CHANNEL, 8, hop=config.parameter_bytes),
+        **{f"table_{lane}": memory(Region.TABLE, 32, hop=1) for lane in range(config.lanes)},
+        "load_program": memory(Region.LOAD, 32, hop=1),
+        "compute_program": memory(Region.COMPUTE, 32, hop=1),
+        "drain_program": memory(Region.DRAIN, 32, hop=1),
+    }
+
+
+def contents(config: Config, image: Image) -> dict[str, NDArray[np.unsignedinteger]]:
+    """Return the words of every `Ram` of these memories after the host has written ``image``, by its name in a core.
+
+    Names go down the submodules, for example ``weight.column_3``.
+    """
+    lines = memory_lines(config, image)
+    return {
+        f"{name}.{column}": words
+        for name, (region, of) in memories(config).items()
+        for column, words in HostMemory.held(lines[region], width=of["width"], two_banks=of["two_banks"]).items()
+    }
