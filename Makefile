@@ -11,6 +11,8 @@ SEEDS ?= 1
 WORKERS ?= 2
 GRAPHS ?= 2000
 SEED ?= 0
+# 1: the bitstream has the model in it.
+BAKE ?=
 # 1: flash writes to the board's flash, not to the FPGA alone.
 PERMANENT ?=
 # Of benchmarks/cores.py; empty for all that fit.
@@ -35,7 +37,8 @@ help:
 	@echo "make fmax CORES=..                 clock and size of the benchmark's cores by place and route, 5 seeds"
 	@echo "make nngen                         the same network on NNgen's hardware: cycles, size, clock"
 	@echo "make boards BOARDS=.. SEEDS=..     bitstreams of all boards, and docs/boards.md; defaults: all, $(SEEDS)"
-	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL)"
+	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL);"
+	@echo "                                   BAKE=1: with MODEL in it from power-up"
 	@echo "make flash BOARD=.. MODEL=..       put that bitstream on the board; PERMANENT=1: into its flash"
 	@echo "make clean                         remove build/"
 	@echo "make distclean                     remove build/ and .venv/"
@@ -97,10 +100,10 @@ bitstream: $(BIN)/.installed
 	$(BIN)/fpga-accel check $(MODEL)
 	$(BIN)/fpga-accel quantize $(MODEL) --calibration $(CALIBRATION) -o build/$(NAME)/$(NAME).qdq.onnx
 	$(BIN)/fpga-accel compile build/$(NAME)/$(NAME).qdq.onnx --board $(BOARD) -o build/$(NAME)/$(NAME).fpga
-	$(BIN)/fpga-accel bitstream --board $(BOARD) --model build/$(NAME)/$(NAME).fpga --seeds $(SEEDS)
+	$(BIN)/fpga-accel bitstream --board $(BOARD) --model build/$(NAME)/$(NAME).fpga $(if $(BAKE),--bake) --seeds $(SEEDS)
 
 flash: bitstream
-	$(BIN)/fpga-accel flash --board $(BOARD) --model build/$(NAME)/$(NAME).fpga $(if $(PERMANENT),--permanent)
+	$(BIN)/fpga-accel flash --board $(BOARD) --model build/$(NAME)/$(NAME).fpga $(if $(BAKE),--bake) $(if $(PERMANENT),--permanent)
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

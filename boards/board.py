@@ -1,12 +1,14 @@
 """What is known of a board before anything is built for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 from amaranth.build import Platform
 from amaranth.hdl import ClockDomain, Elaboratable, Module
+from numpy.typing import NDArray
 
 from rtl.multiplier import Multiplier
 from rtl.ram import Ram
@@ -28,6 +30,30 @@ class LutCosts:
     bank: float
     lane: float
     window: float
+
+
+@dataclass(frozen=True)
+class Baking:
+    """How what memory blocks hold at power-up is changed after place and route, without another one.
+
+    Members
+    -------
+    routed : str
+        File that place and route leaves and packing reads: it has what the blocks hold.
+    pack_command : function of the command of place and route
+        Returns one that finds the blocks in the netlist and writes ``packed``, a netlist of Yosys's JSON format.
+    packed : str
+    places : function of that netlist
+        Returns what ``routed`` calls each block, by its name in the netlist.
+    fill : function of the text of ``routed``, of places, and of the words of memories by their names in the netlist
+        Returns the text with these words. Raises KeyError, which names it, if a block is not there.
+    """
+
+    routed: str
+    pack_command: Callable[[list[str]], list[str]]
+    packed: str
+    places: Callable[[dict[str, Any]], dict[str, int]]
+    fill: Callable[[str, Mapping[str, int], Mapping[str, NDArray[np.unsignedinteger]]], str]
 
 
 @dataclass(frozen=True)
@@ -54,6 +80,8 @@ class Family:
         Makes a `rtl.ram.Ram` of the family's cells; None where synthesis does it well.
     finish : function of a netlist, or None
         Changes what synthesis wrote, a netlist of Yosys's JSON format, before place and route reads it.
+    baking : Baking or None
+        None where memories cannot be filled after place and route.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     bytes_share_blocks : bool
@@ -77,6 +105,7 @@ class Family:
     tap_sum: Callable[[TapSum], Module] | None
     ram: Callable[[Config, "Part", Ram], Module] | None
     finish: Callable[[dict[str, Any]], None] | None
+    baking: Baking | None
     block_ram_shapes: Shapes
     bytes_share_blocks: bool
     small_ram: int

@@ -8,7 +8,7 @@ from amaranth.hdl import Instance, Signal, Value
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ecp5_chains, ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
+from . import ecp5_bake, ecp5_chains, ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
 from .board import Family, LutCosts, Part
 from .pll import GatedPll, check
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
@@ -37,6 +37,7 @@ ECP5 = Family(
     tap_sum=ecp5_tap_sum.tap_sum,
     ram=ecp5_ram.ram,
     finish=ecp5_chains.open_ends,
+    baking=ecp5_bake.BAKING,
     block_ram_shapes=ecp5_ram.SHAPES,
     bytes_share_blocks=False,
     small_ram=ecp5_ram.SMALL,

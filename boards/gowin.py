@@ -76,6 +76,7 @@ GOWIN = Family(
     tap_sum=None,
     ram=gowin_ram.ram,
     finish=gowin_sharing.share_blocks,
+    baking=None,
     block_ram_shapes=gowin_ram.SHAPES,
     bytes_share_blocks=True,
     small_ram=gowin_ram.SMALL,

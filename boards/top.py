@@ -11,6 +11,9 @@ from rtl.spec.config import Config
 
 from .board import Board
 
+CORE = "top.core"
+"""Name of the core in the netlist of a whole FPGA."""
+
 
 class BoardTop(Elaboratable):
     """A board around a top level.

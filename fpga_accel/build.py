@@ -16,7 +16,7 @@ from rtl.spec.config import Config
 from rtl.spec.errors import ToolError
 from rtl.spec.plan import Plan
 
-from . import sources, stages, timing, tools
+from . import bake, sources, stages, timing, tools
 from .files import replacing_folder
 from .stages import Note
 
@@ -140,15 +140,26 @@ def built(board: Board, plan: Plan | None, out_dir: Path) -> Path:
     ToolError
         If it has not, or of other sources or with other tools; names the command that does.
     """
-    config = board.config if plan is None else plan.config
-    folder = _folder(board, config, out_dir)
-    state = _state(folder, _key(board, sources.digest(board, config)))
-    if not state.get("bitstream"):
-        raise ToolError(
-            f"{board.name}: there is no bitstream of the core {config.name} in {folder}, or it is of other sources; "
-            f"build it with 'fpga-accel bitstream --board {board.name}' and the same options"
-        )
+    folder, state = _built(board, board.config if plan is None else plan.config, out_dir)
     return folder / str(state["bitstream"])
+
+
+def baked(board: Board, plan: Plan, name: str, out_dir: Path, progress: Note) -> Path:
+    """Write a copy of that bitstream that has the plan's program in its memories, ``name`` in its own; return the file.
+
+    Raises
+    ------
+    DoesNotFit
+        If the plan cannot be baked.
+    ToolError
+        As :func:`built`; also if a tool fails.
+    """
+    bake.check(board, plan)
+    folder, state = _built(board, plan.config, out_dir)
+    seed = stages.best(stages.routes(board, folder, state, state["packed"])).seed
+    target = folder / f"{folder.name}-{name}{Path(board.part.family.bitstream).suffix}"
+    bake.bake(board, plan, folder, state["commands"], seed, target, progress)
+    return target
 
 
 def build(
@@ -191,6 +202,18 @@ def build(
     if failure is not None:
         raise ToolError(f"{failure}\nlogs: {folder}") from failure
     return _result(board, config, identity, folder, state, cached=False)
+
+
+def _built(board: Board, config: Config, out_dir: Path) -> tuple[Path, dict[str, Any]]:
+    """Return where the bitstream of a core lies, and the state of its build."""
+    folder = _folder(board, config, out_dir)
+    state = _state(folder, _key(board, sources.digest(board, config)))
+    if not state.get("bitstream"):
+        raise ToolError(
+            f"{board.name}: there is no bitstream of the core {config.name} in {folder}, or it is of other sources; "
+            f"build it with 'fpga-accel bitstream --board {board.name}' and the same options"
+        )
+    return folder, state
 
 
 def _folder(board: Board, config: Config, out_dir: Path) -> Path:

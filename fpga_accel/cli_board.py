@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,11 +14,18 @@ from .files import readable
 from .open_device import device_options, open_device
 from .progress import Progress
 
+if TYPE_CHECKING:
+    from boards import Board
+    from rtl.spec.plan import Plan
+
 BoardOption = Annotated[str, typer.Option("--board", metavar="NAME", help="A board of 'fpga-accel boards'.")]
 ModelOption = Annotated[
     Path | None, typer.Option(metavar="M.fpga", help="A program: the bitstream is of the core it was compiled for.")
 ]
 FolderOption = Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder of the bitstreams.")]
+BakeOption = Annotated[
+    bool, typer.Option("--bake", help="With the program in its memories from power-up; without --model the self-test.")
+]
 FOLDER = Path("build/bitstream")
 
 
@@ -86,29 +93,35 @@ def info(
 def bitstream(
     board: BoardOption,
     model: ModelOption = None,
+    bake: BakeOption = False,
     seeds: Annotated[int, typer.Option(min=1, help="Place and route so many times, keep the fastest.")] = 1,
     output: FolderOption = FOLDER,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
     """Build the bitstream of a board's core, and refuse one that misses its clock."""
-    import boards as known
-    from rtl.spec.plan import Plan
+    from . import bake as baking
+    from . import build
 
-    from .build import bitstream as build_bitstream
-
-    known.get(board)
-    plan = None if model is None else Plan.load_file(readable(model, ".fpga"))
+    target, plan, name = _chosen(board, model, bake)
+    if bake and plan:
+        baking.check(target, plan)
     with Progress(stages=1) as progress:
         progress.stage(f"build for {board}")
-        result = build_bitstream(board, plan, seeds=seeds, out_dir=output, progress=progress)
-    return Answer(result.to_json(), result.lines())
+        result = build.bitstream(target, plan, seeds=seeds, out_dir=output, progress=progress)
+        document, text = result.to_json(), result.lines()
+        if bake and plan:
+            file = build.baked(target, plan, name, output, progress)
+            document |= {"baked": name, "baked_bitstream": file}
+            text.append(f"with {name} in it from power-up: {file}")
+    return Answer(document, text)
 
 
 @answers
 def flash(
     board: BoardOption,
     model: ModelOption = None,
+    bake: BakeOption = False,
     permanent: Annotated[
         bool, typer.Option("--permanent", help="Write it to flash, so that it is there after power-up too.")
     ] = False,
@@ -117,17 +130,33 @@ def flash(
     debug: DebugOption = False,
 ) -> Answer:
     """Put the bitstream that 'bitstream' built with the same options on the board, until power goes."""
-    import boards as known
-    from rtl.spec.plan import Plan
-
-    from .build import built
+    from . import build
     from .flash import flash as run_programmer
 
-    target = known.get(board)
-    plan = None if model is None else Plan.load_file(readable(model, ".fpga"))
-    file = built(target, plan, output)
+    target, plan, name = _chosen(board, model, bake)
+    if bake and plan:
+        with Progress(stages=1) as progress:
+            progress.stage(f"bake {name}")
+            file = build.baked(target, plan, name, output, progress)
+    else:
+        file = build.built(target, plan, output)
     command = run_programmer(target, file, permanent=permanent)
     return Answer(
         {"board": board, "bitstream": file, "permanent": permanent, "command": command},
         [f"{command}: done", "next: fpga-accel info serial:PORT"],
     )
+
+
+def _chosen(board: str, model: Path | None, bake: bool) -> tuple["Board", "Plan | None", str]:
+    """Return the board, and plan and name of the model; of the self-test if one is to be baked and none is named."""
+    import boards as known
+    from rtl.spec.plan import Plan
+
+    target = known.get(board)
+    if model is not None:
+        return target, Plan.load_file(readable(model, ".fpga")), model.stem
+    if not bake:
+        return target, None, ""
+    from .selftest import selftest_plan
+
+    return target, selftest_plan(target.config), "selftest"

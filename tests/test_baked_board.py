@@ -1,5 +1,7 @@
 """A board whose memories hold a program from power-up: it is run, and nothing is loaded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from rtl.spec.registers import Region
 from sim.board import SimulatedBoard
 from sim.interpreter import InterpreterDevice
 
-CONFIG = core("4x3")
+CONFIG = replace(core("4x3"), act_words=1024, weight_words=512, channel_words=128, program_words=512, tables=2)
 PLAN = selftest_plan(CONFIG)
 IMAGE = PLAN.programs[0].memory_image()
 
@@ -64,8 +66,7 @@ def test_selftest_runs_what_is_there_first(board):
     assert [check.name for check in checks] == [*layers, *(region.name for region in host_memories(CONFIG))]
 
 
-@pytest.mark.parametrize("device", ["sim"])
-def test_session_opens_a_baked_simulation(device):
-    """The option of the device; it is the simulator of above."""
-    with Session(PLAN, device, image=IMAGE) as session:
+def test_session_opens_a_baked_simulation():
+    """By the device's option; the simulator is the one of above."""
+    with Session(PLAN, "sim", image=IMAGE) as session:
         assert session.run(None, {"x": np.zeros((1, *PLAN.inputs[0].shape[1:]), np.int8)})[1].shape[0] == 1

@@ -1,0 +1,82 @@
+"""Contents of an ECP5's memory blocks, changed after place and route, in the text that nextpnr hands to ecppack."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import ecp5_ram
+from .blocks import Held, held
+from .board import Baking
+
+_SECTION = re.compile(r"^\.bram_init (\d+)\n((?:[0-9a-f]{3}[ \n])+)", re.MULTILINE)
+_PACKED = "packed.json"
+_NINES = 2048  # words of nine bits in a block, the lowest address first, in whatever setting it is
+_LINE = 8
+
+
+def pack_command(place_and_route: list[str]) -> list[str]:
+    """Return the command of nextpnr that only packs the netlist, and writes what comes of it."""
+    unwanted = place_and_route.index("--textcfg")
+    rest = place_and_route[:unwanted] + place_and_route[unwanted + 2 :]
+    return [*rest, "--pack-only", "--write", _PACKED]
+
+
+def places(packed: dict[str, Any]) -> dict[str, int]:
+    """Return the number that the text has for each memory block, its WID, by the block's name in the netlist."""
+    cells = packed["modules"]["top"]["cells"].items()
+    return {name: int(cell["attributes"]["WID"], 2) for name, cell in cells if cell["type"] == "DP16KD"}
+
+
+def fill(routed: str, places: Mapping[str, int], memories: Mapping[str, NDArray[np.unsignedinteger]]) -> str:
+    """Return the text with the words of ``memories``, of all their bits, in the blocks that make them up.
+
+    Memories are named as `rtl.ram.Ram` in the netlist. Blocks of others keep what they have.
+
+    Raises
+    ------
+    KeyError
+        If the text or ``places`` lacks a block; it is named.
+    """
+    wanted = {}
+    for name, words in memories.items():
+        for block in held(ecp5_ram.SHAPES, words, 8 * words.itemsize):
+            wanted[places[f"{name}.block_{block.number}"]] = nines(block)
+
+    def section(found: re.Match[str]) -> str:
+        words = wanted.pop(int(found[1]), None)
+        if words is None:
+            return found[0]
+        lines = (" ".join(f"{word:03x}" for word in line) for line in words.reshape(-1, _LINE))
+        return f".bram_init {found[1]}\n" + "\n".join(lines) + "\n"
+
+    text = _SECTION.sub(section, routed)
+    if wanted:
+        raise KeyError(f".bram_init {min(wanted)}")
+    return text
+
+
+def nines(block: Held) -> NDArray[np.uint16]:
+    """Return what a block holds as words of nine bits (Lattice FPGA-TN-02204).
+
+    Words of 18 and 36 bits are 2 and 4 of them, the lower bits first. Narrower ones share the lower eight bits.
+    """
+    result = np.zeros(_NINES, np.uint16)
+    words = block.words.astype(np.uint64)
+    if block.width >= 9:
+        shifts = 9 * np.arange(block.width // 9, dtype=np.uint64)
+        parts = (words[:, None] >> shifts & np.uint64(0x1FF)).reshape(-1)
+        result[: len(parts)] = parts
+        return result
+    shared = 8 // block.width
+    padded = np.zeros(-(-len(words) // shared) * shared, np.uint64)
+    padded[: len(words)] = words
+    shifts = block.width * np.arange(shared, dtype=np.uint64)
+    parts = (padded.reshape(-1, shared) << shifts).sum(axis=1)
+    result[: len(parts)] = parts
+    return result
+
+
+BAKING = Baking("top.config", pack_command, _PACKED, places, fill)
