@@ -13,6 +13,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from test_cli import call, fails
+from test_flash import on_path
 
 import boards
 from boards import ecp5_bake, ecp5_ram
@@ -218,6 +219,16 @@ def test_core_that_was_not_built(routed):
     plan = selftest_plan(replace(CONFIG, channel_words=1024))
     with pytest.raises(ToolError, match="or it is of other sources; build it with"):
         baked(plan, routed)
+
+
+def test_command_without_a_model_takes_the_selftest(monkeypatch, tmp_path):
+    taken = []
+    monkeypatch.setattr(builds, "baked", lambda *arguments: taken.append(arguments[:3]) or tmp_path / "top.bit")
+    noted = on_path(tmp_path, monkeypatch, "openFPGALoader", 0)
+    assert call("flash", "--board", "ulx3s-85f", "--bake", "-o", tmp_path).exit_code == 0
+    ((board, plan, name),) = taken
+    assert (board, plan.config, plan.name, name) == (ULX3S, ULX3S.config, "selftest", "selftest")
+    assert noted.read_text() == f"-b\nulx3s\n{tmp_path / 'top.bit'}\n"
 
 
 def test_families_that_cannot(digits_program, tmp_path):
