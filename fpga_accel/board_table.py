@@ -31,7 +31,7 @@ Clocks, sizes and times are from place and route; nothing was measured on a phys
 - core: rows x columns of the array, and its requantizers (lanes); its memories for activations and weights
 - clock: what the bitstream runs at; fmax: what place and route says, the median of the seeds (slowest-fastest)
 - models: those of `models/` and MLPerf Tiny that compile for the core
-- build: wall time from the sources to the bitstream with one seed, on two shared cores of a server
+- build: wall time from the sources to the bitstream with one seed; a dash where other work ran beside it
 
 A board whose core was not placed and routed yet has a dash.
 """

@@ -16,7 +16,7 @@ from boards import ecp5_place, fit, gowin
 from boards.ecp5 import pll
 from boards.multipliers import has_block
 from boards.top import BoardTop, prepare
-from fpga_accel import Session
+from fpga_accel import Session, board_record
 from onnx_frontend.partition import compile_plan, partition
 from rtl.ram import Beside
 from rtl.spec.config import core
@@ -25,6 +25,7 @@ from rtl.spec.link import BAUDS
 
 ULX3S = boards.get("ulx3s-85f")
 ALL = [boards.get(name) for name in boards.names()]
+RECORD = board_record.read()
 
 
 @pytest.fixture(params=ALL, ids=lambda board: board.name)
@@ -131,10 +132,11 @@ def test_no_cells_without_a_block_where_all_have_one():
         fit.check(replace(board.config, rows=16), board.part)
 
 
-def test_estimate_is_what_synthesis_takes():
-    board = boards.get("ulx3s-85f")
-    needed = fit.need(board.config, board.part)
-    assert (needed.multipliers, needed.block_rams) == (152, 168)
+@pytest.mark.parametrize("board", [board for board in ALL if RECORD.build(board)], ids=lambda board: board.name)
+def test_estimate_is_what_place_and_route_took(board):
+    needed, used = fit.need(board.config, board.part), RECORD.build(board).routed.used
+    assert (needed.multipliers, needed.block_rams) == (used["DSP"], used["BRAM"])
+    assert 1 <= needed.luts / used["LUT4"] < 1.1
 
 
 def test_memories_of_bytes_share_blocks():
