@@ -14,6 +14,7 @@ Shapes = tuple[tuple[int, int], ...]
 """Words and bits of a block, in each of its settings."""
 
 _CHOSEN = 4
+_NINES = 2048
 
 
 class Piece(NamedTuple):
@@ -86,6 +87,28 @@ def held(shapes: Shapes, words: NDArray[np.unsignedinteger], bits: int) -> Itera
             yield Held(piece.width, number, (there >> low & mask).astype(words.dtype))
             number += 1
         first += piece.depth
+
+
+def nines(block: Held) -> NDArray[np.uint16]:
+    """Return what a block of 18 Kbit holds as words of nine bits, the lowest address first, as vendors number its bits.
+
+    Words of 18 and 36 bits are 2 and 4 of them, the lower bits first. Narrower ones share the lower eight bits (Lattice
+    FPGA-TN-02204, Gowin UG285).
+    """
+    result = np.zeros(_NINES, np.uint16)
+    words = block.words.astype(np.uint64)
+    if block.width >= 9:
+        shifts = 9 * np.arange(block.width // 9, dtype=np.uint64)
+        parts = (words[:, None] >> shifts & np.uint64(0x1FF)).reshape(-1)
+        result[: len(parts)] = parts
+        return result
+    shared = 8 // block.width
+    padded = np.zeros(-(-len(words) // shared) * shared, np.uint64)
+    padded[: len(words)] = words
+    shifts = block.width * np.arange(shared, dtype=np.uint64)
+    parts = (padded.reshape(-1, shared) << shifts).sum(axis=1)
+    result[: len(parts)] = parts
+    return result
 
 
 def assemble(wanted: Ram, shapes: Shapes, add: Callable[[Module, Block], None]) -> Module:

@@ -40,20 +40,21 @@ class Baking:
     -------
     routed : str
         File that place and route leaves and packing reads: it has what the blocks hold.
-    pack_command : function of the command of place and route
-        Returns one that finds the blocks in the netlist and writes ``packed``, a netlist of Yosys's JSON format.
+    pack_command : function of the command of place and route, or None
+        Returns one that writes ``packed``; None if place and route leaves it.
     packed : str
+        A netlist of Yosys's JSON format that tells what ``routed`` calls each block.
     places : function of that netlist
-        Returns what ``routed`` calls each block, by its name in the netlist.
+        Returns this, a value for JSON, by the block's name as synthesis left it.
     fill : function of the text of ``routed``, of places, and of the words of memories by their names in the netlist
         Returns the text with these words. Raises KeyError, which names it, if a block is not there.
     """
 
     routed: str
-    pack_command: Callable[[list[str]], list[str]]
+    pack_command: Callable[[list[str]], list[str]] | None
     packed: str
-    places: Callable[[dict[str, Any]], dict[str, int]]
-    fill: Callable[[str, Mapping[str, int], Mapping[str, NDArray[np.unsignedinteger]]], str]
+    places: Callable[[dict[str, Any]], Mapping[str, Any]]
+    fill: Callable[[str, Mapping[str, Any], Mapping[str, NDArray[np.unsignedinteger]]], str]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import ecp5_ram
-from .blocks import Held, held
+from .blocks import held, nines
 from .board import Baking
 
 _SECTION = re.compile(r"^\.bram_init (\d+)\n((?:[0-9a-f]{3}[ \n])+)", re.MULTILINE)
 _PACKED = "packed.json"
-_NINES = 2048  # words of nine bits in a block, the lowest address first, in whatever setting it is
 _LINE = 8
 
 
@@ -56,27 +55,6 @@ def fill(routed: str, places: Mapping[str, int], memories: Mapping[str, NDArray[
     if wanted:
         raise KeyError(f".bram_init {min(wanted)}")
     return text
-
-
-def nines(block: Held) -> NDArray[np.uint16]:
-    """Return what a block holds as words of nine bits (Lattice FPGA-TN-02204).
-
-    Words of 18 and 36 bits are 2 and 4 of them, the lower bits first. Narrower ones share the lower eight bits.
-    """
-    result = np.zeros(_NINES, np.uint16)
-    words = block.words.astype(np.uint64)
-    if block.width >= 9:
-        shifts = 9 * np.arange(block.width // 9, dtype=np.uint64)
-        parts = (words[:, None] >> shifts & np.uint64(0x1FF)).reshape(-1)
-        result[: len(parts)] = parts
-        return result
-    shared = 8 // block.width
-    padded = np.zeros(-(-len(words) // shared) * shared, np.uint64)
-    padded[: len(words)] = words
-    shifts = block.width * np.arange(shared, dtype=np.uint64)
-    parts = (padded.reshape(-1, shared) << shifts).sum(axis=1)
-    result[: len(parts)] = parts
-    return result
 
 
 BAKING = Baking("top.config", pack_command, _PACKED, places, fill)

@@ -9,7 +9,7 @@ from amaranth.vendor import GowinPlatform
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import gowin_multiplier, gowin_ram, gowin_sharing
+from . import gowin_bake, gowin_multiplier, gowin_ram, gowin_sharing
 from .board import Family, LutCosts, Part
 from .pll import GatedPll, check
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
@@ -76,7 +76,7 @@ GOWIN = Family(
     tap_sum=None,
     ram=gowin_ram.ram,
     finish=gowin_sharing.share_blocks,
-    baking=None,
+    baking=gowin_bake.BAKING,
     block_ram_shapes=gowin_ram.SHAPES,
     bytes_share_blocks=True,
     small_ram=gowin_ram.SMALL,

@@ -5,6 +5,8 @@ from typing import Any
 
 BITS = "bits"
 """Attribute of a block: how many bits of its words are used, from the lowest on."""
+SHARED = "shared"
+"""Attribute of a block that several share: their names, in the order of their bytes."""
 BYTE = 9
 _LINES = {36: 5, 18: 4}
 """Lines of a write address below the word's, of which the first enable bytes, by bits of a word."""
@@ -45,6 +47,7 @@ def _share(cells: dict[str, Any], names: list[str], width: int) -> None:
     pins["CEA"] = [always]
     for port, bits in data.items():
         pins[port] = bits + pins[port][len(bits) :]
+    cells[names[0]]["attributes"][SHARED] = " ".join(names)
     for name in names[1:]:
         del cells[name]
 

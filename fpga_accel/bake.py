@@ -3,8 +3,9 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def bake(
     routed = folder / f"seed-{seed}" / baking.routed
     with tempfile.TemporaryDirectory(dir=folder, prefix=".bake-") as name:
         work = Path(name)
-        places = _places(board, baking, place_and_route, folder, work, progress)
+        places = _places(board, baking, place_and_route, folder, routed.parent, work, progress)
         progress("bake: fill the memories")
         small = board.part.family.small_ram
         memories = {name: words for name, words in _memories(plan.programs[0]).items() if len(words) > small}
@@ -99,17 +100,20 @@ def _memories(program: Program) -> dict[str, NDArray[np.unsignedinteger]]:
 
 
 def _places(
-    board: Board, baking: Baking, place_and_route: list[str], folder: Path, work: Path, progress: Note
-) -> dict[str, int]:
+    board: Board, baking: Baking, place_and_route: list[str], folder: Path, seed: Path, work: Path, progress: Note
+) -> Mapping[str, Any]:
     """Return what the routed design calls each block; found out once for a netlist, and kept beside it."""
     kept = folder / _PLACES
     if not kept.exists():
-        for needed in (board.part.family.netlist, *board.part.family.constraints):
-            shutil.copy(folder / needed, work / needed)
-        command = baking.pack_command(place_and_route)
-        tools.run(command, work, work / "places.log", lambda: progress("bake: find the memory blocks"))
-        found = baking.places(json.loads((work / baking.packed).read_text()))
+        packed = seed / baking.packed
+        if baking.pack_command:
+            for needed in (board.part.family.netlist, *board.part.family.constraints):
+                shutil.copy(folder / needed, work / needed)
+            command = baking.pack_command(place_and_route)
+            tools.run(command, work, work / "places.log", lambda: progress("bake: find the memory blocks"))
+            packed = work / baking.packed
+        found = baking.places(json.loads(packed.read_text()))
         with replacing(kept) as temporary:
             temporary.write_text(json.dumps(found, indent=1))
-    places: dict[str, int] = json.loads(kept.read_text())
+    places: dict[str, Any] = json.loads(kept.read_text())
     return places

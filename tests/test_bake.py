@@ -231,13 +231,23 @@ def test_command_without_a_model_takes_the_selftest(monkeypatch, tmp_path):
     assert noted.read_text() == f"-b\nulx3s\n{tmp_path / 'top.bit'}\n"
 
 
-def test_families_that_cannot(digits_program, tmp_path):
-    arguments = ("--board", "tang-nano-20k", "--model", digits_program, "--bake", "-o", tmp_path)
-    board = boards.get("tang-nano-20k")
-    with pytest.raises(DoesNotFit, match="no model can be baked into a bitstream of the family gowin, only of: .*ecp5"):
-        bake.check(board, selftest_plan(board.config))
-    fails(call("bitstream", *arguments), DoesNotFit.exit_code)
-    assert not list(tmp_path.iterdir())
+def test_families_that_cannot():
+    board = replace(ULX3S, part=replace(ULX3S.part, family=replace(ULX3S.part.family, name="slow", baking=None)))
+    with pytest.raises(
+        DoesNotFit, match="a bitstream of the family slow, only of: ecp5, gowin; without --bake"
+    ) as caught:
+        bake.check(board, PLAN)
+    assert caught.value.exit_code == 3
+
+
+def test_command_refuses_before_anything_is_built(tmp_path, monkeypatch):
+    (segment,) = PLAN.core
+    file = tmp_path / "two.fpga"
+    replace(PLAN, segments=(segment, segment)).save(file)
+    monkeypatch.setattr(builds, "bitstream", lambda *_, **__: pytest.fail("built"))
+    arguments = ("--board", "ulx3s-85f", "--model", file, "--bake", "-o", tmp_path / "out")
+    fails(call("bitstream", *arguments), DoesNotFit.exit_code, "2 segments for the core")
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_model_of_several_segments():

@@ -84,20 +84,6 @@ def test_bitstream(echo):
     assert f"clock {BOARD.clock_hz / 1e6:g} MHz met" in "\n".join(echo.lines())
 
 
-def test_bitstream_of_a_gowin(tmp_path):
-    board = boards.get("tang-nano-20k")
-    result = build_echo(tmp_path, board=board)
-    assert result.bitstream.name == "tang-nano-20k-4x3.fs"
-    # UG290: the command that compares the identity, and that of a GW2A-18.
-    assert f"{0x06 << 56 | 0x0000081B:064b}" in result.bitstream.read_text().splitlines()
-    assert result.best.met
-    assert result.best.used["DSP"] == (0, 48) and result.best.used["BRAM"] == (0, 46)
-    assert result.best.used["FF"][0] > 26
-    # The oscillator, the link and the LEDs.
-    pins = (result.folder / "top.cst").read_text()
-    assert all(f" {pin};" in pins for pin in (4, 69, 70, 15, 16, 17, 18))
-
-
 def test_no_paths_of_this_machine_in_the_sources_of_the_netlist(echo):
     design = (echo.folder / "top.il").read_text()
     assert '"rtl/' in design or '"boards/top.py:' in design
