@@ -5,7 +5,6 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from nets import Net
 
 import boards
@@ -17,8 +16,6 @@ from fpga_accel.session import Session
 from onnx_frontend.partition import compile_plan, partition
 from onnx_frontend.quantize import quantize
 from rtl.spec.config import core
-
-BOARD = boards.get("ulx3s-85f")
 
 
 def cell(kind, parameters=None, attributes=None, **pins):
@@ -103,9 +100,8 @@ def test_edges():
     assert (edged["x"][3] < -1000).all() and (edged["x"][4] > 1000).all()
 
 
-@pytest.fixture(scope="module")
-def plan():
-    """A network that uses the array, the vector lanes and a table."""
+def network():
+    """Return a network that uses the array, the vector lanes and a table, not compiled yet, and samples."""
     net = Net((2, 4, 5), seed=1)
     net.conv(3, 2, 3, 3, pads=[1, 1, 1, 1])
     net.op("Sigmoid")
@@ -116,34 +112,28 @@ def plan():
     return partition(quantize(net.model(), feed, "minmax")).plan, with_edges(feed)
 
 
-@pytest.fixture(scope="module")
-def proof(plan, tmp_path_factory):
-    # A clock that is easily met: what is proved does not depend on it, and routing takes less time.
-    board = replace(BOARD, clock_hz=25_000_000)
-    return postroute(plan[0], board, core("2x1"), plan[1], tmp_path_factory.mktemp("proof"), lambda *_: None)
-
-
-def test_routed_core_answers_as_the_reference(proof):
+def test_routed_core_answers_as_the_reference_and_a_broken_one_does_not(tmp_path):
+    """One test, as place and route takes minutes: the netlist as it is, and without a register behind a product."""
+    plan, feed = network()
+    # A clock that is easily met: what is proved does not depend on it.
+    board = replace(boards.get("ulx3s-85f"), clock_hz=25_000_000)
+    proof = postroute(plan, board, core("2x1"), feed, tmp_path, lambda *_: None)
     assert proof.exact, proof.difference
     assert proof.samples == 8 and proof.difference.compared == 8 * 5
     assert proof.cells["MULT18X18D"] == proof.build.best.used["DSP"][0] > 0
     assert proof.cells["DP16KD"] == proof.build.best.used["BRAM"][0] > 0
 
-
-def test_broken_netlist_is_noticed(plan, proof, tmp_path):
-    """One multiplier of the array without the register behind its product."""
-    netlist = json.loads((proof.build.folder / "seed-1" / BOARD.part.family.routed).read_text())
+    netlist = json.loads((proof.build.folder / "seed-1" / board.part.family.routed).read_text())
     cells = netlist["modules"]["top"]["cells"]
     (name,) = [name for name, cell in cells.items() if cell["type"] == "MULT18X18D" and "pe_0_0" in name]
     cells[name]["parameters"]["REG_OUTPUT_CLK"] = "NONE"
-
-    compiled = compile_plan(plan[0], proof.config)
+    compiled = compile_plan(plan, proof.config)
     with Session(compiled, "numpy") as session:
-        expected = session.run(None, plan[1])
+        expected = session.run(None, feed)
     with (
-        routed_board(BOARD, proof.config, netlist, tmp_path, lambda *_: None) as board,
-        SerialDevice(board.port, answer_s=ANSWER_S) as device,
+        routed_board(board, proof.config, netlist, tmp_path, lambda *_: None) as simulation,
+        SerialDevice(simulation.port, answer_s=ANSWER_S) as device,
         Session(compiled, device) as session,
     ):
-        assert not np.array_equal(session.run(None, plan[1])[0], expected[0])
+        assert not np.array_equal(session.run(None, feed)[0], expected[0])
         assert session.cycles() == compiled.cycles
