@@ -3,8 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BOARD ?= ulx3s-85f
+# One board of each family, unless BOARD is given.
+PROVED := $(if $(filter file,$(origin BOARD)),ulx3s-85f tang-nano-20k,$(BOARD))
 MODEL ?= models/digits.onnx
 CALIBRATION ?= $(MODEL:.onnx=_calibration.npz)
+SAMPLES ?= $(MODEL:.onnx=_test.npz)
 NAME := $(basename $(notdir $(MODEL)))
 SEEDS ?= 1
 # Two workers: Verilator and place and route are the load, and each wants a core.
@@ -22,7 +25,7 @@ BOARDS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash clean distclean
+.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
@@ -40,6 +43,7 @@ help:
 	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL);"
 	@echo "                                   BAKE=1: with MODEL in it from power-up"
 	@echo "make flash BOARD=.. MODEL=..       put that bitstream on the board; PERMANENT=1: into its flash"
+	@echo "make postroute BOARD=.. MODEL=..   MODEL on a small core as place and route leaves it; without BOARD: each family"
 	@echo "make clean                         remove build/"
 	@echo "make distclean                     remove build/ and .venv/"
 
@@ -104,6 +108,13 @@ bitstream: $(BIN)/.installed
 
 flash: bitstream
 	$(BIN)/fpga-accel flash --board $(BOARD) --model build/$(NAME)/$(NAME).fpga $(if $(BAKE),--bake) $(if $(PERMANENT),--permanent)
+
+postroute: $(BIN)/.installed
+	mkdir -p build/$(NAME)
+	$(BIN)/fpga-accel quantize $(MODEL) --calibration $(CALIBRATION) -o build/$(NAME)/$(NAME).qdq.onnx
+	for board in $(PROVED); do \
+		$(BIN)/fpga-accel postroute build/$(NAME)/$(NAME).qdq.onnx --board $$board --input $(SAMPLES) || exit $$?; \
+	done
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

@@ -65,8 +65,8 @@ class Family:
     -------
     tools : tuple of str
         Programs that make a bitstream, in this order: synthesis, place and route, packing.
-    netlist, bitstream : str
-        File that synthesis writes, and file that packing leaves.
+    netlist, routed, bitstream : str
+        File that synthesis writes, netlist that place and route writes (Yosys's JSON format), file that packing leaves.
     constraints : tuple of str
         Files that place and route reads beside the netlist.
     options : function of a Config and a Part
@@ -83,6 +83,12 @@ class Family:
         Changes what synthesis wrote, a netlist of Yosys's JSON format, before place and route reads it.
     baking : Baking or None
         None where memories cannot be filled after place and route.
+    repair : function of a netlist, or None
+        Puts right what place and route is known to write wrong, before packing reads it.
+    restore : function of a netlist
+        Makes the routed netlist one of the cells of `sim/cells` and of ``models``.
+    models : tuple of str
+        Files with further models of the cells, in Yosys's folder of shared files.
     block_ram_shapes : tuple of (int, int)
         Words and bits of a block memory, in each of its settings.
     bytes_share_blocks : bool
@@ -99,6 +105,7 @@ class Family:
     tools: tuple[str, ...]
     netlist: str
     constraints: tuple[str, ...]
+    routed: str
     bitstream: str
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None
@@ -107,6 +114,9 @@ class Family:
     ram: Callable[[Config, "Part", Ram], Module] | None
     finish: Callable[[dict[str, Any]], None] | None
     baking: Baking | None
+    repair: Callable[[dict[str, Any]], None] | None
+    restore: Callable[[dict[str, Any]], None]
+    models: tuple[str, ...]
     block_ram_shapes: Shapes
     bytes_share_blocks: bool
     small_ram: int

@@ -8,10 +8,12 @@ from amaranth.hdl import Instance, Signal, Value
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ecp5_bake, ecp5_chains, ecp5_multiplier, ecp5_ram, ecp5_soft_multiplier, ecp5_tap_sum
+from . import ecp5_bake, ecp5_chains, ecp5_multiplier, ecp5_ram, ecp5_routed, ecp5_soft_multiplier, ecp5_tap_sum
 from .board import Family, LutCosts, Part
 from .pll import GatedPll, check
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
+
+_ROUTED = "top.pnr.json"
 
 
 def _options(config: Config, part: Part) -> dict[str, str]:
@@ -20,7 +22,7 @@ def _options(config: Config, part: Part) -> dict[str, str]:
         "script_after_read": f"{SMALL_PRODUCTS_IN_LUTS}; setattr -set keep 1 a:alone %ci1:+[Q] t:$dff* %i",
         # router1 rips up a full array for the better part of an hour, and router2 alone makes long detours where wires
         # are scarce; the default placer takes a fifth more wire.
-        "nextpnr_opts": "--placer static --router router2 --tmg-ripup",
+        "nextpnr_opts": f"--placer static --router router2 --tmg-ripup --write {_ROUTED}",
         "ecppack_opts": "--compress",
     }
 
@@ -30,6 +32,7 @@ ECP5 = Family(
     tools=("yosys", "nextpnr-ecp5", "ecppack"),
     netlist="top.json",
     constraints=("top.lpf",),
+    routed=_ROUTED,
     bitstream="top.bit",
     options=_options,
     multiplier=ecp5_multiplier.multiplier,
@@ -38,6 +41,9 @@ ECP5 = Family(
     ram=ecp5_ram.ram,
     finish=ecp5_chains.open_ends,
     baking=ecp5_bake.BAKING,
+    repair=None,
+    restore=ecp5_routed.restore,
+    models=(),
     block_ram_shapes=ecp5_ram.SHAPES,
     bytes_share_blocks=False,
     small_ram=ecp5_ram.SMALL,

@@ -9,7 +9,7 @@ from amaranth.vendor import GowinPlatform
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import gowin_bake, gowin_multiplier, gowin_ram, gowin_sharing
+from . import gowin_bake, gowin_carry, gowin_multiplier, gowin_ram, gowin_routed, gowin_sharing
 from .board import Family, LutCosts, Part
 from .pll import GatedPll, check
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
@@ -69,6 +69,7 @@ GOWIN = Family(
     tools=("yosys", "nextpnr-himbaechel", "gowin_pack"),
     netlist="top.syn.json",
     constraints=("top.cst", "top.sdc"),
+    routed="top.pnr.json",
     bitstream="top.fs",
     options=_options,
     multiplier=gowin_multiplier.multiplier,
@@ -77,6 +78,9 @@ GOWIN = Family(
     ram=gowin_ram.ram,
     finish=gowin_sharing.share_blocks,
     baking=gowin_bake.BAKING,
+    repair=gowin_carry.repair,
+    restore=gowin_routed.restore,
+    models=("gowin/cells_sim.v",),
     block_ram_shapes=gowin_ram.SHAPES,
     bytes_share_blocks=True,
     small_ram=gowin_ram.SMALL,

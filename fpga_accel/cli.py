@@ -7,7 +7,17 @@ from types import FrameType
 
 import typer
 
-from . import cli_board, cli_check, cli_demo, cli_explore, cli_model, cli_quantize, cli_run, cli_selftest
+from . import (
+    cli_board,
+    cli_check,
+    cli_demo,
+    cli_explore,
+    cli_model,
+    cli_postroute,
+    cli_quantize,
+    cli_run,
+    cli_selftest,
+)
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 internal error, 2 usage or bad input, "
@@ -51,6 +61,10 @@ app.command("bitstream", epilog=_example("bitstream --board ulx3s-85f --model bu
     cli_board.bitstream
 )
 app.command("flash", epilog=_example("flash --board ulx3s-85f --model build/digits.fpga"))(cli_board.flash)
+app.command(
+    "postroute",
+    epilog=_example("postroute build/digits.qdq.onnx --board tang-nano-20k --input models/digits_test.npz --limit 2"),
+)(cli_postroute.postroute)
 app.command("boards", epilog=_example("boards"))(cli_board.boards)
 app.command("demo", epilog=_example("demo --core 8x8 --images 64 --output build/demo"))(cli_demo.demo)
 

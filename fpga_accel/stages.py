@@ -88,10 +88,14 @@ def synthesize(
     seconds = tools.run(commands[0], work, work / "synthesis.log", lambda: progress("synthesis"))
     family = board.part.family
     if family.finish:
-        netlist = json.loads((work / family.netlist).read_text())
-        family.finish(netlist)
-        (work / family.netlist).write_text(json.dumps(netlist))
+        _change(work / family.netlist, family.finish)
     return commands, seconds
+
+
+def _change(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    netlist = json.loads(file.read_text())
+    change(netlist)
+    file.write_text(json.dumps(netlist))
 
 
 class _Stuck(Exception):
@@ -121,6 +125,8 @@ def route(family: Family, command: list[str], seed: int, work: Path, tick: Calla
     except _Stuck:
         untimed = [word for word in command if word != router.TIMING_DRIVEN]
         tools.run([*untimed, *options], place, place / "route.log", tick)
+    if family.repair:
+        _change(place / family.routed, family.repair)
     return time.monotonic() - start
 
 

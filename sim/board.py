@@ -2,6 +2,7 @@
 
 import contextlib
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -34,6 +35,8 @@ class SimulatedBoard:
         What the memories hold at power-up, as `rtl.spec.program.Program.memory_image` has it; a simulator of its own.
     top : Component, optional
         Simulate this instead of :class:`~rtl.top.Top`; it has the same ports, and a divisor of ``DIVISOR``.
+    sources, libraries, quick
+        Of ``top``, as :func:`~sim.verilog.build_program` takes them.
     note : function, optional
         Called as ``note(what)`` about once a second while the simulator is built.
 
@@ -55,10 +58,15 @@ class SimulatedBoard:
         build_identity: int = 0,
         image: Image = (),
         top: wiring.Component | None = None,
+        sources: Sequence[Path] = (),
+        libraries: Sequence[Path] = (),
+        quick: bool = False,
         note: Note | None = None,
     ) -> None:
         top = top or Top(config, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=build_identity, image=image)
-        self._program = build_program(top, f"board_{config.name}", MAIN, note=note)
+        self._program = build_program(
+            top, f"board_{config.name}", MAIN, sources=sources, libraries=libraries, quick=quick, note=note
+        )
         self._process: subprocess.Popen[str] | None = None
         self.port = ""
 

