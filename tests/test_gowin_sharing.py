@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import clocked
 import numpy as np
@@ -10,12 +11,16 @@ from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Instance, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from test_gowin import BOARD, MODELS
 
+import boards
+import sim
 from boards import gowin_bake
 from boards.gowin_sharing import share_blocks
 from fpga_accel import tools
 from rtl.ram import Ram
+
+BOARD = boards.get("tang-nano-20k")
+MODELS = Path(sim.__file__).parent / "cells" / "gowin.v"
 
 # Memories with one address: depth, width, how many; and the blocks that they take.
 GROUPS = [(300, 8, 9), (512, 9, 2), (1024, 8, 3), (512, 8, 1), (2048, 8, 2), (512, 32, 2), (4096, 8, 1)]

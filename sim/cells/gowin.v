@@ -116,7 +116,7 @@ module MULT18X18(
 endmodule
 
 // A memory written on port A and read on port B, both equally wide. Words that were never written are as INIT has them,
-// or all ones; read in the cycle in which it is written a word has any value: here the complement.
+// or all ones; read in the cycle in which they are written the bytes of a word have any value: here the complement.
 // PORT: bits of a port. BYTE: bits that a byte enable is for. LINES: lines of an address below a word's.
 module gowin_simple_dual_port #(
     parameter WIDTH = 1, READ_MODE = 1'b0, PORT = 32, LINES = 0, BYTE = 8, INIT = 0
@@ -125,7 +125,7 @@ module gowin_simple_dual_port #(
 );
     localparam BYTES = WIDTH > BYTE ? WIDTH / BYTE : 1;
     wire [3:0] enabled = BYTES == 1 ? 4'b1 : ADA[3:0] & ((1 << BYTES) - 1);
-    wire clash = CEA && enabled != 0 && ADA >> LINES == ADB >> LINES;
+    wire clash = CEA && ADA >> LINES == ADB >> LINES;
     reg [WIDTH-1:0] words [0:(1 << (14 - LINES)) - 1];
     reg [WIDTH-1:0] early, late;
     integer i;
@@ -133,7 +133,8 @@ module gowin_simple_dual_port #(
     always @(posedge CLKA) if (CEA)
         for (i = 0; i < WIDTH; i = i + 1) if (enabled[i / BYTE]) words[ADA >> LINES][i] <= DI[i];
     always @(posedge CLKB) begin
-        if (CEB) early <= clash ? ~words[ADB >> LINES] : words[ADB >> LINES];
+        if (CEB) for (i = 0; i < WIDTH; i = i + 1)
+            early[i] <= words[ADB >> LINES][i] ^ (clash && enabled[i / BYTE]);
         if (OCE) late <= early;
     end
     assign DO = PORT'(READ_MODE ? late : early);
