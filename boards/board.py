@@ -65,8 +65,10 @@ class Family:
     -------
     tools : tuple of str
         Programs that make a bitstream, in this order: synthesis, place and route, packing.
-    netlist, routed, bitstream : str
-        File that synthesis writes, netlist that place and route writes (Yosys's JSON format), file that packing leaves.
+    netlist, routed_netlist : str
+        File that synthesis writes, and file that place and route writes, both in Yosys's JSON format.
+    bitstream : str
+        File that packing leaves.
     constraints : tuple of str
         Files that place and route reads beside the netlist.
     options : function of a Config and a Part
@@ -105,7 +107,7 @@ class Family:
     tools: tuple[str, ...]
     netlist: str
     constraints: tuple[str, ...]
-    routed: str
+    routed_netlist: str
     bitstream: str
     options: Callable[[Config, "Part"], dict[str, str]]
     multiplier: Callable[[Config, "Part", Multiplier], Module] | None

@@ -18,9 +18,11 @@ _LINE = 8
 
 def pack_command(place_and_route: list[str]) -> list[str]:
     """Return the command of nextpnr that only packs the netlist, and writes what comes of it."""
-    unwanted = place_and_route.index("--textcfg")
-    rest = place_and_route[:unwanted] + place_and_route[unwanted + 2 :]
-    return [*rest, "--pack-only", "--write", _PACKED]
+    command = list(place_and_route)
+    for written in ("--textcfg", "--write"):
+        option = command.index(written)
+        del command[option : option + 2]
+    return [*command, "--pack-only", "--write", _PACKED]
 
 
 def places(packed: dict[str, Any]) -> dict[str, int]:

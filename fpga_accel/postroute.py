@@ -91,7 +91,7 @@ def postroute(plan: Plan, board: Board, array: Config, feed: Feed, out_dir: Path
     built = build_core(board, config, out_dir, progress)
 
     work = built.folder / f"seed-{built.best.seed}"
-    netlist = json.loads((work / board.part.family.routed).read_text())
+    netlist = json.loads((work / board.part.family.routed_netlist).read_text())
     cells = Counter(cell["type"] for cell in netlist["modules"]["top"]["cells"].values())
     with Session(compiled, "numpy") as session:
         expected = session.tensors(feed)

@@ -126,7 +126,7 @@ def route(family: Family, command: list[str], seed: int, work: Path, tick: Calla
         untimed = [word for word in command if word != router.TIMING_DRIVEN]
         tools.run([*untimed, *options], place, place / "route.log", tick)
     if family.repair:
-        _change(place / family.routed, family.repair)
+        _change(place / family.routed_netlist, family.repair)
     return time.monotonic() - start
 
 

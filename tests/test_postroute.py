@@ -11,7 +11,7 @@ import boards
 from boards import ecp5_routed, gowin_carry, gowin_routed
 from fpga_accel.devices import SerialDevice
 from fpga_accel.postroute import ANSWER_S, postroute, with_edges
-from fpga_accel.routed import routed_board
+from fpga_accel.routed_board import routed_board
 from fpga_accel.session import Session
 from onnx_frontend.partition import compile_plan, partition
 from onnx_frontend.quantize import quantize
@@ -116,14 +116,14 @@ def test_routed_core_answers_as_the_reference_and_a_broken_one_does_not(tmp_path
     """One test, as place and route takes minutes: the netlist as it is, and without a register behind a product."""
     plan, feed = network()
     # A clock that is easily met: what is proved does not depend on it.
-    board = replace(boards.get("ulx3s-85f"), clock_hz=25_000_000)
+    board = replace(boards.get("ulx3s-25f"), clock_hz=25_000_000)
     proof = postroute(plan, board, core("2x1"), feed, tmp_path, lambda *_: None)
     assert proof.exact, proof.difference
     assert proof.samples == 8 and proof.difference.compared == 8 * 5
     assert proof.cells["MULT18X18D"] == proof.build.best.used["DSP"][0] > 0
     assert proof.cells["DP16KD"] == proof.build.best.used["BRAM"][0] > 0
 
-    netlist = json.loads((proof.build.folder / "seed-1" / board.part.family.routed).read_text())
+    netlist = json.loads((proof.build.folder / "seed-1" / board.part.family.routed_netlist).read_text())
     cells = netlist["modules"]["top"]["cells"]
     (name,) = [name for name, cell in cells.items() if cell["type"] == "MULT18X18D" and "pe_0_0" in name]
     cells[name]["parameters"]["REG_OUTPUT_CLK"] = "NONE"
