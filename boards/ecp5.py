@@ -13,8 +13,6 @@ from .board import Family, LutCosts, Part
 from .pll import GatedPll, check
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
 
-_ROUTED = "top.pnr.json"
-
 
 def _options(config: Config, part: Part) -> dict[str, str]:
     return {
@@ -22,7 +20,7 @@ def _options(config: Config, part: Part) -> dict[str, str]:
         "script_after_read": f"{SMALL_PRODUCTS_IN_LUTS}; setattr -set keep 1 a:alone %ci1:+[Q] t:$dff* %i",
         # router1 rips up a full array for the better part of an hour, and router2 alone makes long detours where wires
         # are scarce; the default placer takes a fifth more wire.
-        "nextpnr_opts": f"--placer static --router router2 --tmg-ripup --write {_ROUTED}",
+        "nextpnr_opts": "--placer static --router router2 --tmg-ripup",
         "ecppack_opts": "--compress",
     }
 
@@ -32,7 +30,7 @@ ECP5 = Family(
     tools=("yosys", "nextpnr-ecp5", "ecppack"),
     netlist="top.json",
     constraints=("top.lpf",),
-    routed_netlist=_ROUTED,
+    routed_netlist="top.pnr.json",
     bitstream="top.bit",
     options=_options,
     multiplier=ecp5_multiplier.multiplier,

@@ -18,11 +18,8 @@ _LINE = 8
 
 def pack_command(place_and_route: list[str]) -> list[str]:
     """Return the command of nextpnr that only packs the netlist, and writes what comes of it."""
-    command = list(place_and_route)
-    for written in ("--textcfg", "--write"):
-        option = command.index(written)
-        del command[option : option + 2]
-    return [*command, "--pack-only", "--write", _PACKED]
+    option = place_and_route.index("--textcfg")
+    return [*place_and_route[:option], *place_and_route[option + 2 :], "--pack-only", "--write", _PACKED]
 
 
 def places(packed: dict[str, Any]) -> dict[str, int]:

@@ -45,7 +45,6 @@ class ApiculaPlatform(GowinPlatform):
             --vopt cst={{name}}.cst
             --sdc {{name}}.sdc
             --json {{name}}.syn.json
-            --write {{name}}.pnr.json
         """,
         r"""
         {{invoke_tool("gowin_pack")}}

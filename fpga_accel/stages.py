@@ -118,7 +118,7 @@ def route(family: Family, command: list[str], seed: int, work: Path, tick: Calla
     place.mkdir()
     for needed in (family.netlist, *family.constraints):
         shutil.copy(work / needed, place / needed)
-    options = ["--seed", str(seed), *_NEXTPNR_OPTIONS]
+    options = ["--seed", str(seed), "--write", family.routed_netlist, *_NEXTPNR_OPTIONS]
     start = time.monotonic()
     try:
         tools.run([*command, *options], place, place / "route.log", watch)
