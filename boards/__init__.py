@@ -10,6 +10,7 @@ from .colorlight import COLORLIGHT_I5, COLORLIGHT_I9
 from .ecpix5 import ECPIX5_45F, ECPIX5_85F
 from .orangecrab import ORANGECRAB_25F, ORANGECRAB_85F
 from .programmer import Programmer
+from .tang_9k import TANG_NANO_9K
 from .tang_20k import TANG_NANO_20K, TANG_PRIMER_20K
 from .ulx3s import ULX3S_12F, ULX3S_25F, ULX3S_45F, ULX3S_85F
 
@@ -25,6 +26,7 @@ _BOARDS = {
         ECPIX5_85F,
         ORANGECRAB_25F,
         ORANGECRAB_85F,
+        TANG_NANO_9K,
         TANG_NANO_20K,
         TANG_PRIMER_20K,
         ULX3S_12F,

@@ -101,6 +101,8 @@ class Family:
         Measured, for estimates.
     soft_cell_luts : int
         Look-up tables in the place of the multiplier of a cell of the array, for estimates.
+    compact_costs : LutCosts
+        The same for compact cores.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Family:
     small_ram: int
     lut_costs: LutCosts
     soft_cell_luts: int
+    compact_costs: LutCosts
 
 
 @dataclass(frozen=True)

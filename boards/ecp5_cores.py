@@ -14,6 +14,7 @@ CORE_85F = Config(
     program_words=2048,
     tables=16,
     window=64,
+    compact=0,
 )
 """Takes nearly all multipliers."""
 
@@ -29,6 +30,7 @@ CORE_45F = Config(
     program_words=2048,
     tables=4,
     window=64,
+    compact=0,
 )
 """Takes all multipliers and all memory blocks."""
 
@@ -44,6 +46,7 @@ CORE_25F = Config(
     program_words=512,
     tables=4,
     window=0,
+    compact=0,
 )
 """Takes all multipliers, 12 more in look-up tables, and all memory blocks."""
 

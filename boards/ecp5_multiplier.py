@@ -7,7 +7,9 @@ from rtl.spec.config import Config
 
 from . import ecp5_place
 from .board import Part
-from .multipliers import WIDTH, has_block, soft, widened
+from .multipliers import has_block, soft, widened
+
+WIDTH = 18
 
 
 def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
@@ -19,7 +21,7 @@ def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
     if wanted.cell and not has_block(config, part, wanted.cell):
         return soft(wanted)
     m = Module()
-    operands, product = widened(m, wanted)
+    operands, product = widened(m, wanted, WIDTH)
 
     pins = {f"i_{name}{bit}": value[bit] for name, value in operands.items() for bit in range(WIDTH)}
     pins |= {f"i_C{bit}": 0 for bit in range(WIDTH)}

@@ -13,6 +13,9 @@ from .blocks import count, count_of_bytes
 from .board import Part
 from .multipliers import soft_cells
 
+COMPACT_REQUANTIZER = 4
+"""Multipliers of the requantizer of a compact core, see `rtl.compact.product`."""
+
 
 @dataclass(frozen=True)
 class Need:
@@ -26,10 +29,13 @@ class Need:
 def need(config: Config, part: Part) -> Need:
     """Estimate what ``config`` takes of ``part``: array, vector lanes and requantizers, and all memories.
 
-    A requantizer takes a multiplier if there is one left, and cells of the array go without where they may.
+    A requantizer takes a multiplier if there is one left, that of a compact core four; cells of the array go without
+    where they may.
     """
     family = part.family
     soft = soft_cells(config, part)
+    spare = max(0, part.multipliers - config.multipliers)
+    requantizers = COMPACT_REQUANTIZER if config.compact else min(config.lanes, spare)
 
     def block_rams(words: int, bits: int) -> int:
         return 0 if words <= family.small_ram else count(family.block_ram_shapes, words, bits)
@@ -43,13 +49,20 @@ def need(config: Config, part: Part) -> Need:
         hops = [min(hop, columns - first) for first in range(0, columns, hop)]
         return sum(count_of_bytes(family.block_ram_shapes, words, together) for together in hops)
 
+    def for_words(columns: int, hop: int, words: int) -> int:
+        """The same of a memory that only the host writes: 32 bits at a time in a compact core."""
+        if not config.compact:
+            return for_bytes(columns, hop, words)
+        return sum(block_rams(words, 8 * min(4, columns - first)) for first in range(0, columns, 4))
+
     act_banks = 2 if config.window else 1
     return Need(
-        multipliers=config.multipliers - soft + min(config.lanes, max(0, part.multipliers - config.multipliers)),
-        block_rams=act_banks * for_bytes(config.rows, 2, config.act_words // act_banks)
-        + for_bytes(config.weight_bytes, 2 * config.weight_rows, config.weight_words)
+        multipliers=config.multipliers - soft + requantizers,
+        block_rams=act_banks
+        * for_bytes(config.rows, config.rows if config.compact else 2, config.act_words // act_banks)
+        + for_words(config.weight_bytes, 2 * config.weight_rows, config.weight_words)
         + 2 * config.banks * block_rams(config.acc_words, 32)
-        + for_bytes(config.parameter_bytes, config.parameter_bytes, config.channel_words)
+        + for_words(config.parameter_bytes, config.parameter_bytes, config.channel_words)
         + 3 * block_rams(config.program_words, 32)
         + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
         + block_rams(PROFILE_MARKS, 32)
@@ -72,7 +85,8 @@ def lut_counts(config: Config) -> dict[str, int]:
 
 
 def _luts(config: Config, part: Part) -> int:
-    total: float = sum(getattr(part.family.lut_costs, name) * count for name, count in lut_counts(config).items())
+    costs = part.family.compact_costs if config.compact else part.family.lut_costs
+    total: float = sum(getattr(costs, name) * count for name, count in lut_counts(config).items())
     return round(total)
 
 

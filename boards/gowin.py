@@ -1,7 +1,7 @@
 """Gowin LittleBee and Arora: their parts, their open tools, and a clock for the core from a PLL."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from amaranth.hdl import Instance, Signal, Value
 from amaranth.vendor import GowinPlatform
@@ -59,7 +59,7 @@ class ApiculaPlatform(GowinPlatform):
 def _options(config: Config, part: Part) -> dict[str, str]:
     return {
         "script_after_read": SMALL_PRODUCTS_IN_LUTS,
-        "synth_opts": "-family gw2a",
+        "synth_opts": f"-family {part.device[:4].lower()}",
     }
 
 
@@ -87,6 +87,7 @@ GOWIN = Family(
     # is the sum of both, as nextpnr gives them.
     lut_costs=LutCosts(fixed=5287.0, pair=144.0, row=562.0, bank=652.0, lane=2688.0, window=4257.0),
     soft_cell_luts=0,
+    compact_costs=LutCosts(fixed=4673.0, pair=111.0, row=320.0, bank=198.0, lane=0.0, window=0.0),
 )
 
 GW2AR_LV18QN88C8_I7 = Part(
@@ -112,10 +113,31 @@ GW2A_LV18PG256C8_I7 = Part(
     soft_cells=0,
 )
 
-# DS226, PLL, for speed grade C8/I7.
-_DETECTOR_HZ = (3e6, 500e6)
-_VCO_HZ = (500e6, 1250e6)
-_OUTPUT_HZ = (3.90625e6, 625e6)
+GW1NR_LV9QN88P_C6_I5 = Part(
+    GOWIN,
+    "GW1NR-LV9",
+    "QN88P",
+    "C6/I5",
+    name="GW1NR-LV9QN88PC6/I5",
+    luts=8640,
+    multipliers=20,
+    block_rams=26,
+    soft_cells=0,
+)
+
+
+class PllRange(NamedTuple):
+    """Frequencies, lowest and highest, that a PLL can compare, oscillate at, and give out."""
+
+    detector_hz: tuple[float, float]
+    vco_hz: tuple[float, float]
+    output_hz: tuple[float, float]
+
+
+GW2A_C8_I7 = PllRange((3e6, 500e6), (500e6, 1250e6), (3.90625e6, 625e6))
+"""DS226, PLL."""
+GW1N_C6_I5 = PllRange((3e6, 400e6), (400e6, 1200e6), (3.125e6, 600e6))
+"""DS117, PLL."""
 _DIVIDERS = range(1, 65)
 _POSTS = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
 
@@ -130,7 +152,7 @@ class Pll:
     output_hz: float
 
 
-def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
+def pll(limits: PllRange, input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
     """Search the dividers of an rPLL (UG286) for ``output_hz``.
 
     Of all settings the one with the least error wins, then the smallest reference divider, then the fastest VCO.
@@ -140,15 +162,16 @@ def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
     BadInput
         If the output is out of the PLL's range, or no setting comes within ``tolerance``; names the nearest frequency.
     """
-    if not _OUTPUT_HZ[0] <= output_hz <= _OUTPUT_HZ[1]:
-        raise BadInput(f"PLL output: expected 3.90625..625 MHz, not {output_hz / 1e6:g} MHz")
+    low, high = limits.output_hz
+    if not low <= output_hz <= high:
+        raise BadInput(f"PLL output: expected {low / 1e6:g}..{high / 1e6:g} MHz, not {output_hz / 1e6:g} MHz")
     settings = [
         Pll(ref, feedback, post, input_hz / ref * feedback)
         for ref in _DIVIDERS
-        if _DETECTOR_HZ[0] <= input_hz / ref <= _DETECTOR_HZ[1]
+        if limits.detector_hz[0] <= input_hz / ref <= limits.detector_hz[1]
         for feedback in _DIVIDERS
         for post in _POSTS
-        if _VCO_HZ[0] <= input_hz / ref * feedback * post <= _VCO_HZ[1]
+        if limits.vco_hz[0] <= input_hz / ref * feedback * post <= limits.vco_hz[1]
     ]
     best = min(settings, key=lambda s: (round(abs(s.output_hz - output_hz)), s.ref, -s.post))
     check(best.output_hz, input_hz, output_hz, tolerance)
@@ -159,7 +182,8 @@ class PllClock(GatedPll):
     """A clock from an rPLL, behind a DQCE."""
 
     def pll(self, platform: Any, oscillator: Value, output: Signal, locked: Signal) -> Instance:
-        setting = pll(self.board.oscillator_hz, self.board.clock_hz)
+        limits = GW1N_C6_I5 if self.board.part.device.startswith("GW1N") else GW2A_C8_I7
+        setting = pll(limits, self.board.oscillator_hz, self.board.clock_hz)
         return Instance(
             "rPLL",
             p_FCLKIN=f"{self.board.oscillator_hz / 1e6:g}",

@@ -12,9 +12,10 @@ from .multipliers import widened
 
 
 def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
-    """Return a MULT18X18 with registers behind both operands and the product (Gowin UG287)."""
+    """Return a MULT18X18, or half of one, with registers behind both operands and the product (Gowin UG287)."""
     m = Module()
-    operands, product = widened(m, wanted)
+    width = 9 if max(len(wanted.a), len(wanted.b)) <= 9 else 18
+    operands, product = widened(m, wanted, width)
 
     # The packer takes any word of more than one bit for a register.
     there, absent = Const(1, 1), Const(0, 1)
@@ -22,7 +23,7 @@ def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
     for name, value in operands.items():
         pins |= {f"i_{name}": value, f"i_{name}SIGN": 1, f"i_{name}SEL": 0, f"i_SI{name}": 0, f"p_{name}REG": there}
     m.submodules.block = Instance(
-        "MULT18X18",
+        f"MULT{width}X{width}",
         p_OUT_REG=there,
         p_PIPE_REG=absent,
         p_MULT_RESET_MODE="SYNC",

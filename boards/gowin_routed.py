@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _WORDS = re.compile(r"([A-Z_]+)(\d+)")
-_WITH_WORDS = ("SDP", "MULT18X18", "rPLL")
+_WITH_WORDS = ("SDP", "MULT9X9", "MULT18X18", "rPLL")
 """Cells whose models, like Gowin's own, have pins of several bits; after routing each bit is a pin."""
 
 

@@ -1,4 +1,4 @@
-"""Multiplier blocks of 18x18 bits, and what stands in for those that a part does not have."""
+"""Multiplier blocks, whose two operands are equally wide, and what stands in for those that a part does not have."""
 
 from amaranth.hdl import Module, Signal
 
@@ -8,13 +8,11 @@ from rtl.spec.config import Config
 
 from .board import Part
 
-WIDTH = 18
 
-
-def widened(m: Module, wanted: Multiplier) -> tuple[dict[str, Signal], Signal]:
-    """Return operands ``A`` and ``B`` and the product of a block that takes the place of ``wanted``."""
-    operands = {"A": Signal(WIDTH), "B": Signal(WIDTH)}
-    product = Signal(2 * WIDTH)
+def widened(m: Module, wanted: Multiplier, width: int) -> tuple[dict[str, Signal], Signal]:
+    """Return operands ``A`` and ``B``, of ``width`` bits, and the product of a block in the place of ``wanted``."""
+    operands = {"A": Signal(width), "B": Signal(width)}
+    product = Signal(2 * width)
     m.d.comb += operands["A"].eq(wanted.a)
     m.d.comb += operands["B"].eq(wanted.b)
     m.d.comb += wanted.o.eq(product)

@@ -56,6 +56,7 @@ _CORE = Config(
     program_words=1024,
     tables=2,
     window=0,
+    compact=0,
 )
 """Takes all memory blocks of a GW2A-18."""
 

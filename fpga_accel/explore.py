@@ -82,8 +82,11 @@ def candidates(board: Board) -> Iterator[Config]:
                 if rows % lanes or columns % lanes:
                     continue
                 for window in (0, WINDOW):
-                    sizes = dict(rows=rows, columns=columns, lanes=lanes, window=window, weight_rows=1)
-                    config = replace(board.config, **sizes)
+                    if board.config.compact and (lanes, window) != (1, 0):
+                        continue
+                    config = replace(
+                        board.config, rows=rows, columns=columns, lanes=lanes, window=window, weight_rows=1
+                    )
                     tiny = replace(config, act_words=2, weight_words=1, acc_words=1, program_words=1, tables=2)
                     if not fit.lacking(tiny, board.part):
                         yield config

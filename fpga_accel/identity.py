@@ -30,7 +30,7 @@ def read_core_info(device: Device) -> CoreInfo:
     DeviceError
         If there is no core behind the device, or one with another layout of the registers.
     """
-    words = [int(word) for word in device.read(0, Register.RUN)]
+    words = [int(word) for word in device.read(0, max(Register) + 1)]
     if words[Register.MAGIC] != MAGIC:
         raise DeviceError(
             f"the device answers, but not as a core of this project: expected the word 0x{MAGIC:08x} at address 0, "

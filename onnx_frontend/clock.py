@@ -8,9 +8,6 @@ from rtl.spec.config import Config
 
 from .jobs import Job, Part
 
-STARTUP = 1
-"""Cycles between two COMPUTE instructions."""
-
 
 @dataclass
 class Clock:
@@ -32,9 +29,14 @@ class Clock:
     def compute(self, start: int, parts: Sequence[Part]) -> int:
         """Let COMPUTE do parts; return when it has retired them."""
         self.vector = _is_vector(parts[0])
-        self.compute_free = compute_end(start, parts)
+        self.compute_free = self.compute_end(start, parts)
         self.compute_retired = self.compute_free + timing.compute_latency(self.config, vector=self.vector)
         return self.compute_retired
+
+    def compute_end(self, start: int, parts: Sequence[Part]) -> int:
+        """Return when COMPUTE is free again that begins with these parts at ``start``."""
+        between = timing.fetch_latency(self.config, isa.Compute) if self.config.compact else 1
+        return start + sum(part.cycles for part in parts) + between
 
     def drain_start(self, ready: int, job: Job) -> int:
         """Return when DRAIN could begin with a job that is ready then."""
@@ -51,17 +53,15 @@ class Clock:
 
     def drain_end(self, start: int, job: Job) -> int:
         """Return when the last beat of a job has gone in."""
+        if self.config.compact:
+            written = job.beats + timing.drain_latency(self.config)
+            return start + job.groups * written + timing.fetch_latency(self.config, isa.Drain)
         loading = timing.drain_hold(self.config) + self._lines(job)
         return start + (job.groups - 1) * max(job.beats, loading) + job.beats
 
     def _lines(self, job: Job) -> int:
         """Return how many lines of parameters a group has, each of which takes a cycle."""
         return self.config.lanes * (1 + job.windowed)
-
-
-def compute_end(start: int, parts: Sequence[Part]) -> int:
-    """Return when COMPUTE is free again that begins with these parts at ``start``."""
-    return start + sum(part.cycles for part in parts) + STARTUP
 
 
 def _is_vector(part: Part) -> bool:

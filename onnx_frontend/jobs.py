@@ -147,7 +147,7 @@ def _part(
 
 def _cycles(each: Pass, chunk: Chunk, config: Config) -> int:
     steps = each.walk.blocks * each.walk.taps[0] * each.walk.taps[1]
-    least = config.tile_words + 1 if each.op is isa.Op.MATMUL else timing.ACCUMULATE
+    least = config.tile_words + 1 if each.op is isa.Op.MATMUL else timing.accumulate(config)
     return steps * max(least, chunk.pixels + (chunk.rows if each.op is isa.Op.PRODUCT else 0))
 
 

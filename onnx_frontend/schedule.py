@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from rtl.spec.config import Config
 
-from .clock import Clock, compute_end
+from .clock import Clock
 from .jobs import Job
 from .room import Room
 from .style import Style
@@ -127,7 +127,7 @@ class _Run:
             stop = first
             while stop < len(job.parts) and self._is_ready(job.parts[stop].needs, start):
                 stop += 1
-            yield Issue(number, half, range(first, stop), start, compute_end(start, job.parts[first:stop]))
+            yield Issue(number, half, range(first, stop), start, self.clock.compute_end(start, job.parts[first:stop]))
 
     def _drains(self, heads: Sequence[int]) -> Iterator[Issue]:
         """Yield what DRAIN could do next."""

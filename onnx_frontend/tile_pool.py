@@ -60,7 +60,7 @@ def _pool(
             here = shifted(walk, y.start, x.start)
             grid, target = (len(y), len(x)), Lattice(y.start * out_shape[2] + x.start, out_shape[2], 1)
             firsts = range(0, shape[0], rows)
-            if len(y) == 1 and len(x) < timing.ACCUMULATE:
+            if len(y) == 1 and len(x) < timing.accumulate(plan.config):
                 # A step of few pixels takes as long as one of more: the blocks of channels are rows of pixels.
                 here, grid = _over_blocks(here, plane), (len(firsts), len(x))
                 target, firsts = replace(target, row=out_plane), firsts[:1]

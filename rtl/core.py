@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from . import compact
 from .compute import Compute
 from .drain import Drain
 from .fetch import Fetch
@@ -42,8 +43,8 @@ class Core(wiring.Component):
         lanes = config.lanes
         sizes = memories(config)
         lines = memory_lines(config, self._image) if self._image else {}
-        read_latency = max(HostMemory.host_latency(size["columns"], size["hop"]) for _, size in sizes.values())
-        host = {name: HostMemory(**size, lines=lines.get(region)) for name, (region, size) in sizes.items()}
+        memory = compact.HostMemory if config.compact else HostMemory
+        host = {name: memory(**size, lines=lines.get(region)) for name, (region, size) in sizes.items()}
         m.submodules.act = act = host["act"]
         m.submodules.weight = weight = host["weight"]
         m.submodules.channel = channel = host["channel"]
@@ -52,8 +53,8 @@ class Core(wiring.Component):
             m.submodules[f"table_{lane}"] = table
         m.submodules.loader = loader = Loader(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
-        m.submodules.compute = compute = Compute(config)
-        m.submodules.drain = drain = Drain(config)
+        m.submodules.compute = compute = compact.Compute(config) if config.compact else Compute(config)
+        m.submodules.drain = drain = compact.Drain(config) if config.compact else Drain(config)
         programs = {}
         fetches = {}
         for name, layout, unit in (
@@ -62,7 +63,7 @@ class Core(wiring.Component):
             ("drain", isa.Drain, drain),
         ):
             programs[name] = program = host[f"{name}_program"]
-            fetches[name] = fetch = Fetch(config, layout)
+            fetches[name] = fetch = (compact.Fetch if config.compact else Fetch)(config, layout)
             m.submodules[f"{name}_program"] = program
             m.submodules[f"{name}_fetch"] = fetch
             m.d.comb += program.i_read_address.eq(fetch.o_address)
@@ -133,17 +134,22 @@ class Core(wiring.Component):
             *((Region.TABLE, table) for table in tables),
         ]
 
-        # The host: one register behind the bus.
-        address = Signal.like(self.bus.addr)
-        written = Signal(32)
-        write = Signal()
-        m.d.sync += address.eq(self.bus.addr)
-        m.d.sync += written.eq(self.bus.w_data)
-        m.d.sync += write.eq(self.bus.w_en)
+        # The host: one register behind the bus, unless the core is compact.
+        address, written, write = self.bus.addr, self.bus.w_data, self.bus.w_en
+        if not config.compact:
+            address = Signal.like(self.bus.addr)
+            written = Signal(32)
+            write = Signal()
+            m.d.sync += address.eq(self.bus.addr)
+            m.d.sync += written.eq(self.bus.w_data)
+            m.d.sync += write.eq(self.bus.w_en)
 
         # A run begins when the last memory knows that it is the core's.
         m.submodules.registers = registers = Registers(
-            config, clock_hz=self._clock_hz, build_identity=self._build_identity, start_delay=len(owned) + 1
+            config,
+            clock_hz=self._clock_hz,
+            build_identity=self._build_identity,
+            start_delay=1 if config.compact else len(owned) + 1,
         )
         m.d.comb += registers.i_address.eq(address)
         m.d.comb += registers.i_data.eq(written)
@@ -153,8 +159,10 @@ class Core(wiring.Component):
         m.d.comb += start.eq(registers.start)
         m.d.comb += self.busy.eq(registers.busy)
 
-        # From memory to memory: what the host wants, and what it gets.
+        # From memory to memory: what the host wants, and what it gets; in a compact core all at the same time.
         def later(name, signal):
+            if config.compact:
+                return signal
             register = Signal.like(signal, name=name)
             m.d.sync += register.eq(signal)
             return register
@@ -169,10 +177,19 @@ class Core(wiring.Component):
             m.d.comb += cells.i_host_address.eq(address)
             m.d.comb += cells.i_host_data.eq(written)
             m.d.comb += cells.i_host_write.eq(write & mine)
-            answer = later(f"answer_{index}", Mux(mine, cells.o_host, answer))
+            if config.compact:
+                # Of all answers at most one is not 0.
+                answer |= Mux(mine, cells.o_host, 0)
+            else:
+                answer = later(f"answer_{index}", Mux(mine, cells.o_host, answer))
 
-        # The register, the way there, the slowest memory, the way back, at the most; the registers are faster.
-        arriving = Signal(1 + len(owned) + read_latency + len(owned))
+        if config.compact:
+            latency = max(compact.HostMemory.LATENCY, Registers.LATENCY)
+        else:
+            # The register, the way there, the slowest memory, the way back, at the most; the registers are faster.
+            slowest = max(HostMemory.host_latency(size["columns"], size["hop"]) for _, size in sizes.values())
+            latency = 1 + len(owned) + slowest + len(owned)
+        arriving = Signal(latency)
         m.d.sync += arriving.eq(Cat(self.bus.r_en, arriving))
         m.d.comb += self.bus.r_valid.eq(arriving[-1])
         m.d.comb += self.bus.r_data.eq(answer)

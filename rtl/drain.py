@@ -95,7 +95,7 @@ class Drain(wiring.Component):
     @staticmethod
     def latency(config: Config) -> int:
         """Cycles from a position leaving the loops to its write."""
-        return 1 + Drain.source_latency(config) + Requantizer.LATENCY + Lookup.LATENCY
+        return 1 + Drain.source_latency(config) + Requantizer.LATENCY + Lookup.latency(config)
 
     def elaborate(self, platform):
         m = Module()

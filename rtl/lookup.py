@@ -5,8 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from .memory import HostMemory
-from .spec import isa
+from .spec import isa, timing
 from .spec.config import Config
 from .spec.formats import ACT
 
@@ -14,14 +13,13 @@ from .spec.formats import ACT
 class Lookup(wiring.Component):
     """``o = table[i + 128]``, with the n-th table of the memory if ``i_table`` is n, or ``o = i`` if it is 0.
 
-    The memory holds four bytes a word, the first of them lowest; ``i_word`` comes `HostMemory.LATENCY` cycles after
-    ``o_address``. One byte a cycle, and ``i_table`` with it; ``o`` appears `LATENCY` cycles after ``i``; no flow
+    The memory holds four bytes a word, the first of them lowest; ``i_word`` comes `timing.memory` cycles after
+    ``o_address``. One byte a cycle, and ``i_table`` with it; ``o`` appears `latency` cycles after ``i``; no flow
     control.
     """
 
-    LATENCY = HostMemory.LATENCY + 1
-
     def __init__(self, config: Config):
+        self._config = config
         super().__init__(
             {
                 "i": In(ACT),
@@ -32,6 +30,11 @@ class Lookup(wiring.Component):
             }
         )
 
+    @staticmethod
+    def latency(config: Config) -> int:
+        """Cycles from a byte to the one that a table has for it."""
+        return timing.memory(config) + 1
+
     def elaborate(self, platform):
         m = Module()
 
@@ -39,7 +42,7 @@ class Lookup(wiring.Component):
         m.d.comb += self.o_address.eq(Cat(index[2:], (self.i_table - 1)[: len(self.i_table)]))
 
         byte, through = self.i, self.i_table == 0
-        for stage in range(HostMemory.LATENCY):
+        for stage in range(timing.memory(self._config)):
             later_byte = Signal(ACT, name=f"byte_{stage}", reset_less=True)
             later_through = Signal(name=f"through_{stage}", reset_less=True)
             m.d.sync += later_byte.eq(byte)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import compact
 from .memory import HostMemory
 from .ram import Beside
 from .spec.config import Config
@@ -17,16 +18,20 @@ Image = Sequence[tuple[int, NDArray[np.uint32]]]
 
 
 def memories(config: Config) -> dict[str, tuple[Region, dict[str, Any]]]:
-    """Return region and parameters of each `HostMemory` of a core, by the name of its submodule."""
+    """Return region and parameters of each `HostMemory` of a core, by the name of its submodule.
+
+    Those of a compact core are `compact.HostMemory`.
+    """
     beside = [
         Beside(column, behind=False, number=row, count=config.weight_rows) if column < config.columns else None
         for row, column in weight_cells(config)
     ]
     sizes = host_memories(config)
 
-    def memory(region: Region, width: int, *, two_banks: bool = False, **more: Any) -> tuple[Region, dict[str, Any]]:
+    def memory(region: Region, width: int, *, group: int = 0, **chain: Any) -> tuple[Region, dict[str, Any]]:
         depth, line_bytes = sizes[region]
-        return region, dict(columns=8 * line_bytes // width, width=width, depth=depth, two_banks=two_banks, **more)
+        size: dict[str, Any] = dict(columns=8 * line_bytes // width, width=width, depth=depth, group=group)
+        return region, size if config.compact else size | chain
 
     return {
         "act": memory(Region.ACT, 8, two_banks=config.window > 0, hop=2, group=config.lanes),
@@ -48,5 +53,12 @@ def contents(config: Config, image: Image) -> dict[str, NDArray[np.unsignedinteg
     return {
         f"{name}.{column}": words
         for name, (region, of) in memories(config).items()
-        for column, words in HostMemory.held(lines[region], width=of["width"], two_banks=of["two_banks"]).items()
+        for column, words in _held(lines[region], of).items()
     }
+
+
+def _held(lines: NDArray[np.uint8], of: dict[str, Any]) -> dict[str, NDArray[np.unsignedinteger]]:
+    """Return the words of each `Ram` of a memory with these parameters, by its name in the memory."""
+    if "hop" not in of:
+        return compact.HostMemory.held(lines, width=of["width"], group=of["group"])
+    return HostMemory.held(lines, width=of["width"], two_banks=of.get("two_banks", False))

@@ -41,6 +41,8 @@ class Registers(wiring.Component):
             Register.WINDOW: config.window,
             Register.CLOCK_HZ: clock_hz,
         }
+        if config.compact:
+            self._facts[Register.COMPACT] = 1
         super().__init__(
             {
                 "i_address": In(ADDRESS_BITS),

@@ -5,10 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from .accumulator import Accumulators
 from .beat import Beat
 from .pixels import Pixels
-from .spec import isa
+from .spec import isa, timing
 from .spec.config import Config
 from .steps import Steps
 
@@ -16,13 +15,13 @@ from .steps import Steps
 class Sequencer(wiring.Component):
     """Turns one `Compute` instruction into a beat and an activation address a cycle.
 
-    An instruction is taken `ALLOWED` cycles after ``i_drained`` has reached its ``wait`` and, if it changes between
+    An instruction is begun `ALLOWED` cycles after ``i_drained`` has reached its ``wait`` and, if it changes between
     array and vector lanes, nothing is under way any more (``i_retired`` tells), both seen while it is offered; and not
-    before the cycle after the last beat of the instruction before. It is offered until it is taken; its first beat
-    comes two cycles later at the earliest. The first pixel of a step waits for a weight tile (``tile_ready``; ``take``
-    uses it up) where the operation needs one, and for `Accumulators.DISTANCE` cycles since the first pixel of the step
-    before, in a PRODUCT of its last row. A PRODUCT spends one more beat, which waits for nothing, before each row of
-    pixels. ``o_beat`` and ``o_address`` are registered.
+    before the cycle after the last beat of the instruction before. It is offered until it is taken: when it is begun,
+    in a compact core with its last beat. Its first beat comes two cycles after it is begun at the earliest. The first
+    pixel of a step waits for a weight tile (``tile_ready``; ``take`` uses it up) where the operation needs one, and for
+    `timing.accumulate` cycles since the first pixel of the step before, in a PRODUCT of its last row. A PRODUCT spends
+    one more beat, which waits for nothing, before each row of pixels. ``o_beat`` and ``o_address`` are registered.
     """
 
     ALLOWED = 2
@@ -46,7 +45,9 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        now = Signal(isa.Compute)
+        compact = self._config.compact
+        wanted = self.i.payload
+        now = wanted if compact else Signal(isa.Compute)
         running = Signal()
         setup = Signal()
         ending = Signal()
@@ -56,19 +57,20 @@ class Sequencer(wiring.Component):
         product = Signal()
         needs_tile = Signal()
         accepted = Signal(isa.TOKENS)
-        wanted = self.i.payload
         allowed, begin = Signal(), Signal()
-        m.d.sync += allowed.eq(
+        may_begin = (
             self.i.valid
             & ~begin
             & (self.i_drained >= wanted.wait)
             & (((wanted.op != isa.Op.MATMUL) == vector) | (accepted == self.i_retired))
         )
-        m.d.sync += begin.eq(allowed & ~begin & ~setup & (~running | ending))
-        m.d.comb += self.i.ready.eq(begin)
+        m.d.sync += allowed.eq(may_begin & ~setup & ~running if compact else may_begin)
+        m.d.sync += begin.eq(allowed & ~begin & ~setup & (~running if compact else ~running | ending))
+        m.d.comb += self.i.ready.eq(ending if compact else begin)
         m.d.sync += setup.eq(begin)
         with m.If(begin):
-            m.d.sync += now.eq(wanted)
+            if not compact:
+                m.d.sync += now.eq(wanted)
             m.d.sync += vector.eq(wanted.op != isa.Op.MATMUL)
             m.d.sync += product.eq(wanted.op == isa.Op.PRODUCT)
             m.d.sync += needs_tile.eq((wanted.op == isa.Op.MATMUL) | (wanted.op == isa.Op.DEPTHWISE))
@@ -109,7 +111,7 @@ class Sequencer(wiring.Component):
         # What stands in the way of the next pixel: all but a weight tile is known a cycle before.
         at_first, after_capture = Signal(), Signal()
         next_running, next_capture, next_first, next_near = Signal(), Signal(), Signal(), Signal()
-        gap = Signal(Accumulators.DISTANCE - 2)
+        gap = Signal(timing.accumulate(self._config) - 2)
         with m.If(setup):
             m.d.comb += next_running.eq(1)
         with m.Else():

@@ -43,6 +43,7 @@ CONFIG = Config(
     program_words=1024,
     tables=2,
     window=0,
+    compact=0,
 )
 PLAN = selftest_plan(CONFIG)
 

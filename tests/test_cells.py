@@ -37,7 +37,7 @@ SHAPES = [
 
 
 class Blocks(wiring.Component):
-    """A multiplier of a cell pair, and a memory of each shape beside it, of a board's family."""
+    """Multipliers of a cell pair and of a compact core's cell, and a memory of each shape, of a board's family."""
 
     def __init__(self, board):
         self._board = board
@@ -50,6 +50,7 @@ class Blocks(wiring.Component):
                 "i_data": In(32),
                 "i_write": In(1),
                 "o": Out(signed(26)),
+                "o_cell": Out(signed(16)),
                 **{f"o_{number}": Out(32) for number in range(len(SHAPES))},
             }
         )
@@ -62,6 +63,11 @@ class Blocks(wiring.Component):
         m.d.comb += wanted.a.eq(self.a)
         m.d.comb += wanted.b.eq(self.b)
         m.d.comb += self.o.eq(wanted.o)
+        cell = Multiplier(signed(8), signed(8), signed(16))
+        m.submodules.cell = Fragment.get(cell, platform)
+        m.d.comb += cell.a.eq(self.a)
+        m.d.comb += cell.b.eq(self.b)
+        m.d.comb += self.o_cell.eq(cell.o)
         for number, (width, depth, _) in enumerate(SHAPES):
             cells = Ram(width=width, depth=depth)
             m.submodules[f"ram_{number}"] = Fragment.get(cells, platform)
@@ -86,7 +92,7 @@ def run(board, tmp_path_factory):
         f"{board.part.family.name}_blocks",
         tmp_path_factory.mktemp("blocks"),
         inputs=["a", "b", "i_read_address", "i_write_address", "i_data", "i_write"],
-        outputs=["o", *(f"o_{number}" for number in range(len(SHAPES)))],
+        outputs=["o", "o_cell", *(f"o_{number}" for number in range(len(SHAPES)))],
         sources=[CELLS / f"{board.part.family.name}.v"],
     )
 
@@ -96,8 +102,9 @@ def test_products(run):
     edges = np.stack(np.meshgrid([-128, -127, -1, 0, 1, 127], [-(1 << 17), -1, 0, 1, (1 << 17) - 1]), axis=-1)
     others = np.stack([random.integers(-128, 128, 20000), random.integers(-(1 << 17), 1 << 17, 20000)], axis=1)
     operands = np.concatenate([edges.reshape(-1, 2), others])
-    got = run(np.pad(operands, ((0, Multiplier.LATENCY - 1), (0, 4))))[Multiplier.LATENCY - 1 :, 0]
-    assert (got == operands.prod(axis=1) % (1 << 26)).all()
+    got = run(np.pad(operands, ((0, Multiplier.LATENCY - 1), (0, 4))))[Multiplier.LATENCY - 1 :]
+    assert (got[:, 0] == operands.prod(axis=1) % (1 << 26)).all()
+    assert (got[:, 1] == operands.astype(np.int8).astype(int).prod(axis=1) % (1 << 16)).all()
 
 
 @pytest.mark.parametrize("number", range(len(SHAPES)), ids=["x".join(map(str, shape[:2])) for shape in SHAPES])
@@ -109,7 +116,7 @@ def test_memories(run, number):
     read, write = random.choice(some, (2, 4000))
     read[-1] = 0
     data, enable = random.integers(-(1 << 31), 1 << 31, 4000), random.random(4000) < 0.6
-    got = run(np.stack([read * 0, read * 0, read, write, data, enable], axis=1))[:, 1 + number]
+    got = run(np.stack([read * 0, read * 0, read, write, data, enable], axis=1))[:, 2 + number]
 
     words = {}
     expected = []

@@ -20,6 +20,12 @@ from rtl.spec.errors import BadInput
         ({"rows": 0}, "rows must be an integer from 1 on, not 0"),
         ({"window": -1}, "window must be an integer from 0 on, not -1"),
         ({"window": 4}, "window must be 0 or a power of two from 8 on, not 4"),
+        (
+            {"lanes": 2, "columns": 2, "compact": 1},
+            "a compact core has 1 lane and window 0, not 2 lanes and window 0",
+        ),
+        ({"lanes": 1, "compact": 2}, "compact must be 0 or 1, not 2"),
+        ({"window": 8, "compact": 1}, "a compact core has 1 lane and window 0, not 1 lanes and window 8"),
         ({"rows": 1}, "the array must be at least 2x1, not 1x3"),
     ],
 )
@@ -31,10 +37,16 @@ def test_impossible_sizes(sizes, message):
 def test_every_size_is_part_of_the_identity():
     config = core("4x4")
     doubled = [dataclasses.replace(config, lanes=1, tables=8, window=8)]
+    doubled += [dataclasses.replace(config, lanes=1, compact=compact) for compact in (0, 1)]
     for field in dataclasses.fields(config):
-        if field.name not in ("lanes", "tables", "window"):
+        if field.name not in ("lanes", "tables", "window", "compact"):
             doubled.append(dataclasses.replace(config, **{field.name: 2 * getattr(config, field.name)}))
     assert len({config.identity, *(other.identity for other in doubled)}) == len(doubled) + 1
+
+
+def test_identities_stay():
+    """Programs and bitstreams of cores that are not compact keep theirs."""
+    assert core("4x3").identity == 0xDB75E86B
 
 
 @pytest.mark.parametrize("words", [1, 512, 1024, 3 * 1024, 18 * 1024])

@@ -136,6 +136,20 @@ def test_programs(name, lanes, window, weight_rows, seed):
     check_equals_the_interpreter(programs.random_program(config, seed), seed)
 
 
+@pytest.mark.parametrize(
+    ("name", "weight_rows", "seed"), [("4x3", 1, 0), ("3x4", 1, 2), ("4x4", 2, 1), ("2x5", 1, 3), ("6x3", 2, 4)]
+)
+def test_programs_of_compact_cores(name, weight_rows, seed):
+    config = dataclasses.replace(small(name), lanes=1, weight_rows=weight_rows, act_words=128, compact=1)
+    check_equals_the_interpreter(programs.random_program(config, seed), seed)
+
+
+@pytest.mark.parametrize(("name", "build", "seed"), [("4x3", graphs.shapes_zoo, 1), ("3x4", graphs.digits_like, 2)])
+def test_graphs_on_compact_cores(name, build, seed):
+    config = dataclasses.replace(small(name), lanes=1, compact=1)
+    check_equals_the_interpreter(compile_graph(build(seed), config, keep_tensors=True), seed)
+
+
 def test_a_graph_with_two_rows_of_weights_a_cycle():
     config = dataclasses.replace(small("4x3"), weight_rows=2)
     check_equals_the_interpreter(compile_graph(graphs.shapes_zoo(1), config, keep_tensors=True), 1)

@@ -8,6 +8,7 @@ import pytest
 from amaranth.sim import Simulator
 from programs import drain, parameter_lines, random_window
 
+from rtl import compact
 from rtl.accumulator import Accumulators
 from rtl.drain import Drain
 from rtl.memory import HostMemory
@@ -114,21 +115,22 @@ class Ports:
     def __init__(self, ctx, dut, memories):
         self.ctx, self.dut, self.memories = ctx, dut, memories
         config = memories.config
-        self.read_latency = Accumulators.read_latency(config)
+        accumulators = compact.Accumulators.READ_LATENCY if config.compact else Accumulators.read_latency(config)
+        self.read_latency, self.memory_latency = accumulators, timing.memory(config)
         self.word_latency = HostMemory.second_latency(config.rows, config.lanes) if config.window else 0
-        length = max(self.read_latency, self.word_latency, HostMemory.LATENCY) + config.lanes // 2 + 1
+        length = max(self.read_latency, self.word_latency, self.memory_latency) + config.lanes // 2 + 1
         self.asked = deque([((0, 0, 0), (0, 0), 0, [0] * config.lanes, (0, 0, 0))] * length, length)
 
     def answer(self):
         """Set what was asked for some cycles ago."""
         ctx, dut, memories, config = self.ctx, self.dut, self.memories, self.memories.config
-        line = memories.lines[self.asked[-HostMemory.LATENCY][2]]
+        line = memories.lines[self.asked[-self.memory_latency][2]]
         for port, byte in zip(dut.i_line, line, strict=True):
             ctx.set(port, int(byte))
         for lane in range(config.lanes):
             half, pixel, group = self.asked[-self.read_latency - lane // 2][0]
             ctx.set(dut.i_acc[lane], int(memories.acc[half, pixel % PIXELS, group * config.lanes + lane]))
-            ctx.set(dut.i_table[lane], int(memories.entries[self.asked[-HostMemory.LATENCY][3][lane]]))
+            ctx.set(dut.i_table[lane], int(memories.entries[self.asked[-self.memory_latency][3][lane]]))
             if config.window:
                 address, group = self.asked[-self.word_latency - lane // 2][1]
                 ctx.set(dut.i_act[lane], int(memories.act[address, group * config.lanes + lane]))
@@ -225,6 +227,58 @@ def test_random_instructions(name, lanes, window):
     async def bench(ctx):
         for count in (1, 40):
             await run(ctx, list(instructions(random, config, count)))
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+@pytest.mark.parametrize("name", ["4x3", "3x4"])
+def test_random_instructions_of_compact_cores(name):
+    """One group after the other; each instruction is offered until its end."""
+    config = dataclasses.replace(
+        core(name), lanes=1, act_words=256, channel_words=64, acc_words=32, tables=4, compact=1
+    )
+    dut, latency = compact.Drain(config), compact.Drain.latency(config)
+    random = np.random.default_rng(config.columns)
+    memories = Memories(random, config)
+    program = list(instructions(random, config, 40))
+
+    async def bench(ctx):
+        ports = Ports(ctx, dut, memories)
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+
+        cycle, computed = 0, 0
+        for now in program:
+            ctx.set(dut.i.payload, isa.Drain.const(now))
+            valid, written, end = False, {}, None
+            while cycle != end:
+                cycle += 1
+                computed += random.random() < 0.02
+                valid = valid or random.random() < 0.3
+                if valid and end is None and computed >= now["wait"]:
+                    first = cycle + 2
+                    for outputs in memories.writes(now):
+                        for position, (address, place, (cell,)) in enumerate(outputs):
+                            written[first + position + latency] = (address, place, cell)
+                        first += len(outputs) + latency
+                    end = first - 1
+                ctx.set(dut.i.valid, valid)
+                ctx.set(dut.i_computed, computed)
+                ports.answer()
+                ports.ask()
+                assert ports.written(0) == written.pop(cycle, None), f"cycle {cycle}"
+                ended = int(cycle == end)
+                assert (ctx.get(dut.retire), ctx.get(dut.i.ready)) == (ended, ended), f"cycle {cycle}"
+                assert ctx.get(dut.mark) == (ended and now["mark"])
+                assert not ctx.get(dut.finished)
+                await ctx.tick()
+            assert not written
+            ctx.set(dut.i.valid, 0)
+        assert ctx.get(dut.finished)
 
     sim = Simulator(dut)
     sim.add_clock(1e-6)

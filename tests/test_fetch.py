@@ -1,13 +1,15 @@
 """Instruction fetch against the words of random programs: order, stalls, restarts, and the cycle of every `valid`."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
+from rtl import compact
 from rtl.fetch import Fetch
-from rtl.memory import HostMemory
-from rtl.spec import isa
+from rtl.spec import isa, timing
 from rtl.spec.config import core
 
 
@@ -28,27 +30,28 @@ def program(random, layout, length):
 
 @pytest.mark.parametrize("readiness", [1.0, 0.5, 0.02])
 @pytest.mark.parametrize("layout", [isa.Load, isa.Compute, isa.Drain])
-def test_runs_of_programs(layout, readiness):
-    config = core("4x3")
-    dut = Fetch(config, layout)
+@pytest.mark.parametrize("is_compact", [0, 1])
+def test_runs_of_programs(layout, readiness, is_compact):
+    config = dataclasses.replace(core("4x3"), compact=is_compact)
+    dut = (compact.Fetch if is_compact else Fetch)(config, layout)
     random = np.random.default_rng(isa.words(layout))
-    latency = Fetch.latency(layout)
-    assert latency == isa.words(layout) + HostMemory.LATENCY + 1
+    latency, memory_latency = timing.fetch_latency(config, layout), timing.memory(config)
+    assert latency == isa.words(layout) + memory_latency + 1
     lengths = [1, 4, 1, 7]
     idles = [0, 2 * latency, 0, 3 * latency]
 
     async def bench(ctx):
         cycle = 0
-        addresses = [0] * HostMemory.LATENCY
+        addresses = [0] * memory_latency
         memory = np.zeros(config.program_words, np.uint32)
 
         async def tick():
-            """Let a cycle pass; the memory answers an address `HostMemory.LATENCY` cycles later."""
+            """Let a cycle pass; the memory answers an address some cycles later."""
             nonlocal cycle
             addresses.append(ctx.get(dut.o_address))
             await ctx.tick()
             cycle += 1
-            ctx.set(dut.i_word, int(memory[addresses[-HostMemory.LATENCY]]))
+            ctx.set(dut.i_word, int(memory[addresses[-memory_latency]]))
 
         for length, idle in zip(lengths, idles, strict=True):
             words, instructions = program(random, layout, length)

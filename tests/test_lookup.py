@@ -7,15 +7,16 @@ import pytest
 from amaranth.sim import Simulator
 
 from rtl.lookup import Lookup
-from rtl.memory import HostMemory
+from rtl.spec import timing
 from rtl.spec.config import core
 
 CYCLES = 1500
 
 
-@pytest.mark.parametrize("tables", [2, 16])
-def test_every_byte(tables):
-    dut = Lookup(dataclasses.replace(core("4x3"), tables=tables))
+@pytest.mark.parametrize("tables, compact", [(2, 0), (16, 0), (4, 1)])
+def test_every_byte(tables, compact):
+    config = dataclasses.replace(core("4x3"), tables=tables, compact=compact)
+    dut, latency, memory = Lookup(config), Lookup.latency(config), timing.memory(config)
     random = np.random.default_rng(tables)
     content = random.integers(-128, 128, (tables, 256))
     words = content.astype(np.int8).view("<u4").reshape(-1)
@@ -24,14 +25,14 @@ def test_every_byte(tables):
     expected = np.where(numbers == 0, values, content[numbers - 1, values + 128])
 
     async def bench(ctx):
-        addresses = [0] * HostMemory.LATENCY
+        addresses = [0] * memory
         for cycle in range(CYCLES):
             ctx.set(dut.i, int(values[cycle]))
             ctx.set(dut.i_table, int(numbers[cycle]))
-            ctx.set(dut.i_word, int(words[addresses[-HostMemory.LATENCY]]))
+            ctx.set(dut.i_word, int(words[addresses[-memory]]))
             addresses.append(ctx.get(dut.o_address))
-            if cycle >= dut.LATENCY:
-                assert ctx.get(dut.o) == expected[cycle - dut.LATENCY], f"cycle {cycle}"
+            if cycle >= latency:
+                assert ctx.get(dut.o) == expected[cycle - latency], f"cycle {cycle}"
             await ctx.tick()
 
     sim = Simulator(dut)

@@ -7,14 +7,18 @@ import pytest
 from amaranth.hdl import Fragment
 from amaranth.sim import Simulator
 
+from rtl import compact
 from rtl.product import SIGNIFICAND, Product
 
 CYCLES = 4000
 
 
-@pytest.mark.parametrize("spare", [3, 4, None])
-def test_product(spare):
-    dut = Product(3)
+@pytest.mark.parametrize(
+    "dut, spare",
+    [(Product(3), 3), (Product(3), 4), (Product(3), None), (compact.Product(), None)],
+    ids=["tables", "block", "any", "compact"],
+)
+def test_product(dut, spare):
     random = np.random.default_rng(3)
     top = (1 << SIGNIFICAND) - 1
     edges = [0, 1, top, 1 << SIGNIFICAND - 1, top - 1, 0x1FFFF, 0x20000, 0x7F, 0x80, 0x5555AA]
@@ -25,8 +29,8 @@ def test_product(spare):
         for cycle in range(CYCLES):
             ctx.set(dut.a, int(a[cycle]))
             ctx.set(dut.b, int(b[cycle]))
-            if cycle >= Product.LATENCY:
-                past = cycle - Product.LATENCY
+            if cycle >= dut.LATENCY:
+                past = cycle - dut.LATENCY
                 assert ctx.get(dut.o) == int(a[past]) * int(b[past]), f"cycle {cycle}"
             await ctx.tick()
 

@@ -3,6 +3,7 @@
 import numpy as np
 from amaranth.sim import Simulator
 
+from rtl import compact
 from rtl.requantize import Requantizer
 from rtl.spec import number
 
@@ -46,19 +47,49 @@ def groups(random):
         yield bias, scale, int(random.integers(-128, 128)), -128, 127, [int(a) for a in (*accs, *ties)]
 
 
-def test_equals_the_integer_definition():
-    random = np.random.default_rng(11)
-    dut = Requantizer(0)
-    cases = list(groups(random))
-
-    inputs = []
-    for bias, multiplier, zero_point, low, high, accs in cases:
+def expected_groups(random):
+    """Yield (channel, zero_point, low, high, pairs of an accumulator and what it becomes)."""
+    for bias, multiplier, zero_point, low, high, accs in groups(random):
         mantissa, shift = number.split_multiplier(multiplier)
         channel = {"bias": bias, "mantissa": int(mantissa), "shift": int(shift)}
         accs = [acc for acc in accs if -(2**31) <= acc + bias < 2**31 and -(2**31) <= acc < 2**31]
         expected = number.requantize(np.array(accs, np.int64) + bias, multiplier, zero_point, low, high)
-        for acc, value in zip(accs, expected, strict=True):
-            inputs.append((channel, zero_point, low, high, acc, int(value)))
+        yield channel, zero_point, low, high, list(zip(accs, expected.tolist(), strict=True))
+
+
+def test_the_one_of_a_compact_core_equals_the_integer_definition():
+    """Parameters change when nothing is under way."""
+    dut = compact.Requantizer()
+    cases = list(expected_groups(np.random.default_rng(11)))
+
+    async def bench(ctx):
+        for channel, zero_point, low, high, pairs in cases:
+            ctx.set(dut.i_channel, channel)
+            ctx.set(dut.i_zero_point, zero_point)
+            ctx.set(dut.i_low, low)
+            ctx.set(dut.i_high, high)
+            for cycle in range(len(pairs) + dut.LATENCY):
+                ctx.set(dut.i_acc, pairs[min(cycle, len(pairs) - 1)][0])
+                if cycle >= dut.LATENCY:
+                    acc, expected = pairs[cycle - dut.LATENCY]
+                    assert ctx.get(dut.o) == expected, f"{channel}, accumulator {acc}"
+                await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(bench)
+    sim.run()
+    assert sum(len(pairs) for *_, pairs in cases) > 10_000
+
+
+def test_equals_the_integer_definition():
+    random = np.random.default_rng(11)
+    dut = Requantizer(0)
+    inputs = [
+        (channel, zero_point, low, high, acc, value)
+        for channel, zero_point, low, high, pairs in expected_groups(random)
+        for acc, value in pairs
+    ]
 
     # Every accumulator with parameters of its own.
     inputs = [inputs[index] for index in random.permutation(len(inputs))]

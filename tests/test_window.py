@@ -70,7 +70,7 @@ def simulate(lanes, groups, gaps, random):
         "acc_words": 16,
         "channel_words": 16,
     }
-    dut = Window(Config(lanes=lanes, program_words=16, tables=2, window=DEPTH, **sizes))
+    dut = Window(Config(lanes=lanes, program_words=16, tables=2, window=DEPTH, compact=0, **sizes))
     positions = [(group, index) for group in groups for index in range(len(group.words))]
     stream = [None] * (lanes // 2)
     for position in positions:

@@ -43,6 +43,9 @@ class Config:
         Tables of 256 bytes behind the requantizer; a power of two, 2 to 16.
     window : int
         Words that a line buffer of the window unit holds; a power of two from 8 on, or 0 for a core without the unit.
+    compact : int
+        1: built of as few registers as possible (`rtl.compact`), for a small part at a slow clock; such a core has one
+        lane and no window unit. 0: built for a fast clock.
     """
 
     rows: int
@@ -56,11 +59,12 @@ class Config:
     program_words: int
     tables: int
     window: int
+    compact: int
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            lowest = 0 if field.name == "window" else 1
+            lowest = 0 if field.name in ("window", "compact") else 1
             if not isinstance(value, int) or value < lowest:
                 raise BadInput(f"core: {field.name} must be an integer from {lowest} on, not {value!r}")
             if value > LARGEST:
@@ -78,6 +82,12 @@ class Config:
             raise BadInput(f"core: tables must be 2..16, not {self.tables}")
         if self.window and not (self.window >= 8 and _is_power_of_two(self.window)):
             raise BadInput(f"core: window must be 0 or a power of two from 8 on, not {self.window}")
+        if self.compact > 1:
+            raise BadInput(f"core: compact must be 0 or 1, not {self.compact}")
+        if self.compact and (self.lanes, self.window) != (1, 0):
+            raise BadInput(
+                f"core: a compact core has 1 lane and window 0, not {self.lanes} lanes and window {self.window}"
+            )
         if self.rows < 2 or self.columns < 1:
             raise BadInput(f"core: the array must be at least 2x1, not {self.rows}x{self.columns}")
         if self.rows % self.lanes or self.columns % self.lanes:
@@ -121,7 +131,11 @@ class Config:
     @property
     def identity(self) -> int:
         """32-bit identity of this geometry: equal exactly if all sizes are equal."""
-        text = ",".join(f"{key}={value}" for key, value in sorted(asdict(self).items()))
+        sizes = asdict(self)
+        if not self.compact:
+            # So that the programs and bitstreams of all other cores are what they were without this word.
+            del sizes["compact"]
+        text = ",".join(f"{key}={value}" for key, value in sorted(sizes.items()))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
@@ -153,4 +167,5 @@ def core(name: str) -> Config:
         program_words=2048,
         tables=4 if large else 16,
         window=64 if large else 0,
+        compact=0,
     )

@@ -66,7 +66,8 @@ class Register(enum.IntEnum):
 
     RUN starts an inference when a value different from its present one is written, so that a repeated write is
     harmless. STATUS is 1 while a run is under way. CYCLES is the length of the last run. MARKS is the number of
-    entries of the PROFILE region: the cycle at which each layer of the last run ended.
+    entries of the PROFILE region: the cycle at which each layer of the last run ended. What a core does not have reads
+    as 0.
     """
 
     MAGIC = 0
@@ -89,6 +90,7 @@ class Register(enum.IntEnum):
     STATUS = 17
     CYCLES = 18
     MARKS = 19
+    COMPACT = 20
 
 
 def words_per_line(line_bytes: int) -> int:

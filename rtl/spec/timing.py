@@ -12,19 +12,14 @@ from typing import Any
 from . import isa
 from .config import Config
 
-MEMORY = 4
 ALLOWED = 2
-"""Cycles from a COMPUTE instruction valid, or its token there, to the instruction taken."""
-ACCUMULATE = 2 + 3
-"""Cycles between two first beats of steps, or of the last row and a step, for the accumulators' read, add and write."""
+"""Cycles from a COMPUTE instruction valid, or its token there, to the instruction begun."""
 DRAINS_IN_FLIGHT = 4
 """DRAIN instructions that may be begun and not retired."""
 GATHER = 1
 """Cycles for the way from columns to lanes, besides one for each pair of columns on the way."""
 WINDOW = 9
 """Cycles from an activation in the window unit to its sum."""
-REQUANTIZE = 25
-TABLE = MEMORY + 1
 
 Instruction = dict[str, int]
 
@@ -36,37 +31,61 @@ def beats(drain: Instruction) -> int:
     return (drain["rows"] + 1) * (drain["columns_in"] + 1) * (1 + drain["sum"])
 
 
-def fetch_latency(layout: Any) -> int:
+def memory(config: Config) -> int:
+    """Cycles from an address to what a memory of lines has there."""
+    return 2 if config.compact else 4
+
+
+def accumulate(config: Config) -> int:
+    """Cycles between two first beats of steps, or of the last row and a step: the accumulators' read, add and write."""
+    return 2 + (2 if config.compact else 3)
+
+
+def requantize(config: Config) -> int:
+    """Cycles from an accumulator to its byte."""
+    return 12 if config.compact else 25
+
+
+def table(config: Config) -> int:
+    """Cycles from a byte to the one that a table has for it."""
+    return memory(config) + 1
+
+
+def fetch_latency(config: Config, layout: Any) -> int:
     """Cycles from an instruction taken (or the start) to the next one valid."""
-    return isa.words(layout) + MEMORY + 1
+    return isa.words(layout) + memory(config) + 1
 
 
 def compute_latency(config: Config, *, vector: bool) -> int:
     """Cycles from a beat leaving the sequencer to the token of its instruction being visible."""
+    if config.compact:
+        return memory(config) + 7
     pairs = (config.banks + 1) // 2
-    return MEMORY + 9 + pairs + (0 if vector else config.rows)
+    return memory(config) + 9 + pairs + (0 if vector else config.rows)
 
 
 def drain_source(config: Config) -> int:
     """Cycles from the address of a DRAIN's accumulator to the requantizer; the window unit is as fast or as slow."""
+    if config.compact:
+        return 2
     accumulators = 3 + GATHER + (config.banks - config.lanes) // 2
     if not config.window:
         return accumulators
-    return max(accumulators, 2 + MEMORY + GATHER + (config.rows - config.lanes) // 2 + WINDOW)
+    return max(accumulators, 2 + memory(config) + GATHER + (config.rows - config.lanes) // 2 + WINDOW)
 
 
 def drain_hold(config: Config) -> int:
     """Cycles from a group of DRAIN begun to the parameters of the next one asked for.
 
-    They arrive when those of the group before are in use: ``MEMORY + 2`` cycles after they are asked for at the
+    They arrive when those of the group before are in use: ``memory + 2`` cycles after they are asked for at the
     earliest, while a group takes its own ``drain_source + 1`` cycles after it begins.
     """
-    return max(2, drain_source(config) + 1 - (MEMORY + 1))
+    return max(2, drain_source(config) + 1 - (memory(config) + 1))
 
 
 def drain_latency(config: Config) -> int:
     """Cycles from a position of a DRAIN to its write: address, source, requantizer, table."""
-    return 1 + drain_source(config) + REQUANTIZE + TABLE
+    return (0 if config.compact else 1) + drain_source(config) + requantize(config) + table(config)
 
 
 class Bound(enum.IntEnum):
@@ -133,10 +152,10 @@ class Timeline:
 
 def _tiles(config: Config, loads: Sequence[Instruction]) -> Generator[int, int, None]:
     """Yield the cycle at which each tile is ready; receive the cycle at which it was taken."""
-    valid, free, taken = fetch_latency(isa.Load), 0, -1
+    valid, free, taken = fetch_latency(config, isa.Load), 0, -1
     for load in loads:
         accept = max(valid, free)
-        valid = accept + fetch_latency(isa.Load)
+        valid = accept + fetch_latency(config, isa.Load)
         free = accept + 1
         for _ in range(load["tiles"] + 1):
             free = max(free, taken + 1) + (1 if load["vector"] else config.tile_words)
@@ -168,7 +187,7 @@ def predict(
         if end > computing[-1][0]:
             computing.append((end, bound))
 
-    drain_valid, drain_free, held = fetch_latency(isa.Drain), 0, 0
+    drain_valid, drain_free, held = fetch_latency(config, isa.Drain), 0, 0
 
     def drain_next() -> None:
         nonlocal drain_valid, drain_free, held
@@ -177,26 +196,37 @@ def predict(
             raise ValueError(f"DRAIN instruction {len(drained)} waits for COMPUTE instruction {drain['wait'] - 1}")
         if drain["after"] > len(drained):
             raise ValueError(f"DRAIN instruction {len(drained)} waits for itself")
-        # The parameters of a group are loaded while the group before is streamed, those of the first one at once.
-        accept = max(drain_valid, held)
-        drain_valid = accept + fetch_latency(isa.Drain)
-        asked = accept + 1
         allowed = max(
             computed[drain["wait"] - 1] if drain["wait"] else 0,
             drained[drain["after"] - 1] if drain["after"] else 0,
             drained[-DRAINS_IN_FLIGHT] if len(drained) >= DRAINS_IN_FLIGHT else 0,
         )
-        for _ in range(drain["groups"] + 1):
-            loaded = asked + config.lanes * (1 + drain["window"])
-            taken = max(loaded + 1, drain_free, allowed + 2)
-            drain_free = taken + beats(drain)
-            draining.append((taken, drain_free, Bound.WINDOW if drain["window"] else Bound.DRAIN))
-            asked = held = taken + drain_hold(config)
-        drained.append(drain_free + drain_latency(config) + 1)
+        bound = Bound.WINDOW if drain["window"] else Bound.DRAIN
+        if config.compact:
+            # A group begins when the one before is written, and an instruction is taken then.
+            taken = max(drain_valid, allowed) + 2
+            for _ in range(drain["groups"] + 1):
+                drain_free = taken + beats(drain)
+                draining.append((taken, drain_free, bound))
+                taken = drain_free + drain_latency(config)
+            drained.append(taken)
+            drain_valid = drained[-1] - 1 + fetch_latency(config, isa.Drain)
+        else:
+            # The parameters of a group are loaded while the group before is streamed, those of the first one at once.
+            accept = max(drain_valid, held)
+            drain_valid = accept + fetch_latency(config, isa.Drain)
+            asked = accept + 1
+            for _ in range(drain["groups"] + 1):
+                loaded = asked + config.lanes * (1 + drain["window"])
+                taken = max(loaded + 1, drain_free, allowed + 2)
+                drain_free = taken + beats(drain)
+                draining.append((taken, drain_free, bound))
+                asked = held = taken + drain_hold(config)
+            drained.append(drain_free + drain_latency(config) + 1)
         if drain["mark"]:
             marks.append(drained[-1] - 1)
 
-    valid, free, gap, was_vector = fetch_latency(isa.Compute), 0, 0, False
+    valid, free, gap, was_vector = fetch_latency(config, isa.Compute), 0, 0, False
     for compute in computes:
         while len(drained) < compute["wait"]:
             drain_next()
@@ -208,7 +238,6 @@ def predict(
         was_vector = vector
         until(accept, Bound.PROGRAM if accept == max(valid + ALLOWED, free) else Bound.TOKENS)
         until(accept + 2, Bound.PROGRAM)
-        valid = accept + fetch_latency(isa.Compute)
         free = accept + 2
         pixels = (compute["pixels_y"] + 1) * (compute["pixels_x"] + 1)
         needs_tile = compute["op"] in (isa.Op.MATMUL, isa.Op.DEPTHWISE)
@@ -222,7 +251,9 @@ def predict(
                 tile = tiles.send(first)
             free = first + pixels + max(captures - 1, 0)
             until(free, _STREAMS.get(compute["op"], Bound.PORT))
-            gap = (free - compute["pixels_x"] - 1 if captures else first) + ACCUMULATE
+            gap = (free - compute["pixels_x"] - 1 if captures else first) + accumulate(config)
+        # A compact core has no copy of an instruction: it is taken at its end.
+        valid = (free - 1 if config.compact else accept) + fetch_latency(config, isa.Compute)
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
         drain_next()

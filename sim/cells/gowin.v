@@ -83,37 +83,41 @@ module DQCE(input CLKIN, CE, output CLKOUT);
     assign CLKOUT = CLKIN & open;
 endmodule
 
-// A multiplier with or without each of its registers.
-module MULT18X18(
-    input [17:0] A, SIA, B, SIB, input ASIGN, BSIGN, ASEL, BSEL, CE, CLK, RESET,
-    output [35:0] DOUT, output [17:0] SOA, SOB
-);
-    parameter AREG = 1'b0;
-    parameter BREG = 1'b0;
-    parameter OUT_REG = 1'b0;
-    parameter PIPE_REG = 1'b0;
-    parameter ASIGN_REG = 1'b0;
-    parameter BSIGN_REG = 1'b0;
-    parameter SOA_REG = 1'b0;
-    parameter MULT_RESET_MODE = "SYNC";
-    `NEVER(CLK, ASEL | BSEL | RESET)
-
-    reg [17:0] a_later = 0, b_later = 0;
-    wire [17:0] a = AREG ? a_later : A;
-    wire [17:0] b = BREG ? b_later : B;
-    wire signed [36:0] product = $signed({ASIGN & a[17], a}) * $signed({BSIGN & b[17], b});
-    reg [35:0] piped = 0, registered = 0;
-    wire [35:0] found = PIPE_REG ? piped : product[35:0];
-    assign DOUT = OUT_REG ? registered : found;
-    always @(posedge CLK) if (CE) begin
-        a_later <= A;
-        b_later <= B;
-        piped <= product[35:0];
-        registered <= found;
-    end
-    assign SOA = 18'bx;
-    assign SOB = 18'bx;
+// A multiplier with or without each of its registers. BITS: of an operand.
+`define GOWIN_MULT(NAME, BITS) \
+module NAME( \
+    input [BITS-1:0] A, SIA, B, SIB, input ASIGN, BSIGN, ASEL, BSEL, CE, CLK, RESET, \
+    output [2*BITS-1:0] DOUT, output [BITS-1:0] SOA, SOB \
+); \
+    parameter AREG = 1'b0; \
+    parameter BREG = 1'b0; \
+    parameter OUT_REG = 1'b0; \
+    parameter PIPE_REG = 1'b0; \
+    parameter ASIGN_REG = 1'b0; \
+    parameter BSIGN_REG = 1'b0; \
+    parameter SOA_REG = 1'b0; \
+    parameter MULT_RESET_MODE = "SYNC"; \
+    `NEVER(CLK, ASEL | BSEL | RESET) \
+    \
+    reg [BITS-1:0] a_later = 0, b_later = 0; \
+    wire [BITS-1:0] a = AREG ? a_later : A; \
+    wire [BITS-1:0] b = BREG ? b_later : B; \
+    wire signed [2*BITS:0] product = $signed({ASIGN & a[BITS-1], a}) * $signed({BSIGN & b[BITS-1], b}); \
+    reg [2*BITS-1:0] piped = 0, registered = 0; \
+    wire [2*BITS-1:0] found = PIPE_REG ? piped : product[2*BITS-1:0]; \
+    assign DOUT = OUT_REG ? registered : found; \
+    always @(posedge CLK) if (CE) begin \
+        a_later <= A; \
+        b_later <= B; \
+        piped <= product[2*BITS-1:0]; \
+        registered <= found; \
+    end \
+    assign SOA = {BITS{1'bx}}; \
+    assign SOB = {BITS{1'bx}}; \
 endmodule
+
+`GOWIN_MULT(MULT18X18, 18)
+`GOWIN_MULT(MULT9X9, 9)
 
 // A memory written on port A and read on port B, both equally wide. Words that were never written are as INIT has them,
 // or all ones; read in the cycle in which they are written the bytes of a word have any value: here the complement.

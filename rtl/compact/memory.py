@@ -1,0 +1,102 @@
+"""On-chip memory that belongs to the core while it runs and to the host otherwise, all of its columns at once."""
+
+from math import gcd
+
+import numpy as np
+from amaranth.hdl import Array, Cat, Module, Mux
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+from numpy.typing import NDArray
+
+from rtl.ram import Ram
+from rtl.spec.registers import REGION_SHIFT, words_per_line
+
+
+class HostMemory(wiring.Component):
+    """Lines of ``columns`` cells, each of ``width`` bits (8 or 32).
+
+    A read address presented in one cycle gives ``o_read`` `LATENCY` cycles later. The core writes ``group``
+    neighbouring cells at a time, the cells ``i_write_group * group`` and after; 0 if it only reads. While ``i_busy``
+    the addresses and data of the core count, else those of the host, who sees each line as a power of two of 32-bit
+    words and reads them `LATENCY` cycles after the address, which must stand still until then. A cell must not matter
+    to who reads it in the cycle in which it is written. ``lines``, uint8 (depth, bytes of a line), are there from the
+    start on.
+    """
+
+    LATENCY = Ram.LATENCY
+
+    def __init__(
+        self, *, columns: int, width: int, depth: int, group: int = 0, lines: NDArray[np.uint8] | None = None
+    ) -> None:
+        self._columns = columns
+        self._width = width
+        self._depth = depth
+        self._group = group
+        self._held = {} if lines is None else HostMemory.held(lines, width=width, group=group)
+        core_write = {
+            "i_write_address": In(ceil_log2(depth)),
+            "i_write_data": In(width).array(group),
+            "i_write_group": In(ceil_log2(columns // (group or 1))),
+            "i_write": In(1),
+        }
+        super().__init__(
+            {
+                "i_busy": In(1),
+                "i_read_address": In(ceil_log2(depth)),
+                "o_read": Out(width).array(columns),
+                **(core_write if group else {}),
+                "i_host_address": In(REGION_SHIFT),
+                "i_host_data": In(32),
+                "i_host_write": In(1),
+                "o_host": Out(32),
+            }
+        )
+
+    @staticmethod
+    def held(lines: NDArray[np.uint8], *, width: int, group: int) -> dict[str, NDArray[np.unsignedinteger]]:
+        """Return the words of each memory, by the name of its submodule, when the lines are these."""
+        cells = np.ascontiguousarray(lines).view(f"<u{width // 8}").astype(np.uint32)
+        words = {}
+        for columns in _together(cells.shape[1], width, group):
+            places = [cells[:, column] << np.uint32(width * place) for place, column in enumerate(columns)]
+            words[f"columns_{columns[0]}"] = np.bitwise_or.reduce(places)
+        return words
+
+    def elaborate(self, platform):
+        m = Module()
+        words, per_word = words_per_line(self._columns * self._width // 8), 32 // self._width
+        word = self.i_host_address[: ceil_log2(words)]
+        line = self.i_host_address[ceil_log2(words) :][: ceil_log2(self._depth)]
+
+        cells = []
+        for columns in _together(self._columns, self._width, self._group):
+            first = columns[0]
+            init = self._held.get(f"columns_{first}", np.array([], np.uint32)).tolist()
+            ram = Ram(width=len(columns) * self._width, depth=self._depth, init=init)
+            m.submodules[f"columns_{first}"] = ram
+            m.d.comb += ram.i_read_address.eq(Mux(self.i_busy, self.i_read_address, line))
+            write = self.i_host_write & ~self.i_busy & (word == first // per_word)
+            data = Cat(self.i_host_data.word_select(column % per_word, self._width) for column in columns)
+            address = line
+            if self._group:
+                write |= self.i_write & self.i_busy & (self.i_write_group == first // self._group)
+                own = Cat(self.i_write_data[column % self._group] for column in columns)
+                data, address = Mux(self.i_busy, own, data), Mux(self.i_busy, self.i_write_address, line)
+            m.d.comb += ram.i_write_address.eq(address)
+            m.d.comb += ram.i_data.eq(data)
+            m.d.comb += ram.i_write.eq(write)
+            cells.extend(ram.o.word_select(index, self._width) for index in range(len(columns)))
+
+        for out, cell in zip(self.o_read, cells, strict=True):
+            m.d.comb += out.eq(cell)
+        m.d.comb += self.o_host.eq(Array(Cat(cells[place * per_word :][:per_word]) for place in range(words))[word])
+
+        return m
+
+
+def _together(columns: int, width: int, group: int) -> list[range]:
+    """Return the columns of each memory: those that core and host both write together."""
+    per_word = 32 // width
+    together = gcd(group or per_word, per_word)
+    return [range(first, min(first + together, columns)) for first in range(0, columns, together)]
