@@ -116,7 +116,7 @@ def test_routed_core_answers_as_the_reference_and_a_broken_one_does_not(tmp_path
     """One test, as place and route takes minutes: the netlist as it is, and without a register behind a product."""
     plan, feed = network()
     # A clock that is easily met: what is proved does not depend on it.
-    board = replace(boards.get("ulx3s-25f"), clock_hz=25_000_000)
+    board = replace(boards.get("ulx3s-85f"), clock_hz=25_000_000)
     proof = postroute(plan, board, core("2x1"), feed, tmp_path, lambda *_: None)
     assert proof.exact, proof.difference
     assert proof.samples == 8 and proof.difference.compared == 8 * 5
