@@ -52,5 +52,5 @@ def test_a_stuck_router_begins_again_without_timing(tmp_path, monkeypatch):
     seconds = stages.route(ECP5, ["nextpnr-ecp5", router.TIMING_DRIVEN], 7, tmp_path, lambda: None)
     asked = [json.loads(line) for line in (tmp_path / "seed-7" / "asked.json").read_text().splitlines()]
     assert [router.TIMING_DRIVEN in options for options in asked] == [True, False]
-    assert all(options[-5:-3] == ["--seed", "7"] for options in asked)
+    assert all(options[options.index("--seed") + 1] == "7" for options in asked)
     assert seconds < 30
