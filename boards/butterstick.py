@@ -4,8 +4,7 @@ from amaranth.build import Attrs
 from amaranth_boards.butterstick import ButterStickPlatform
 from amaranth_boards.resources import UARTResource
 
-from . import ecp5, ecp5_cores, ecp5_parts
-from .board import Board
+from . import ecp5_cores, ecp5_parts
 from .programmer import dfu_util
 
 
@@ -21,19 +20,15 @@ class ButterStickSerialPlatform(ButterStickPlatform):
     ]
 
 
-BUTTERSTICK = Board(
+BUTTERSTICK = ecp5_cores.board(
     name="butterstick-85f",
     title="ButterStick r1.0",
     platform=ButterStickSerialPlatform,
     part=ecp5_parts.LFE5UM5G_85F_8BG381,
     oscillator="clk30",
     oscillator_hz=30_000_000,
-    clock_hz=ecp5_cores.CLOCK_HZ,
-    clocking=ecp5.PllClock,
-    uart=("uart", 0),
     baud=1_000_000,
     leds=(),
-    config=ecp5_cores.CORE_85F,
     programmer=dfu_util("1209:5af1", 0),
     notes="There is no serial bridge: wire a 3.3 V adapter's TX to CMD (3) of the microSD socket, its RX to DAT0 (7), "
     "GND to VSS (6). The LEDs, which share their pins, stay dark.",

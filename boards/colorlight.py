@@ -6,9 +6,7 @@ from amaranth.build import Attrs, Clock, Pins, PinsN, Resource
 from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.resources import UARTResource
 
-from rtl.spec.config import Config
-
-from . import ecp5, ecp5_cores, ecp5_parts
+from . import ecp5_cores, ecp5_parts
 from .board import Board, Part
 from .programmer import open_fpga_loader
 
@@ -49,24 +47,20 @@ class ColorlightI9Platform(LatticeECP5Platform):
     connectors: list[object] = []
 
 
-def _colorlight(model: str, platform: Any, part: Part, config: Config) -> Board:
-    return Board(
+def _colorlight(model: str, platform: Any, part: Part) -> Board:
+    return ecp5_cores.board(
         name=f"colorlight-{model}",
         title=f"Colorlight {model} with extension board",
         platform=platform,
         part=part,
         oscillator="clk25",
         oscillator_hz=25_000_000,
-        clock_hz=ecp5_cores.CLOCK_HZ,
-        clocking=ecp5.PllClock,
-        uart=("uart", 0),
         baud=115_200,
         leds=(0,),
-        config=config,
         programmer=open_fpga_loader(f"colorlight-{model}"),
         notes="The link is the USB socket of the extension board (DAPLink).",
     )
 
 
-COLORLIGHT_I5 = _colorlight("i5", ColorlightI5Platform, ecp5_parts.LFE5U_25F_6BG381, ecp5_cores.CORE_25F)
-COLORLIGHT_I9 = _colorlight("i9", ColorlightI9Platform, ecp5_parts.LFE5U_45F_6BG381, ecp5_cores.CORE_45F)
+COLORLIGHT_I5 = _colorlight("i5", ColorlightI5Platform, ecp5_parts.LFE5U_25F_6BG381)
+COLORLIGHT_I9 = _colorlight("i9", ColorlightI9Platform, ecp5_parts.LFE5U_45F_6BG381)

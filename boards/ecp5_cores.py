@@ -1,6 +1,12 @@
 """The core and clock of each ECP5 die, the same on all boards that carry it."""
 
+from typing import Any
+
 from rtl.spec.config import Config
+
+from .board import Board, Part
+from .ecp5 import PllClock
+from .programmer import Programmer
 
 CORE_85F = Config(
     rows=16,
@@ -51,3 +57,37 @@ CORE_25F = Config(
 """Takes all multipliers, 12 more in look-up tables, and all memory blocks."""
 
 CLOCK_HZ = 100_000_000
+
+_CORES = {"12F": CORE_25F, "25F": CORE_25F, "45F": CORE_45F, "85F": CORE_85F}
+
+
+def board(
+    *,
+    name: str,
+    title: str,
+    platform: Any,
+    part: Part,
+    oscillator: str,
+    oscillator_hz: int,
+    baud: int,
+    leds: tuple[int, ...],
+    programmer: Programmer,
+    notes: str,
+) -> Board:
+    """Return a board with the core and clock of its part's die, and its link at the resource ``uart`` 0."""
+    return Board(
+        name=name,
+        title=title,
+        platform=platform,
+        part=part,
+        oscillator=oscillator,
+        oscillator_hz=oscillator_hz,
+        clock_hz=CLOCK_HZ,
+        clocking=PllClock,
+        uart=("uart", 0),
+        baud=baud,
+        leds=leds,
+        config=_CORES[part.device.split("-")[1]],
+        programmer=programmer,
+        notes=notes,
+    )

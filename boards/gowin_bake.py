@@ -1,7 +1,6 @@
 """Contents of a Gowin's memory blocks, changed after place and route, in the netlist that gowin_pack reads."""
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,12 +36,13 @@ def fill(routed: str, places: Mapping[str, list[Any]], memories: Mapping[str, ND
     """
     netlist = json.loads(routed)
     cells = netlist["modules"]["top"]["cells"]
-    wanted: dict[str, NDArray[np.uint16]] = defaultdict(lambda: np.uint16(0))  # type: ignore[arg-type, return-value]
+    wanted: dict[str, NDArray[np.uint16]] = {}
     for name, words in memories.items():
         for block in held(gowin_ram.SHAPES, words, 8 * words.itemsize):
             cell, byte = places[f"{name}.block_{block.number}"]
             # A block that shares a cell has bytes alone: the others' places are 0, and the first byte is the lowest.
-            wanted[cell] = wanted[cell] | np.roll(nines(block), byte)
+            contents = np.roll(nines(block), byte)
+            wanted[cell] = wanted[cell] | contents if cell in wanted else contents
     for cell, contents in wanted.items():
         parameters = cells[cell]["parameters"]
         bits = 9 if int(parameters["BIT_WIDTH_0"], 2) >= 9 else 8

@@ -7,9 +7,7 @@ from amaranth.vendor import LatticeECP5Platform
 from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform, OrangeCrabR0_2_85FPlatform
 from amaranth_boards.resources import UARTResource
 
-from rtl.spec.config import Config
-
-from . import ecp5, ecp5_cores, ecp5_parts
+from . import ecp5_cores, ecp5_parts
 from .board import Board, Part
 from .programmer import dfu_util
 
@@ -36,25 +34,21 @@ class OrangeCrab85FPlatform(OrangeCrabR0_2_85FPlatform):
     command_templates = LatticeECP5Platform.command_templates
 
 
-def _orangecrab(size: str, platform: Any, part: Part, config: Config) -> Board:
-    return Board(
+def _orangecrab(size: str, platform: Any, part: Part) -> Board:
+    return ecp5_cores.board(
         name=f"orangecrab-{size.lower()}",
         title=f"OrangeCrab r0.2 {size}",
         platform=platform,
         part=part,
         oscillator="clk",
         oscillator_hz=48_000_000,
-        clock_hz=ecp5_cores.CLOCK_HZ,
-        clocking=ecp5.PllClock,
-        uart=("uart", 0),
         baud=1_000_000,
         leds=(0, 1, 2),
-        config=config,
         programmer=dfu_util("1209:5af0", 0),
         notes="To flash it, hold its button while you plug it in. There is no serial bridge: wire a 3.3 V adapter's TX "
         "to pin 0, its RX to pin 1, and GND to GND.",
     )
 
 
-ORANGECRAB_25F = _orangecrab("25F", OrangeCrab25FPlatform, ecp5_parts.LFE5U_25F_8MG285, ecp5_cores.CORE_25F)
-ORANGECRAB_85F = _orangecrab("85F", OrangeCrab85FPlatform, ecp5_parts.LFE5U_85F_8MG285, ecp5_cores.CORE_85F)
+ORANGECRAB_25F = _orangecrab("25F", OrangeCrab25FPlatform, ecp5_parts.LFE5U_25F_8MG285)
+ORANGECRAB_85F = _orangecrab("85F", OrangeCrab85FPlatform, ecp5_parts.LFE5U_85F_8MG285)

@@ -11,6 +11,7 @@ from .memory import HostMemory
 from .spec.config import Config
 from .spec.formats import ACCUM, ACT, WEIGHT
 from .spec.layout import weight_cells
+from .stages import stages
 from .systolic_array import SystolicArray
 from .vector import VectorLanes
 
@@ -69,25 +70,17 @@ class Compute(wiring.Component):
         m.submodules.vector = vector = VectorLanes(config)
         m.submodules.accumulators = accumulators = Accumulators(config)
 
-        def stages(name, signal, count):
-            line = [signal]
-            for stage in range(count):
-                later = Signal(signal.shape(), name=f"{name}_{stage}")
-                m.d.sync += later.eq(line[-1])
-                line.append(later)
-            return line
-
-        beats = stages("beat", self.i_beat, self.array_delay(config))
+        beats = stages(m, "beat", self.i_beat, self.array_delay(config))
         arrived = beats[HostMemory.LATENCY]
         operand = beats[self.operand_delay()]
-        load = stages("load", self.i_load, self.operand_delay())[-1]
-        vector_load = stages("vector_load", self.i_vector_load, self.operand_delay())[-1]
+        load = stages(m, "load", self.i_load, self.operand_delay())[-1]
+        vector_load = stages(m, "vector_load", self.i_vector_load, self.operand_delay())[-1]
 
         act = [Signal(ACT, name=f"act_{row}", reset_less=True) for row in range(config.rows)]
         outside, pad = arrived.outside, arrived.pad
         for row, (padded, word) in enumerate(zip(act, self.i_act, strict=True)):
             if row and row % 2 == 0:
-                outside, pad = stages(f"outside_{row}", outside, 1)[-1], stages(f"pad_{row}", pad, 1)[-1]
+                outside, pad = stages(m, f"outside_{row}", outside, 1)[-1], stages(m, f"pad_{row}", pad, 1)[-1]
             m.d.sync += padded.eq(Mux(outside, pad, word))
         weight = [Signal(WEIGHT, name=f"weight_{byte}", reset_less=True) for byte in range(config.weight_bytes)]
         for register, word in zip(weight, self.i_weight, strict=True):

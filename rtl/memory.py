@@ -16,6 +16,26 @@ from .ram import Beside, Ram
 from .spec.registers import REGION_SHIFT, words_per_line
 
 
+def ports(*, columns, width, depth, group):
+    """Return the ports of a memory that core and host share, whatever it is built of; see `HostMemory`."""
+    core_write = {
+        "i_write_address": In(ceil_log2(depth)),
+        "i_write_data": In(width).array(group),
+        "i_write_group": In(ceil_log2(columns // (group or 1))),
+        "i_write": In(1),
+    }
+    return {
+        "i_busy": In(1),
+        "i_read_address": In(ceil_log2(depth)),
+        "o_read": Out(width).array(columns),
+        **(core_write if group else {}),
+        "i_host_address": In(REGION_SHIFT),
+        "i_host_data": In(32),
+        "i_host_write": In(1),
+        "o_host": Out(32),
+    }
+
+
 class HostMemory(wiring.Component):
     """Lines of ``columns`` cells, each of ``width`` bits (8 or 32), as separate memories in a chain.
 
@@ -62,12 +82,6 @@ class HostMemory(wiring.Component):
         self._two_banks = two_banks
         self._beside = beside or [None] * columns
         self._held = {} if lines is None else HostMemory.held(lines, width=width, two_banks=two_banks)
-        core_write = {
-            "i_write_address": In(ceil_log2(depth)),
-            "i_write_data": In(width).array(group),
-            "i_write_group": In(ceil_log2(columns // (group or 1))),
-            "i_write": In(1),
-        }
         second = {
             "i_second": In(1),
             "i_second_address": In(ceil_log2(depth)),
@@ -76,15 +90,8 @@ class HostMemory(wiring.Component):
         }
         super().__init__(
             {
-                "i_busy": In(1),
-                "i_read_address": In(ceil_log2(depth)),
-                "o_read": Out(width).array(columns),
-                **(core_write if group else {}),
+                **ports(columns=columns, width=width, depth=depth, group=group),
                 **(second if two_banks else {}),
-                "i_host_address": In(REGION_SHIFT),
-                "i_host_data": In(32),
-                "i_host_write": In(1),
-                "o_host": Out(32),
             }
         )
 

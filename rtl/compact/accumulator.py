@@ -9,6 +9,7 @@ from rtl.beat import Beat
 from rtl.ram import Ram
 from rtl.spec.config import Config
 from rtl.spec.formats import ACCUM, PRODUCT
+from rtl.stages import stages
 
 
 class Accumulators(wiring.Component):
@@ -43,16 +44,9 @@ class Accumulators(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        def later(name, signal, cycles):
-            for cycle in range(cycles):
-                register = Signal(signal.shape(), name=f"{name}_{cycle}")
-                m.d.sync += register.eq(signal)
-                signal = register
-            return signal
-
         beat = self.i_beat
-        adding = later("adding", beat, self.LEAD)
-        writing = later("writing", adding, 1)
+        adding = stages(m, "adding", beat, self.LEAD)[-1]
+        writing = stages(m, "writing", adding, 1)[-1]
         lowers, uppers = [], []
         for bank, value in enumerate(self.i_value):
             new = Signal(ACCUM, name=f"new_{bank}", reset_less=True)
@@ -80,7 +74,10 @@ class Accumulators(wiring.Component):
                 m.d.sync += new.eq(old)
         m.d.comb += self.retire.eq(writing.valid & writing.last)
 
-        half, group = later("half", self.i_half, self.READ_LATENCY), later("group", self.i_group, self.READ_LATENCY)
+        half, group = (
+            stages(m, "half", self.i_half, self.READ_LATENCY)[-1],
+            stages(m, "group", self.i_group, self.READ_LATENCY)[-1],
+        )
         m.d.comb += self.o.eq(Mux(half, Array(uppers)[group], Array(lowers)[group]))
 
         return m

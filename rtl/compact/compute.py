@@ -10,6 +10,7 @@ from rtl.spec import isa, timing
 from rtl.spec.config import Config
 from rtl.spec.formats import ACCUM, ACT, DIFFERENCE, PRODUCT, WEIGHT
 from rtl.spec.layout import weight_cells
+from rtl.stages import stages
 
 from .accumulator import Accumulators
 from .mac_array import MacArray
@@ -58,15 +59,7 @@ class Compute(wiring.Component):
         m.submodules.vector = vector = VectorLanes(config)
         m.submodules.accumulators = accumulators = Accumulators(config)
 
-        def stages(name, signal, count):
-            line = [signal]
-            for stage in range(count):
-                later = Signal(signal.shape(), name=f"{name}_{stage}")
-                m.d.sync += later.eq(line[-1])
-                line.append(later)
-            return line
-
-        beats = stages("beat", self.i_beat, self.value_delay(config) - 1)
+        beats = stages(m, "beat", self.i_beat, self.value_delay(config) - 1)
         memory = timing.memory(config)
 
         # The activations; of a product they are less the pad, but for the captured word.
@@ -79,8 +72,8 @@ class Compute(wiring.Component):
             m.d.comb += vector.i_act[row].eq(act)
 
         # The weights, and the factors of the vector lanes; a maximum is one of products with 1.
-        m.d.comb += array.i_load.eq(stages("load", self.i_load, memory)[-1])
-        m.d.comb += vector.i_load.eq(stages("vector_load", self.i_vector_load, memory)[-1])
+        m.d.comb += array.i_load.eq(stages(m, "load", self.i_load, memory)[-1])
+        m.d.comb += vector.i_load.eq(stages(m, "vector_load", self.i_vector_load, memory)[-1])
         for weight, (row, column) in zip(self.i_weight, weight_cells(config), strict=True):
             if column < config.columns:
                 m.d.comb += array.i_weight[row][column].eq(weight)

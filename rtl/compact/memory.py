@@ -5,12 +5,12 @@ from math import gcd
 import numpy as np
 from amaranth.hdl import Array, Cat, Module, Mux
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
+from rtl.memory import ports
 from rtl.ram import Ram
-from rtl.spec.registers import REGION_SHIFT, words_per_line
+from rtl.spec.registers import words_per_line
 
 
 class HostMemory(wiring.Component):
@@ -34,24 +34,7 @@ class HostMemory(wiring.Component):
         self._depth = depth
         self._group = group
         self._held = {} if lines is None else HostMemory.held(lines, width=width, group=group)
-        core_write = {
-            "i_write_address": In(ceil_log2(depth)),
-            "i_write_data": In(width).array(group),
-            "i_write_group": In(ceil_log2(columns // (group or 1))),
-            "i_write": In(1),
-        }
-        super().__init__(
-            {
-                "i_busy": In(1),
-                "i_read_address": In(ceil_log2(depth)),
-                "o_read": Out(width).array(columns),
-                **(core_write if group else {}),
-                "i_host_address": In(REGION_SHIFT),
-                "i_host_data": In(32),
-                "i_host_write": In(1),
-                "o_host": Out(32),
-            }
-        )
+        super().__init__(ports(columns=columns, width=width, depth=depth, group=group))
 
     @staticmethod
     def held(lines: NDArray[np.uint8], *, width: int, group: int) -> dict[str, NDArray[np.unsignedinteger]]:
