@@ -12,6 +12,8 @@ from rtl.spec.config import Config
 from rtl.spec.layout import host_memories, weight_tile, words_to_lines
 from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Region, Register, words_per_line
 
+from .watched import Computed, Drained, Watch
+
 BUILD_IDENTITY = 0
 
 
@@ -43,6 +45,8 @@ class InterpreterDevice:
         DRAIN instructions run, and their bytes arrive in memory, as late, or as early, as the tokens allow; with "slow"
         they run early and the bytes arrive late. A program whose tokens order everything that must be ordered computes
         the same bytes every way.
+    watch : function, optional
+        Is shown every instruction of a run, see `sim.watched`.
 
     Raises
     ------
@@ -51,8 +55,11 @@ class InterpreterDevice:
         core: an address, number of pixels or field for which the circuit promises nothing.
     """
 
-    def __init__(self, config: Config, order: Literal["late", "early", "slow"] = "late") -> None:
+    def __init__(
+        self, config: Config, order: Literal["late", "early", "slow"] = "late", *, watch: Watch | None = None
+    ) -> None:
         self.config = config
+        self._watch = watch
         self._order = order
         sizes = {region: lines * words_per_line(width) for region, (lines, width) in host_memories(config).items()}
         sizes[Region.PROFILE] = PROFILE_MARKS
@@ -159,7 +166,7 @@ class InterpreterDevice:
                 self._drain(drained, drains[drained])
                 drained += 1
             self._arrive(drained - compute["wait"])
-            self._compute(f"COMPUTE instruction {computed}", compute)
+            self._compute(computed, compute)
         for late in range(drained, len(drains)):
             self._drain(late, drains[late])
         self._arrive(0)
@@ -177,9 +184,9 @@ class InterpreterDevice:
         _below(name, "activation address", int(address[~outside].max(initial=0)), self.config.act_words)
         return self._act[address % self.config.act_words].astype(np.int64)
 
-    def _compute(self, name: str, now: dict[str, int]) -> None:
-        """Execute one `isa.Compute` instruction."""
-        config = self.config
+    def _compute(self, index: int, now: dict[str, int]) -> None:
+        """Execute one `isa.Compute` instruction, the one of this index."""
+        config, name = self.config, f"COMPUTE instruction {index}"
         _below(name, "operation", now["op"], len(isa.Op))
         op = isa.Op(now["op"])
         block, tap_y, tap_x = np.meshgrid(
@@ -193,27 +200,32 @@ class InterpreterDevice:
         x = now["x"] + (tap_x * now["tap_x"]).reshape(-1, 1) + (pixel_x * now["pixel_x"]).reshape(1, -1)
         outside = (y < 0) | (y > now["height"]) | (x < 0) | (x > now["width"])
         outside &= op is not isa.Op.PRODUCT
-        words = self._read(name, step.reshape(-1, 1) + pixel.reshape(1, -1), outside)
-        words = np.where(outside[..., None], now["pad"], words)
+        address = step.reshape(-1, 1) + pixel.reshape(1, -1)
+        read = self._read(name, address, outside)
+        words = np.where(outside[..., None], now["pad"], read)
         steps, pixels, _ = words.shape
 
         acc = self._acc[now["half"], :pixels]
+        before = acc.copy() if self._watch else acc
+        captured = None
         result = np.zeros_like(acc)
         lanes = result[:, : config.rows]
         if op is isa.Op.MATMUL:
             tiles = np.stack([self._tile(name, vector=0) for _ in range(steps)])[:, :, : config.columns]
+            factor = tiles.astype(np.int64)
             # Exact: float64 holds integers below 2**53.
             flat = words.transpose(1, 0, 2).reshape(pixels, -1).astype(np.float64)
             value = (flat @ tiles.reshape(-1, config.columns).astype(np.float64)).astype(np.int64)
             result[:, : config.columns] = value
         elif op is isa.Op.DEPTHWISE:
-            factor = np.stack([self._tile(name, vector=1)[0, : config.rows] for _ in range(steps)]).astype(np.int64)
-            lanes[:] = (words * factor[:, None, :]).sum(axis=0)
+            factor = np.stack([self._tile(name, vector=1)[:1, : config.rows] for _ in range(steps)]).astype(np.int64)
+            lanes[:] = (words * factor).sum(axis=0)
         elif op is isa.Op.SCALE:
             factor = np.full((steps, 1, 1), now["factor_b"], np.int64)
             factor[0] = now["factor_a"]
             lanes[:] = (words * factor).sum(axis=0)
         elif op is isa.Op.MAXIMUM:
+            factor = np.ones((1, 1, 1), np.int64)
             lanes[:] = words.max(axis=0)
         else:
             if not -127 <= now["factor_a"] <= 128:
@@ -221,7 +233,8 @@ class InterpreterDevice:
             captures = steps * (now["pixels_y"] + 1)
             captured = self._read(name, now["factor"] + np.arange(captures), np.zeros(captures, np.bool_))
             factor = np.repeat(captured + now["factor_a"], now["pixels_x"] + 1, axis=0)
-            lanes[:] = ((words - now["pad"]) * factor.reshape(words.shape)).sum(axis=0)
+            factor = factor.reshape(words.shape)
+            lanes[:] = ((words - now["pad"]) * factor).sum(axis=0)
 
         if now["clear"]:
             acc[:] = result
@@ -230,6 +243,10 @@ class InterpreterDevice:
         else:
             acc += result
         acc[:] = acc.astype(np.int32)
+        if self._watch:
+            self._watch(
+                Computed(index, now, address % (1 << 16), outside, read, words, captured, factor, before, acc.copy())
+            )
 
     def _tile(self, name: str, *, vector: int) -> NDArray[np.int8]:
         """Take the next weight tile, (rows, banks), or that of the vector lanes, (weight_rows, banks), in its row 0."""
@@ -267,15 +284,14 @@ class InterpreterDevice:
             _below(name, "accumulator bank", count - 1, config.banks)
             lines = now["channel"] + np.arange(count)
             acc = self._acc[now["half"], :pixels, :count]
-        value = number.requantize(
+        clamped = number.requantize(
             (acc + decoded.bias[lines]).astype(np.int32),
             decoded.multiplier[lines],
             now["zero_point"],
             now["low"],
             now["high"],
         )
-        if now["table"]:
-            value = decoded.tables[now["table"] - 1][value.astype(np.int64) + 128]
+        value = decoded.tables[now["table"] - 1][clamped.astype(np.int64) + 128] if now["table"] else clamped
         row, column = np.divmod(np.arange(pixels), now["columns"] + 1)
         places = now["base"] + row * now["row_stride"] + column * now["pixel_stride"]
         written = []
@@ -285,6 +301,9 @@ class InterpreterDevice:
             _below(name, "activation address", int(address.max()), config.act_words)
             written.append((address, slice(byte, byte + lanes), value[:, group * lanes : (group + 1) * lanes]))
         self._arriving.append(written)
+        if self._watch:
+            address = np.stack([address for address, _, _ in written])
+            self._watch(Drained(index, now, acc.copy(), lines, clamped, value, address))
         if self._order == "early":
             self._arrive(0)
 

@@ -1,0 +1,137 @@
+"""A core with probes: what its units say to each other, at one port."""
+
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .core import Core
+from .spec.config import Config
+from .spec.registers import ADDRESS_BITS
+
+_CLOCK_HZ = 1_000_000  # what the register CLOCK_HZ says
+
+
+def _opened(component: Any, platform: Any) -> Any:
+    """Elaborate a component now, and once, and return its submodules, at whose ports one may look."""
+    module = component.elaborate(platform)
+    component.elaborate = lambda platform: module
+    return module.submodules
+
+
+def points(core: Core, config: Config, platform: Any) -> dict[str, Any]:
+    """Return what there is to see in a core, by name: values, and lists of them.
+
+    - ``start``: of a run; ``load_offered``, ``compute_offered``, ``drain_offered``: there is an instruction,
+      ``load_fetched``, ..., and ``load_taken``, ...: its unit takes it; ``computed``, ``drained``: one retires;
+      ``mark``: a layer ends
+    - ``beat``, ``address``: of the sequencer; ``act``: the words of activation memory
+    - ``load``, ``vector_load``, ``load_address``: of the loader; ``weight``: the words of weight memory
+    - ``array``, ``vector``: what comes to the accumulators; ``accumulated``: what they write
+    - ``source``, ``channel``: accumulator or window, and parameters, at each requantizer; ``clamped``: what it gives
+    - ``write``, ``write_address``, ``write_place``, ``written``: of DRAIN to activation memory
+    """
+    units = _opened(core, platform)
+    compute = _opened(units.compute, platform)
+    accumulators = _opened(compute.accumulators, platform)
+    drain = _opened(units.drain, platform)
+
+    def banks(port: str) -> list[list[Any]]:
+        return [
+            [getattr(accumulators[f"bank_{bank}_half_{side}"], port) for side in range(2)]
+            for bank in range(config.banks)
+        ]
+
+    requantizers = [drain["requantizer" if config.compact else f"requantizer_{lane}"] for lane in range(config.lanes)]
+    found: dict[str, Any] = {"start": units.registers.start}
+    for name in ("load", "compute", "drain"):
+        fetched = units[f"{name}_fetch"].o
+        found[f"{name}_offered"] = fetched.valid
+        found[f"{name}_taken"] = fetched.valid & fetched.ready
+        found[f"{name}_fetched"] = fetched.payload
+    return found | {
+        "computed": units.compute.retire,
+        "drained": units.drain.retire,
+        "mark": units.drain.mark,
+        "beat": units.sequencer.o_beat,
+        "address": units.sequencer.o_address,
+        "act": list(units.act.o_read),
+        "load": units.loader.o_load,
+        "vector_load": units.loader.o_vector_load,
+        "load_address": units.loader.o_address,
+        "weight": list(units.weight.o_read),
+        "array": list(compute.accumulators.i_value if config.compact else compute.accumulators.i_array),
+        "vector": list(compute.accumulators.i_value if config.compact else compute.accumulators.i_vector),
+        "accumulated": [
+            Mux(write, upper, lower).as_signed()
+            for (_, write), (lower, upper) in zip(banks("i_write"), banks("i_data"), strict=True)
+        ],
+        "source": [requantizer.i_acc for requantizer in requantizers],
+        "channel": [requantizer.i_channel for requantizer in requantizers],
+        "clamped": [requantizer.o for requantizer in requantizers],
+        "write": units.drain.o_write,
+        "write_address": units.drain.o_address,
+        "write_place": units.drain.o_place,
+        "written": list(units.drain.o_data),
+    }
+
+
+class Probed(wiring.Component):
+    """A core whose points are at its port ``record``, one behind the other as `dtype` has them."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._core = Core(config, clock_hz=_CLOCK_HZ, build_identity=0)
+        self._elaborated: Module | None = None
+        self.dtype = np.dtype([])
+        module = self._module()
+        super().__init__(
+            {
+                "i_address": In(ADDRESS_BITS),
+                "i_data": In(32),
+                "i_write": In(1),
+                "busy": Out(1),
+                "record": Out(8 * self.dtype.itemsize),
+            }
+        )
+        module.d.comb += self._core.bus.addr.eq(self.i_address)
+        module.d.comb += self._core.bus.w_data.eq(self.i_data)
+        module.d.comb += self._core.bus.w_en.eq(self.i_write)
+        module.d.comb += self.busy.eq(self._core.busy)
+        module.d.comb += self.record.eq(self._record)
+
+    def _module(self) -> Module:
+        self._elaborated = m = Module()
+        m.submodules.core = self._core
+        fields, parts = [], []
+        for name, value in points(self._core, self._config, None).items():
+            several = isinstance(value, list)
+            cast = [Value.cast(one) for one in (value if several else [value])]
+            kind, bits = _field(max(len(one) for one in cast), signed=cast[0].shape().signed)
+            fields.append((name, kind, (len(cast),)) if several else (name, kind))
+            for index, one in enumerate(cast):
+                wide = Signal(bits, name=f"{name}_{index}")
+                m.d.comb += wide.eq(one)
+                parts.append(wide)
+        # Whole words, as a vector of Verilator has.
+        spare = -sum(len(part) for part in parts) // 8 % 4
+        fields.append(("spare", np.dtype("u1"), (spare,)))
+        self.dtype = np.dtype(fields)
+        self._record = Cat(*parts)
+        return m
+
+    def elaborate(self, platform: Any) -> Module:
+        """Return the core and what puts its points together."""
+        assert self._elaborated is not None
+        return self._elaborated
+
+
+def _field(bits: int, *, signed: bool) -> tuple[Any, int]:
+    """Return NumPy's type for a value of so many bits, and the bits that it has there."""
+    for size in (1, 2, 4, 8):
+        if bits <= 8 * size:
+            return np.dtype(f"<{'i' if signed else 'u'}{size}"), 8 * size
+    words = -(-bits // 32)
+    return np.dtype(("<u4", (words,))), 32 * words

@@ -1,0 +1,61 @@
+// A core in simulation, cycle by cycle: writes what the host writes, lets it run, and keeps what its probes say.
+//
+// usage: probe WRITES RECORDS CYCLES
+//
+// WRITES is a file of pairs of 32-bit words, address and data. One is written a cycle, the last of them to RUN. Then
+// `record`, the vector of all probes, goes to the file RECORDS in each cycle in which the core is busy, CYCLES at most.
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "Vtop.h"
+#include "verilated.h"
+
+namespace {
+
+constexpr unsigned START_CYCLES = 64;  // from the last write to a core that is busy
+
+bool step(Vtop& top) {
+    top.clk = 1;
+    top.eval();
+    top.clk = 0;
+    top.eval();
+    return top.busy;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 4) {
+        fprintf(stderr, "usage: %s WRITES RECORDS CYCLES\n", argv[0]);
+        return 2;
+    }
+    FILE* writes = fopen(argv[1], "rb");
+    FILE* records = fopen(argv[2], "wb");
+    if (!writes || !records) {
+        perror("probe");
+        return 1;
+    }
+    VerilatedContext context;
+    Vtop top(&context);
+    top.rst = 0;
+    top.clk = 0;
+    top.i_write = 0;
+    top.eval();
+    top.i_write = 1;
+    uint32_t pair[2];
+    while (fread(pair, sizeof pair, 1, writes) == 1) {
+        top.i_address = pair[0];
+        top.i_data = pair[1];
+        step(top);
+    }
+    top.i_write = 0;
+    unsigned waited = 0;
+    while (!top.busy && waited++ < START_CYCLES) step(top);
+    for (uint64_t cycle = 0; top.busy && cycle < strtoull(argv[3], nullptr, 0); ++cycle) {
+        fwrite(&top.record[0], sizeof top.record, 1, records);
+        step(top);
+    }
+    return fclose(records) == 0 ? 0 : 1;
+}
