@@ -10,6 +10,7 @@ import typer
 from . import (
     cli_board,
     cli_check,
+    cli_debug,
     cli_demo,
     cli_explore,
     cli_model,
@@ -55,6 +56,7 @@ app.command(
 app.command(
     "evaluate", epilog=_example("evaluate build/digits.fpga --data models/digits_test.npz --device sim --limit 64")
 )(cli_run.evaluate)
+app.command("debug", epilog=_example("debug build/digits.fpga --input models/digits_test.npz"))(cli_debug.debug_core)
 app.command("info", epilog=_example("info serial:/dev/ttyUSB0"))(cli_board.info)
 app.command("selftest", epilog=_example("selftest sim --core 4x4"))(cli_selftest.selftest)
 app.command("bitstream", epilog=_example("bitstream --board ulx3s-85f --model build/digits.fpga --seeds 4"))(

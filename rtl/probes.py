@@ -79,14 +79,29 @@ def points(core: Core, config: Config, platform: Any) -> dict[str, Any]:
 
 
 class Probed(wiring.Component):
-    """A core whose points are at its port ``record``, one behind the other as `dtype` has them."""
+    """A core that shows its points.
+
+    The host writes a word a cycle, with ``i_write``; it does not read. ``record`` has all that `points` names, one
+    behind the other in the form of ``dtype``.
+    """
 
     def __init__(self, config: Config) -> None:
-        self._config = config
-        self._core = Core(config, clock_hz=_CLOCK_HZ, build_identity=0)
-        self._elaborated: Module | None = None
-        self.dtype = np.dtype([])
-        module = self._module()
+        core = Core(config, clock_hz=_CLOCK_HZ, build_identity=0)
+        self._module = m = Module()
+        m.submodules.core = core
+        fields, parts = [], []
+        for name, value in points(core, config, None).items():
+            several = isinstance(value, list)
+            values = [Value.cast(one) for one in (value if several else [value])]
+            kind, bits = _field(max(len(one) for one in values), signed=values[0].shape().signed)
+            fields.append((name, kind, (len(values),)) if several else (name, kind))
+            for index, one in enumerate(values):
+                part = Signal(bits, name=f"{name}_{index}")
+                m.d.comb += part.eq(one)
+                parts.append(part)
+        # Whole words, as a vector of Verilog has them.
+        spare = -sum(len(part) for part in parts) // 8 % 4
+        self.dtype = np.dtype([*fields, ("spare", np.dtype("u1"), (spare,))])
         super().__init__(
             {
                 "i_address": In(ADDRESS_BITS),
@@ -96,36 +111,15 @@ class Probed(wiring.Component):
                 "record": Out(8 * self.dtype.itemsize),
             }
         )
-        module.d.comb += self._core.bus.addr.eq(self.i_address)
-        module.d.comb += self._core.bus.w_data.eq(self.i_data)
-        module.d.comb += self._core.bus.w_en.eq(self.i_write)
-        module.d.comb += self.busy.eq(self._core.busy)
-        module.d.comb += self.record.eq(self._record)
-
-    def _module(self) -> Module:
-        self._elaborated = m = Module()
-        m.submodules.core = self._core
-        fields, parts = [], []
-        for name, value in points(self._core, self._config, None).items():
-            several = isinstance(value, list)
-            cast = [Value.cast(one) for one in (value if several else [value])]
-            kind, bits = _field(max(len(one) for one in cast), signed=cast[0].shape().signed)
-            fields.append((name, kind, (len(cast),)) if several else (name, kind))
-            for index, one in enumerate(cast):
-                wide = Signal(bits, name=f"{name}_{index}")
-                m.d.comb += wide.eq(one)
-                parts.append(wide)
-        # Whole words, as a vector of Verilator has.
-        spare = -sum(len(part) for part in parts) // 8 % 4
-        fields.append(("spare", np.dtype("u1"), (spare,)))
-        self.dtype = np.dtype(fields)
-        self._record = Cat(*parts)
-        return m
+        m.d.comb += core.bus.addr.eq(self.i_address)
+        m.d.comb += core.bus.w_data.eq(self.i_data)
+        m.d.comb += core.bus.w_en.eq(self.i_write)
+        m.d.comb += self.busy.eq(core.busy)
+        m.d.comb += self.record.eq(Cat(*parts))
 
     def elaborate(self, platform: Any) -> Module:
         """Return the core and what puts its points together."""
-        assert self._elaborated is not None
-        return self._elaborated
+        return self._module
 
 
 def _field(bits: int, *, signed: bool) -> tuple[Any, int]:

@@ -12,9 +12,8 @@ from rtl.spec.program import Program
 from rtl.spec.registers import Register
 
 from .interpreter import InterpreterDevice
-from .probe import record
+from .probe import Probe
 from .streams import Stream, streams
-from .verilog import Note
 from .watched import Computed, Drained
 
 LONGER = 2
@@ -77,7 +76,7 @@ class Comparison:
         return self.difference is None and self.predicted == self.simulated
 
 
-def compare(program: Program, inputs: Mapping[str, NDArray[np.int8]], note: Note | None = None) -> Comparison:
+def compare(program: Program, inputs: Mapping[str, NDArray[np.int8]], circuits: Probe) -> Comparison:
     """Run one sample on circuits and interpreter, and compare what passes between the units of the core.
 
     Parameters
@@ -85,13 +84,8 @@ def compare(program: Program, inputs: Mapping[str, NDArray[np.int8]], note: Note
     program : Program
     inputs : mapping of str to int8 array
         One sample: the tensors of the graph's inputs, without a batch.
-    note : function, optional
-        Called as ``note(what)`` while the simulator is built.
-
-    Raises
-    ------
-    ToolError
-        If the circuits cannot be simulated.
+    circuits : Probe
+        Of the program's core.
     """
     seen: list[Computed | Drained] = []
     device = InterpreterDevice(program.config, watch=seen.append)
@@ -100,7 +94,7 @@ def compare(program: Program, inputs: Mapping[str, NDArray[np.int8]], note: Note
         device.write(address, words)
     device.start()
     run = (Register.RUN, np.array([1], np.uint32))
-    records = record(program.config, [*writes, run], cycles=LONGER * program.cycles, note=note)
+    records = circuits.record([*writes, run], cycles=LONGER * program.cycles)
     marks = np.flatnonzero(records["mark"])
     found = list(
         streams(
