@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from .cli_run import TraceOption
 from .console import INTERNAL_ERROR, Answer, DebugOption, JsonOption, answers, count, table
-from .files import readable
+from .files import readable, writable
 from .progress import Progress
 
 if TYPE_CHECKING:
-    from rtl.spec.plan import Plan
     from sim.side_by_side import Difference
 
     from .side_by_side import Run
@@ -25,6 +25,11 @@ def debug_core(
         Path, typer.Option("--input", metavar="X.npz", help="One array for each input, by its name, batch first.")
     ],
     limit: Annotated[int, typer.Option(min=1, help="Use only the first samples.")] = 1,
+    trace: TraceOption = None,
+    waves: Annotated[
+        Path | None,
+        typer.Option(metavar="W.fst", help="Write what the units say as waves, with a layout for GTKWave and Surfer."),
+    ] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
@@ -34,8 +39,14 @@ def debug_core(
     from .feed import ArrayInfo
     from .npz import read_feed
     from .side_by_side import runs
+    from .trace import write as write_trace
+    from .waves import write as write_waves
 
     plan = Plan.load_file(readable(program, ".fpga"))
+    if trace:
+        writable(trace, ".json")
+    if waves:
+        writable(waves, ".fst")
     feed = read_feed(input_file, [ArrayInfo.of_array(info) for info in plan.inputs])
     feed = {name: array[:limit] for name, array in feed.items()}
     done: list[Run] = []
@@ -45,47 +56,49 @@ def debug_core(
             done.append(run)
             if not run.comparison.equal:
                 break
+        if trace:
+            write_trace(trace, [(run.name, run.comparison.program, run.comparison.simulated) for run in done])
+        if waves:
+            write_waves(waves, done[-1].comparison)
     equal = all(run.comparison.equal for run in done)
-    return Answer(_document(done), _text(plan, done), 0 if equal else INTERNAL_ERROR)
+    return Answer(_document(done), _text(done), 0 if equal else INTERNAL_ERROR)
 
 
 def _document(done: "list[Run]") -> dict[str, Any]:
     last = done[-1].comparison
+    late = last.late()
     return {
         "equal": last.equal,
         "runs": len(done),
         "values_compared": sum(run.comparison.compared for run in done),
+        "events_compared": sum(len(run.comparison.predicted) for run in done),
         "sample": done[-1].sample,
         "segment": done[-1].segment,
         "difference": asdict(last.difference) if last.difference else None,
-        "cycles_predicted": list(last.predicted),
-        "cycles_measured": list(last.simulated),
+        "time": {"predicted": asdict(late[0]), "simulated": late[1] and asdict(late[1])} if late else None,
     }
 
 
-def _text(plan: "Plan", done: "list[Run]") -> list[Any]:
+def _text(done: "list[Run]") -> list[Any]:
     last = done[-1]
-    compared = count(sum(run.comparison.compared for run in done))
-    if last.comparison.equal:
+    found, late = last.comparison.difference, last.comparison.late()
+    if found:
+        return [_difference(last, found)]
+    if late:
+        event, measured = late
+        simulated = f"from {count(measured.begin)} to {count(measured.end)}" if measured else "never"
         return [
-            f"{len(done)} run{'s' if len(done) != 1 else ''}: {compared} values between the units of core "
-            f"{plan.config.name}, and the cycles of each layer, as the interpreter has them"
+            f"{last.name}: every value is as the interpreter has it, but not the time",
+            f"{event.unit} {event.number}: predicted from cycle {count(event.begin)} to {count(event.end)}, "
+            f"simulated {simulated}",
         ]
-    if last.comparison.difference is None:
-        return [
-            _cycles(plan, last),
-            f"sample {last.sample}, {last.segment}: every value is as the interpreter has it, but not the cycles",
-        ]
-    return [_difference(last, last.comparison.difference)]
-
-
-def _cycles(plan: "Plan", run: "Run") -> Table:
-    programs = dict(zip((segment.name for segment in plan.core), plan.programs, strict=True))
-    rows = [
-        (layer.name, count(layer.cycles), count(cycles))
-        for layer, cycles in zip(programs[run.segment].layers, run.comparison.simulated, strict=False)
+    values = count(sum(run.comparison.compared for run in done))
+    events = count(sum(len(run.comparison.predicted) for run in done))
+    runs = f"{len(done)} run{'s' if len(done) != 1 else ''}"
+    return [
+        f"{runs}: {values} values between the units are as the interpreter has them, "
+        f"{events} times of tiles, instructions and layers as predicted"
     ]
-    return table("Cycles", ("layer", "predicted", "simulated"), rows)
 
 
 def _difference(run: "Run", found: "Difference") -> Table:
@@ -104,4 +117,4 @@ def _difference(run: "Run", found: "Difference") -> Table:
         ("expected", "nothing more" if found.expected is None else str(found.expected)),
         ("actual", "it never comes" if found.actual is None else str(found.actual)),
     ]
-    return table(f"The first difference: sample {run.sample}, {run.segment}", ("", ""), rows)
+    return table(f"The first difference: {run.name}", ("", ""), rows)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtl.spec.errors import DoesNotFit
+from rtl.spec.errors import BadInput, DoesNotFit
 
 from .console import Answer, DebugOption, JsonOption, answers, count, table
 from .files import readable, writable
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=DEVICE_HELP)]
 BaudOption = Annotated[
     int | None, typer.Option(min=1, help="Bits a second of serial:PORT; else those of all boards are tried.")
+]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="T.json", help="Write what each unit does when, for Perfetto or chrome://tracing."),
 ]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Use only the first samples.")]
 
@@ -88,16 +92,23 @@ def run(
     device: DeviceOption = "program",
     baud: BaudOption = None,
     limit: LimitOption = None,
+    trace: TraceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
     """Run a program on a device: inputs from an .npz file, outputs to another."""
     from . import npz
     from .session import Session
+    from .trace import predicted_runs
+    from .trace import write as write_trace
 
     readable(program, ".fpga")
     writable(output, ".npz")
     check_device_name(device)
+    if trace and device != "program":
+        raise BadInput(f"--trace is for --device program, not for '{device}'; 'fpga-accel debug' traces the circuits")
+    if trace:
+        writable(trace, ".json")
     with Progress(stages=2) as progress:
         progress.stage(f"open {device}")
         with Session(program, device, note=progress, **device_options(device, baud)) as session:
@@ -108,6 +119,8 @@ def run(
             names = [port.name for port in session.get_outputs()]
             results = dict(zip(names, session.run(None, feed), strict=True))
             npz.write(output, results)
+            if trace:
+                write_trace(trace, predicted_runs(session.plan, samples))
             document = profile_document(session)
             tables = profile_table(session)
     shapes = {name: list(array.shape) for name, array in results.items()}

@@ -15,6 +15,7 @@ from sim.side_by_side import Comparison, compare
 from .feed import Feed
 from .host_runner import HostRunner
 from .progress import Note
+from .trace import run_name
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Run:
     sample: int
     segment: str
     comparison: Comparison
+
+    @property
+    def name(self) -> str:
+        """The run in words."""
+        return run_name(self.sample, self.segment)
 
 
 def runs(plan: Plan, feed: Feed, note: Note) -> Iterator[Run]:

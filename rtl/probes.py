@@ -26,9 +26,9 @@ def points(core: Core, config: Config, platform: Any) -> dict[str, Any]:
 
     - ``start``: of a run; ``load_offered``, ``compute_offered``, ``drain_offered``: there is an instruction,
       ``load_fetched``, ..., and ``load_taken``, ...: its unit takes it; ``computed``, ``drained``: one retires;
-      ``mark``: a layer ends
+      ``mark``: a layer ends; ``group``: one of DRAIN begins
     - ``beat``, ``address``: of the sequencer; ``act``: the words of activation memory
-    - ``load``, ``vector_load``, ``load_address``: of the loader; ``weight``: the words of weight memory
+    - ``load``, ``vector_load``, ``load_address``, ``ready``: of the loader; ``weight``: the words of weight memory
     - ``array``, ``vector``: what comes to the accumulators; ``accumulated``: what they write
     - ``source``, ``channel``: accumulator or window, and parameters, at each requantizer; ``clamped``: what it gives
     - ``write``, ``write_address``, ``write_place``, ``written``: of DRAIN to activation memory
@@ -55,12 +55,14 @@ def points(core: Core, config: Config, platform: Any) -> dict[str, Any]:
         "computed": units.compute.retire,
         "drained": units.drain.retire,
         "mark": units.drain.mark,
+        "group": drain.positions.load if config.compact else drain.groups.begin,
         "beat": units.sequencer.o_beat,
         "address": units.sequencer.o_address,
         "act": list(units.act.o_read),
         "load": units.loader.o_load,
         "vector_load": units.loader.o_vector_load,
         "load_address": units.loader.o_address,
+        "ready": units.loader.ready,
         "weight": list(units.weight.o_read),
         "array": list(compute.accumulators.i_value if config.compact else compute.accumulators.i_array),
         "vector": list(compute.accumulators.i_value if config.compact else compute.accumulators.i_vector),
@@ -123,9 +125,9 @@ class Probed(wiring.Component):
 
 
 def _field(bits: int, *, signed: bool) -> tuple[Any, int]:
-    """Return NumPy's type for a value of so many bits, and the bits that it has there."""
+    """Return NumPy's type for a value of so many bits, which are its metadata ``bits``, and those that it has there."""
     for size in (1, 2, 4, 8):
         if bits <= 8 * size:
-            return np.dtype(f"<{'i' if signed else 'u'}{size}"), 8 * size
+            return np.dtype(f"<{'i' if signed else 'u'}{size}", metadata={"bits": bits}), 8 * size
     words = -(-bits // 32)
     return np.dtype(("<u4", (words,))), 32 * words

@@ -12,8 +12,10 @@ from rtl.spec.program import Program
 from rtl.spec.registers import Register
 
 from .interpreter import InterpreterDevice
-from .probe import Probe
+from .layers import layers
+from .probe import Probe, Records
 from .streams import Stream, streams
+from .trace import Event, predicted, recorded
 from .watched import Computed, Drained
 
 LONGER = 2
@@ -61,19 +63,39 @@ class Difference:
 class Comparison:
     """A run of the circuits beside the interpreter's.
 
-    ``compared`` values of all units came by; ``cycles`` of each layer, predicted and simulated, or fewer of those if
-    the run was cut off.
+    Members
+    -------
+    program : Program
+    records : array
+        What the points of the circuits showed.
+    compared : int
+        Values that came by between the units.
+    difference : Difference or None
+        The first one that is another than it should be.
+    predicted, simulated : tuple of Event
+        When everything should be done, and when it was.
     """
 
-    difference: Difference | None
+    program: Program
+    records: Records
     compared: int
-    predicted: tuple[int, ...]
-    simulated: tuple[int, ...]
+    difference: Difference | None
+    predicted: tuple[Event, ...]
+    simulated: tuple[Event, ...]
 
     @property
     def equal(self) -> bool:
-        """Whether every value and every cycle is as it should be."""
+        """Whether every value and every time is as it should be."""
         return self.difference is None and self.predicted == self.simulated
+
+    def late(self) -> tuple[Event, Event | None] | None:
+        """Return the first event at another time than predicted, and what became of it (None: nothing)."""
+        simulated = {(event.unit, event.number): event for event in self.simulated}
+        for event in sorted(self.predicted, key=lambda event: event.begin):
+            found = simulated.get((event.unit, event.number))
+            if found != event:
+                return event, found
+        return None
 
 
 def compare(program: Program, inputs: Mapping[str, NDArray[np.int8]], circuits: Probe) -> Comparison:
@@ -95,7 +117,6 @@ def compare(program: Program, inputs: Mapping[str, NDArray[np.int8]], circuits: 
     device.start()
     run = (Register.RUN, np.array([1], np.uint32))
     records = circuits.record([*writes, run], cycles=LONGER * program.cycles)
-    marks = np.flatnonzero(records["mark"])
     found = list(
         streams(
             records,
@@ -105,10 +126,12 @@ def compare(program: Program, inputs: Mapping[str, NDArray[np.int8]], circuits: 
         )
     )
     return Comparison(
-        difference=_first(program, found),
+        program=program,
+        records=records,
         compared=sum(int(stream.matters.sum()) for stream in found),
-        predicted=tuple(layer.cycles for layer in program.layers),
-        simulated=tuple(int(length) for length in np.diff(marks, prepend=0)),
+        difference=_first(program, found),
+        predicted=tuple(predicted(program)),
+        simulated=tuple(recorded(program, records)),
     )
 
 
@@ -121,7 +144,7 @@ def _first(program: Program, found: list[Stream]) -> Difference | None:
     missing, surplus = item >= len(stream.actual), item >= len(stream.expected)
     at = min(item, len(stream.expected) - 1)
     instruction, pixel, address = (int(array[at]) for array in (stream.instruction, stream.pixel, stream.address))
-    layer = _layer(program, stream.program, instruction)
+    layer = layers(program).of(stream.program, instruction)
     return Difference(
         unit=stream.unit,
         cycle=cycle,
@@ -135,28 +158,6 @@ def _first(program: Program, found: list[Stream]) -> Difference | None:
         expected=None if surplus else int(stream.expected[item, column]),
         actual=None if missing else int(stream.actual[item, column]),
     )
-
-
-def _layer(program: Program, name: str, instruction: int) -> int:
-    """Return the index of the layer that an instruction works for: the one whose DRAIN comes next."""
-    drains = program.instructions(isa.Drain, program.drain)
-    if name == "LOAD":
-        name, instruction = "COMPUTE", _consumer(program, instruction)
-    if name == "COMPUTE":
-        instruction = next((n for n, drain in enumerate(drains) if drain["wait"] > instruction), len(drains) - 1)
-    return min(sum(drain["mark"] for drain in drains[:instruction]), len(program.layers) - 1)
-
-
-def _consumer(program: Program, load: int) -> int:
-    """Return the COMPUTE instruction that takes the first tile of a LOAD instruction."""
-    first = sum(each["tiles"] + 1 for each in program.instructions(isa.Load, program.load)[:load])
-    computes = program.instructions(isa.Compute, program.compute)
-    for number, compute in enumerate(computes):
-        if compute["op"] in (isa.Op.MATMUL, isa.Op.DEPTHWISE):
-            first -= (compute["blocks"] + 1) * (compute["taps_y"] + 1) * (compute["taps_x"] + 1)
-            if first < 0:
-                return number
-    return len(computes) - 1
 
 
 def _element(program: Program, layer: int, stream: Stream, item: int, column: int) -> str:

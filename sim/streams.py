@@ -115,6 +115,18 @@ def streams(
     yield from _drain(records, program, drained)
 
 
+def _of_beat(records: Records, name: str) -> Ints:
+    """Return a field of the sequencer's beat in each cycle."""
+    place = Beat.as_shape()[name]
+    bits = records["beat"].astype(np.uint64) >> np.uint64(place.offset)
+    return (bits & np.uint64((1 << place.width) - 1)).astype(np.int64)
+
+
+def beat_cycles(records: Records) -> Ints:
+    """Return the cycles in which the sequencer sends a word on its way, be it to be multiplied or to be captured."""
+    return np.flatnonzero(_of_beat(records, "valid") | _of_beat(records, "product") & _of_beat(records, "first"))
+
+
 def _taken(records: Records, name: str, cycle: Ints, delay: Ints) -> Ints:
     """Return (n, columns) values of an array of points, each column with its delay; 0 where the records have ended."""
     when = cycle[:, None] + delay
@@ -289,17 +301,14 @@ class _Beats:
 
 
 def _compute(records: Records, config: Config, computed: Sequence[Computed]) -> Iterator[Stream]:
-    layout, beat = Beat.as_shape(), records["beat"].astype(np.uint64)
-
     def field(name: str) -> Ints:
-        place = layout[name]
-        return (beat >> np.uint64(place.offset) & np.uint64((1 << place.width) - 1)).astype(np.int64)
+        return _of_beat(records, name)
 
     parts = [_Beats.of(done, config) for done in computed]
     joined: dict[str, Any] = {name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])}
     beats = _Beats(**joined)
     valid = field("valid")
-    cycle = np.flatnonzero(valid | field("product") & field("first"))
+    cycle = beat_cycles(records)
     address = beats.address % config.act_words
     pad = np.where(beats.outside, beats.pad, 0)
     expected = np.stack([address, beats.capture, beats.outside, beats.half, beats.pixel, beats.clear, pad], axis=1)

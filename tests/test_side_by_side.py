@@ -1,11 +1,14 @@
 """What passes between the units of the core, beside what the interpreter has: nothing differs, or the right unit."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from amaranth.hdl import Signal
+from typer.testing import CliRunner
 
+from fpga_accel.cli import app
 from fpga_accel.side_by_side import runs
 from onnx_frontend.partition import compile_plan, partition
 from rtl import accumulator, drain, fetch, loader, lookup, memory, parameters, sequencer, systolic_array, vector, window
@@ -116,3 +119,22 @@ def test_a_stuck_bit_is_its_units(unit, plan, inputs, faulty):
 def test_without_a_fault_planted_nothing_differs(plan, inputs, faulty):
     faulty.fault = 0
     assert side_by_side.compare(plan.programs[0], inputs, faulty).equal
+
+
+def test_the_command_names_unit_instruction_and_element(digits_qdq, digits_test, tmp_path, monkeypatch):
+    def elaborate(unit, platform, original=requantizer.Requantizer.elaborate):
+        m = original(unit, platform)
+        m.d.sync += unit.o[0].eq(1)
+        return m
+
+    monkeypatch.setattr(requantizer.Requantizer, "elaborate", elaborate)
+    program = tmp_path / "digits.fpga"
+    compile_plan(partition(digits_qdq).plan, replace(core("4x4"), window=16, lanes=2)).save(program)
+    arguments = ["debug", str(program), "--input", str(digits_test), "--limit", "1"]
+    told = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert told.exit_code == 1
+    for word in ("requantizer", "DRAIN 0", "/stem/conv/Conv", "/relu/Relu_output_0_quantized[0, 0, "):
+        assert word in told.output
+    found = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)["difference"]
+    assert (found["unit"], found["program"], found["instruction"]) == ("requantizer", "DRAIN", 0)
+    assert found["expected"] ^ 1 == found["actual"]

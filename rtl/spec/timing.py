@@ -142,23 +142,30 @@ class Timeline:
         What COMPUTE did, without gaps from cycle 0 on: until which cycle, and what.
     draining : tuple of (int, int, Bound)
         From when until when each group of DRAIN streamed, and what that is for COMPUTE when it waits.
+    tiles, computes, drains : tuple of (int, int)
+        From when until when the words of each tile of LOAD, and of each instruction of COMPUTE and DRAIN, stream.
     """
 
     total: int
     marks: tuple[int, ...]
     computing: tuple[tuple[int, Bound], ...]
     draining: tuple[tuple[int, int, Bound], ...]
+    tiles: tuple[tuple[int, int], ...]
+    computes: tuple[tuple[int, int], ...]
+    drains: tuple[tuple[int, int], ...]
 
 
-def _tiles(config: Config, loads: Sequence[Instruction]) -> Generator[int, int, None]:
-    """Yield the cycle at which each tile is ready; receive the cycle at which it was taken."""
+def _tiles(config: Config, loads: Sequence[Instruction], done: list[tuple[int, int]]) -> Generator[int, int, None]:
+    """Yield the cycle at which each tile is ready; receive the cycle at which it was taken; ``done`` gets them all."""
     valid, free, taken = fetch_latency(config, isa.Load), 0, -1
     for load in loads:
         accept = max(valid, free)
         valid = accept + fetch_latency(config, isa.Load)
         free = accept + 1
         for _ in range(load["tiles"] + 1):
-            free = max(free, taken + 1) + (1 if load["vector"] else config.tile_words)
+            begin = max(free, taken + 1)
+            free = begin + (1 if load["vector"] else config.tile_words)
+            done.append((begin, free))
             taken = yield free
     # LOAD instructions that nothing waits for.
     while True:
@@ -175,10 +182,13 @@ def predict(
     ValueError
         If the programs wait for each other for ever.
     """
-    tiles = _tiles(config, loads)
+    loaded: list[tuple[int, int]] = []
+    tiles = _tiles(config, loads, loaded)
     tile = next(tiles)
     computed: list[int] = []
+    computes_streamed: list[tuple[int, int]] = []
     drained: list[int] = []
+    drains_streamed: list[tuple[int, int]] = []
     marks: list[int] = []
     computing: list[tuple[int, Bound]] = [(0, Bound.PROGRAM)]
     draining: list[tuple[int, int, Bound]] = []
@@ -202,6 +212,7 @@ def predict(
             drained[-DRAINS_IN_FLIGHT] if len(drained) >= DRAINS_IN_FLIGHT else 0,
         )
         bound = Bound.WINDOW if drain["window"] else Bound.DRAIN
+        groups = len(draining)
         if config.compact:
             # A group begins when the one before is written, and an instruction is taken then.
             taken = max(drain_valid, allowed) + 2
@@ -223,6 +234,7 @@ def predict(
                 draining.append((taken, drain_free, bound))
                 asked = held = taken + drain_hold(config)
             drained.append(drain_free + drain_latency(config) + 1)
+        drains_streamed.append((draining[groups][0], drain_free))
         if drain["mark"]:
             marks.append(drained[-1] - 1)
 
@@ -242,6 +254,7 @@ def predict(
         pixels = (compute["pixels_y"] + 1) * (compute["pixels_x"] + 1)
         needs_tile = compute["op"] in (isa.Op.MATMUL, isa.Op.DEPTHWISE)
         captures = compute["pixels_y"] + 1 if compute["op"] == isa.Op.PRODUCT else 0
+        begin = -1
         for _ in range((compute["blocks"] + 1) * (compute["taps_y"] + 1) * (compute["taps_x"] + 1)):
             # The first row's capture waits for nothing; its first pixel, like any, for the accumulators.
             first = max(free + (captures > 0), gap, tile if needs_tile else 0)
@@ -249,14 +262,24 @@ def predict(
             until(first, Bound.WEIGHTS if needs_tile and tile == first else Bound.ACCUMULATORS)
             if needs_tile:
                 tile = tiles.send(first)
+            begin = first - (captures > 0) if begin < 0 else begin
             free = first + pixels + max(captures - 1, 0)
             until(free, _STREAMS.get(compute["op"], Bound.PORT))
             gap = (free - compute["pixels_x"] - 1 if captures else first) + accumulate(config)
         # A compact core has no copy of an instruction: it is taken at its end.
         valid = (free - 1 if config.compact else accept) + fetch_latency(config, isa.Compute)
+        computes_streamed.append((begin, free))
         computed.append(free - 1 + compute_latency(config, vector=vector))
     while len(drained) < len(drains):
         drain_next()
     total = max(computed[-1] + 1, drained[-1], tile)
     until(total, Bound.TOKENS)
-    return Timeline(total, tuple(marks), tuple(computing), tuple(draining))
+    return Timeline(
+        total,
+        tuple(marks),
+        tuple(computing),
+        tuple(draining),
+        tuple(loaded),
+        tuple(computes_streamed),
+        tuple(drains_streamed),
+    )
