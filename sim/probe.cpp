@@ -3,7 +3,8 @@
 // usage: probe WRITES RECORDS CYCLES
 //
 // WRITES is a file of pairs of 32-bit words, address and data. One is written a cycle, the last of them to RUN. Then
-// `record`, the vector of all probes, goes to the file RECORDS in each cycle in which the core is busy, CYCLES at most.
+// `record`, the vector of all probes, goes to the file RECORDS in each cycle in which the core is busy, CYCLES at most,
+// and in some behind them: the last lanes work after the first one.
 
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 namespace {
 
 constexpr unsigned START_CYCLES = 64;  // from the last write to a core that is busy
+constexpr unsigned LAST_CYCLES = 32;   // that are kept of the time after it
 
 bool step(Vtop& top) {
     top.clk = 1;
@@ -53,9 +55,11 @@ int main(int argc, char** argv) {
     top.i_write = 0;
     unsigned waited = 0;
     while (!top.busy && waited++ < START_CYCLES) step(top);
-    for (uint64_t cycle = 0; top.busy && cycle < strtoull(argv[3], nullptr, 0); ++cycle) {
+    const uint64_t limit = strtoull(argv[3], nullptr, 0);
+    unsigned left = LAST_CYCLES;
+    for (uint64_t cycle = 0; left > 0 && cycle < limit; ++cycle) {
         fwrite(&top.record[0], sizeof top.record, 1, records);
-        step(top);
+        if (!step(top)) --left;
     }
     return fclose(records) == 0 ? 0 : 1;
 }

@@ -101,7 +101,8 @@ def test_every_value_is_the_interpreters(sizes, digits_qdq, digits_test):
     for comparison in found:
         assert comparison.equal
         assert comparison.compared > 10 * plan.cycles
-        assert comparison.simulated == tuple(layer.cycles for layer in plan.layers)
+        lengths = [event.end - event.begin for event in comparison.simulated if event.unit == "LAYER"]
+        assert lengths == [layer.cycles for layer in plan.layers]
 
 
 @pytest.mark.parametrize("unit", FAULTS)
