@@ -144,6 +144,15 @@ def built(board: Board, plan: Plan | None, out_dir: Path) -> Path:
     return folder / str(state["bitstream"])
 
 
+def found(board: Board, out_dir: Path) -> BuildResult | None:
+    """Return the build of a board's own core that is in ``out_dir``; None if there is none of these sources."""
+    state = _state(_folder(board, board.config, out_dir), _key(board, sources.digest(board, board.config)))
+    if not state.get("bitstream"):
+        return None
+    identity = sources.build_identity(board, board.config)
+    return _result(board, board.config, identity, _folder(board, board.config, out_dir), state, cached=True)
+
+
 def baked(board: Board, plan: Plan, name: str, out_dir: Path, progress: Note) -> Path:
     """Write a copy of that bitstream that has the plan's program in its memories, ``name`` in its own; return the file.
 

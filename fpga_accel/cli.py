@@ -16,6 +16,7 @@ from . import (
     cli_model,
     cli_postroute,
     cli_quantize,
+    cli_report,
     cli_run,
     cli_selftest,
 )
@@ -57,6 +58,13 @@ app.command(
     "evaluate", epilog=_example("evaluate build/digits.fpga --data models/digits_test.npz --device sim --limit 64")
 )(cli_run.evaluate)
 app.command("debug", epilog=_example("debug build/digits.fpga --input models/digits_test.npz"))(cli_debug.debug_core)
+app.command(
+    "report",
+    epilog=_example(
+        "report build/digits.qdq.onnx --board ulx3s-85f --input models/digits_test.npz --float models/digits.onnx "
+        "-o build/report.html"
+    ),
+)(cli_report.report)
 app.command("info", epilog=_example("info serial:/dev/ttyUSB0"))(cli_board.info)
 app.command("selftest", epilog=_example("selftest sim --core 4x4"))(cli_selftest.selftest)
 app.command("bitstream", epilog=_example("bitstream --board ulx3s-85f --model build/digits.fpga --seeds 4"))(

@@ -38,8 +38,8 @@ def debug_core(
 
     from .feed import ArrayInfo
     from .npz import read_feed
+    from .perfetto import write as write_trace
     from .side_by_side import runs
-    from .trace import write as write_trace
     from .waves import write as write_waves
 
     plan = Plan.load_file(readable(program, ".fpga"))

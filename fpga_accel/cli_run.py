@@ -98,9 +98,9 @@ def run(
 ) -> Answer:
     """Run a program on a device: inputs from an .npz file, outputs to another."""
     from . import npz
+    from .perfetto import predicted_runs
+    from .perfetto import write as write_trace
     from .session import Session
-    from .trace import predicted_runs
-    from .trace import write as write_trace
 
     readable(program, ".fpga")
     writable(output, ".npz")

@@ -14,8 +14,8 @@ from sim.side_by_side import Comparison, compare
 
 from .feed import Feed
 from .host_runner import HostRunner
+from .perfetto import run_name
 from .progress import Note
-from .trace import run_name
 
 
 @dataclass(frozen=True)

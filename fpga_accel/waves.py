@@ -12,7 +12,7 @@ from sim.probe import Records
 from sim.side_by_side import Comparison
 
 from .files import replacing
-from .trace import UNITS, labels
+from .perfetto import UNITS, labels
 
 NAMES = "names"
 """Scope of the signals that are text: what each unit is busy with."""
@@ -24,7 +24,7 @@ def write(path: Path, comparison: Comparison) -> None:
     """Write the waves of a run to ``path``, and beside it layouts of the same name for GTKWave and Surfer.
 
     A nanosecond of the waves is a cycle. The points are those of `rtl.probes.points`, below ``core``; the texts are
-    below ``names``: what `fpga_accel.trace.labels` says of the event of each unit, empty between events.
+    below ``names``: what `fpga_accel.perfetto.labels` says of the event of each unit, empty between events.
     """
     with replacing(path) as temporary:
         _write_fst(temporary, comparison)

@@ -104,7 +104,7 @@ def compare(
             signal[name] += float(np.sum(np.square(wanted[name], dtype=np.float64)))
             difference = np.subtract(arrays[found], wanted[name], dtype=np.float64)
             noise[name] += float(np.sum(np.square(difference)))
-    return {name: _decibels(signal[name], noise[name]) for name in names}
+    return {name: decibels(signal[name], noise[name]) for name in names}
 
 
 def mean_ratio(ratios: Mapping[str, float]) -> float:
@@ -112,7 +112,8 @@ def mean_ratio(ratios: Mapping[str, float]) -> float:
     return float(np.mean(list(ratios.values())))
 
 
-def _decibels(signal: float, noise: float) -> float:
+def decibels(signal: float, noise: float) -> float:
+    """Return the ratio of the energies of a signal and its noise, at most `NONE`."""
     if noise <= signal * 1e-20:
         return NONE
     return float(10 * np.log10(max(signal, 1e-30) / noise))

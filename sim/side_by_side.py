@@ -11,11 +11,11 @@ from rtl.spec.layout import Placement
 from rtl.spec.program import Program
 from rtl.spec.registers import Register
 
+from .events import Event, predicted, recorded
 from .interpreter import InterpreterDevice
 from .layers import layers
 from .probe import Probe, Records
 from .streams import Stream, streams
-from .trace import Event, predicted, recorded
 from .watched import Computed, Drained
 
 LONGER = 2

@@ -9,7 +9,7 @@ from amaranth.utils import ceil_log2
 from typer.testing import CliRunner
 
 from fpga_accel.cli import app
-from fpga_accel.trace import UNITS
+from fpga_accel.perfetto import UNITS
 from rtl.spec import isa
 from rtl.spec.plan import Plan
 

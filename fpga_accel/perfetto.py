@@ -8,8 +8,8 @@ from typing import Any
 from rtl.spec import isa
 from rtl.spec.plan import Plan
 from rtl.spec.program import Program
+from sim.events import Event, predicted
 from sim.layers import layers
-from sim.trace import Event, predicted
 
 from .files import replacing
 
