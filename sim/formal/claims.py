@@ -1,0 +1,7 @@
+"""All claims, by name."""
+
+from .data import DATA
+from .harness import Claim
+from .streams import STREAMS
+
+CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (*STREAMS, *DATA)}
