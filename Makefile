@@ -25,7 +25,7 @@ BOARDS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute clean distclean
+.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute formal documents site clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
@@ -44,6 +44,9 @@ help:
 	@echo "                                   BAKE=1: with MODEL in it from power-up"
 	@echo "make flash BOARD=.. MODEL=..       put that bitstream on the board; PERMANENT=1: into its flash"
 	@echo "make postroute BOARD=.. MODEL=..   MODEL on a small core as place and route leaves it; without BOARD: each family"
+	@echo "make formal                        proofs of units of the core, and faults that they must find"
+	@echo "make documents                     the commands of README and tutorial, as they stand there, but for those of a board"
+	@echo "make site                          docs/ as a site, in build/site"
 	@echo "make clean                         remove build/"
 	@echo "make distclean                     remove build/ and .venv/"
 
@@ -115,6 +118,16 @@ postroute: $(BIN)/.installed
 	for board in $(PROVED); do \
 		$(BIN)/fpga-accel postroute build/$(NAME)/$(NAME).qdq.onnx --board $$board --input $(SAMPLES) || exit $$?; \
 	done
+
+formal: $(BIN)/.installed
+	$(BIN)/python -m sim.formal.prove
+
+documents: $(BIN)/.installed
+	FPGA_ACCEL_DOCUMENTS=all $(BIN)/python -m pytest tests/test_documents.py -v
+
+site: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(BIN)/mkdocs build --quiet
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
