@@ -326,7 +326,7 @@ DATA = (
         "one multiplier gives both products of a pair of weights, exactly: all weights but -128, all activations",
         11,
         pair_of_products,
-        (PEPair, lambda m, unit: _flip(m, unit.o_sum.share.as_value())),
+        (PEPair, lambda m, unit: _flip(m, unit.o_sum.as_value())),
     ),
     Claim(
         "requantizer-first-rounding",
