@@ -9,9 +9,38 @@ with Session("model.fpga", device="sim") as session:
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rtl.spec.errors import (
+        BadInput,
+        DeviceError,
+        DoesNotFit,
+        FpgaAccelError,
+        LinkCut,
+        NoAnswer,
+        NoDevice,
+        Refused,
+        StillBusy,
+        ToolError,
+        WrongCore,
+    )
+
+    from .ports import devices
     from .session import Session
 
-__all__ = ["Session"]
+__all__ = [
+    "BadInput",
+    "DeviceError",
+    "DoesNotFit",
+    "FpgaAccelError",
+    "LinkCut",
+    "NoAnswer",
+    "NoDevice",
+    "Refused",
+    "Session",
+    "StillBusy",
+    "ToolError",
+    "WrongCore",
+    "devices",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +49,12 @@ def __getattr__(name: str) -> Any:
         from .session import Session
 
         return Session
+    if name == "devices":
+        from .ports import devices
+
+        return devices
+    if name in __all__:
+        from rtl.spec import errors
+
+        return getattr(errors, name)
     raise AttributeError(f"module 'fpga_accel' has no attribute '{name}'")

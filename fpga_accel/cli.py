@@ -12,6 +12,7 @@ from . import (
     cli_check,
     cli_debug,
     cli_demo,
+    cli_devices,
     cli_explore,
     cli_model,
     cli_postroute,
@@ -65,6 +66,7 @@ app.command(
         "-o build/report.html"
     ),
 )(cli_report.report)
+app.command("devices", epilog=_example("devices"))(cli_devices.devices)
 app.command("info", epilog=_example("info serial:/dev/ttyUSB0"))(cli_board.info)
 app.command("selftest", epilog=_example("selftest sim --core 4x4"))(cli_selftest.selftest)
 app.command("bitstream", epilog=_example("bitstream --board ulx3s-85f --model build/digits.fpga --seeds 4"))(

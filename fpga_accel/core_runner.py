@@ -9,7 +9,7 @@ from rtl.spec.config import Config
 from rtl.spec.program import Program
 from rtl.spec.registers import Region, Register
 
-from .devices import Device
+from .device import Device
 from .identity import check_core, read_core_info
 
 Tensors = dict[str, NDArray[np.int8]]

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, fields
 
 from rtl.spec.config import Config
-from rtl.spec.errors import DeviceError
+from rtl.spec.errors import WrongCore
 from rtl.spec.registers import MAGIC, VERSION, Register
 
-from .devices import Device
+from .device import Device
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ def read_core_info(device: Device) -> CoreInfo:
 
     Raises
     ------
-    DeviceError
+    WrongCore
         If there is no core behind the device, or one with another layout of the registers.
     """
     words = [int(word) for word in device.read(0, max(Register) + 1)]
     if words[Register.MAGIC] != MAGIC:
-        raise DeviceError(
+        raise WrongCore(
             f"the device answers, but not as a core of this project: expected the word 0x{MAGIC:08x} at address 0, "
             f"not 0x{words[Register.MAGIC]:08x}; load a bitstream made by 'fpga-accel bitstream'"
         )
     if words[Register.VERSION] != VERSION:
-        raise DeviceError(
+        raise WrongCore(
             f"the core has register layout {words[Register.VERSION]}, this software expects {VERSION}; "
             "build the bitstream with the same version of fpga-accel"
         )
@@ -54,7 +54,7 @@ def core_of(info: CoreInfo) -> Config:
 
     Raises
     ------
-    DeviceError
+    WrongCore
         If its identity is not that of its sizes.
     """
     config = Config(**info.sizes)
@@ -67,7 +67,7 @@ def check_core(info: CoreInfo, config: Config) -> None:
 
     Raises
     ------
-    DeviceError
+    WrongCore
         If the identities differ; the message has both, and each size that differs.
     """
     if info.core_identity == config.identity:
@@ -75,7 +75,7 @@ def check_core(info: CoreInfo, config: Config) -> None:
     differing = [
         f"{name} {getattr(config, name)} / {size}" for name, size in info.sizes.items() if size != getattr(config, name)
     ]
-    raise DeviceError(
+    raise WrongCore(
         f"the program was compiled for the core {config.name} (identity {config.identity:08x}), the device has "
         f"{info.sizes['rows']}x{info.sizes['columns']} (identity {info.core_identity:08x}); "
         f"sizes of program / device: {', '.join(differing) or 'all equal'}; "

@@ -8,7 +8,7 @@ from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
 if TYPE_CHECKING:
-    from .devices import Device
+    from .device import Device
 
 DEVICE_HELP = (
     "numpy (reference on the graph), program (interpreter of the program), "
@@ -24,7 +24,7 @@ def check_device_name(name: str) -> None:
         )
 
 
-def device_options(name: str, baud: int | None) -> dict[str, int]:
+def device_options(name: str, baud: int | None) -> dict[str, Any]:
     """Return the options for :func:`open_device` that the command line's ``--baud`` gives."""
     if baud is None:
         return {}
@@ -64,7 +64,7 @@ def open_device(name: str, config: Config | None, **options: Any) -> Iterator["D
     elif name == "sim" and config:
         from sim.board import SimulatedBoard
 
-        from .devices import SerialDevice
+        from .device import SerialDevice
 
         with SimulatedBoard(config, **options) as board:
             device = SerialDevice(board.port)
@@ -73,7 +73,7 @@ def open_device(name: str, config: Config | None, **options: Any) -> Iterator["D
             finally:
                 device.close()
     else:
-        from .devices import SerialDevice
+        from .device import SerialDevice
 
         device = SerialDevice(name.removeprefix("serial:"), **options)
         try:

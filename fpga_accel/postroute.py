@@ -16,7 +16,7 @@ from sim.board import DIVISOR
 
 from . import build, sources
 from .build import BuildResult
-from .devices import SerialDevice
+from .device import SerialDevice
 from .evaluate import Difference, compare
 from .explore import evaluate
 from .feed import Feed

@@ -14,7 +14,7 @@ from rtl.spec.plan import Array, CoreSegment, Plan
 from rtl.spec.registers import Region, words_per_line
 
 from .core_runner import holds
-from .devices import Device
+from .device import Device
 from .evaluate import compare
 from .progress import Note
 from .selftest_graph import selftest_graph, units

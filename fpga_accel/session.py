@@ -1,9 +1,12 @@
 """Inference sessions, shaped like ONNX Runtime's: ``Session("model.fpga", device="sim").run(None, {"x": x})``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import RLock
 from types import TracebackType
 from typing import Any
 
@@ -11,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl.spec.errors import BadInput
-from rtl.spec.plan import HostSegment, Plan
+from rtl.spec.graph import Graph, Port
+from rtl.spec.plan import Array, HostSegment, Plan, Segment
 from rtl.spec.program import Program
 from sim import reference
 
 from .core_runner import CoreRunner, Tensors
-from .devices import Device
+from .device import Device
 from .feed import ArrayInfo, check_feed
 from .files import readable
 from .host_runner import HostRunner
@@ -47,6 +51,8 @@ class LayerProfile:
 class Session:
     """A compiled model on a device, ready to run.
 
+    It may be used from several threads, one of which runs at a time.
+
     Parameters
     ----------
     plan : path or Plan
@@ -54,6 +60,9 @@ class Session:
     device : str or Device
         ``numpy``, ``program``, ``sim``, ``serial:PORT``, or an open device, which the session then does not close. It
         runs the segments of the core; those of the host run in ONNX Runtime on every device.
+    raw : bool
+        Take and give the integers of the core where the model has floats that the host would quantize: int8, or uint8
+        for tensors that ONNX has as such. `get_inputs` and `get_outputs` tell.
     note : function, optional
         Called as ``note(what, done, total)`` while samples run.
     options
@@ -72,10 +81,15 @@ class Session:
         plan: str | Path | Plan,
         device: str | Device = "program",
         *,
+        raw: bool = False,
         note: Note | None = None,
         **options: Any,
     ):
         self.plan = plan if isinstance(plan, Plan) else Plan.load_file(readable(Path(plan)))
+        if raw:
+            self.plan = raw_plan(self.plan)
+        self._lock = RLock()
+        self._worker: ThreadPoolExecutor | None = None
         self._host = {segment.name: HostRunner(segment) for segment in self.plan.host}
         self._note = note
         self._stack = ExitStack()
@@ -101,10 +115,13 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        self.close()
 
     def close(self) -> None:
-        """Close the device, if the session opened it."""
+        """End what `run_async` was given, and close the device, if the session opened it."""
+        if self._worker:
+            self._worker.shutdown()
+            self._worker = None
         self._stack.close()
 
     def get_inputs(self) -> list[ArrayInfo]:
@@ -115,16 +132,24 @@ class Session:
         """Name, shape and type of each output, in the model's order."""
         return [ArrayInfo.of_array(array) for array in self.plan.outputs]
 
-    def run(self, output_names: Sequence[str] | None, feed: Mapping[str, object]) -> list[NDArray[np.generic]]:
+    def run(
+        self,
+        output_names: Sequence[str] | None,
+        feed: Mapping[str, object],
+        *,
+        out: Mapping[str, NDArray[Any]] | None = None,
+    ) -> list[NDArray[np.generic]]:
         """Return the outputs named (all of them for None) for a batch of any size.
 
         Inputs and outputs have the types of the ONNX model: floats are quantized and dequantized on the host, which
-        also runs the host segments.
+        also runs the host segments. An output that has an array in ``out``, by its name, is written there, and that
+        array returned.
 
         Raises
         ------
         BadInput
-            If an input is missing or not as it must be, or an output is unknown.
+            If an input is missing or not as it must be, an output is unknown, or an array of ``out`` has another shape
+            or type than the output.
         DeviceError
             If the device stops answering.
         """
@@ -133,7 +158,46 @@ class Session:
         if unknown:
             raise BadInput(f"no output named '{unknown[0]}'; the model has: {', '.join(known)}")
         values, _ = self.run_tensors(feed, every=False)
-        return [values[name] for name in output_names or known]
+        return [_into(out or {}, name, values[name]) for name in output_names or known]
+
+    def run_async(
+        self,
+        output_names: Sequence[str] | None,
+        feed: Mapping[str, object],
+        callback: Callable[[list[NDArray[np.generic]] | None, Exception | None], None] | None = None,
+    ) -> "Future[list[NDArray[np.generic]]]":
+        """Begin what `run` does and return at once: what is begun first is done first.
+
+        The future has the outputs, or the exception; ``callback`` is called with (outputs, None) or (None, exception),
+        in another thread.
+        """
+
+        def work() -> list[NDArray[np.generic]]:
+            try:
+                results = self.run(output_names, feed)
+            except Exception as error:
+                if callback:
+                    callback(None, error)
+                raise
+            if callback:
+                callback(results, None)
+            return results
+
+        with self._lock:
+            self._worker = self._worker or ThreadPoolExecutor(1, "session")
+            return self._worker.submit(work)
+
+    def stream(
+        self, feeds: Iterable[Mapping[str, object]], output_names: Sequence[str] | None = None, *, ahead: int = 2
+    ) -> Iterator[list[NDArray[np.generic]]]:
+        """Yield the outputs for each of many feeds, in order, while up to ``ahead`` more are under way."""
+        begun: deque[Future[list[NDArray[np.generic]]]] = deque()
+        for feed in feeds:
+            begun.append(self.run_async(output_names, feed))
+            if len(begun) > ahead:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
     def tensors(self, feed: Mapping[str, object]) -> Tensors:
         """Return every tensor of the core that is still there after a run, as int8 (batch, *shape), for comparison.
@@ -150,9 +214,10 @@ class Session:
         if samples % step:
             raise BadInput(f"the model takes {step} samples at a time, {samples} is no multiple of that")
         parts = []
-        for start in range(0, samples, step):
-            some = {name: array[start : start + step] for name, array in arrays.items()}
-            parts.append(self._run(some, every, start, samples))
+        with self._lock:
+            for start in range(0, samples, step):
+                some = {name: array[start : start + step] for name, array in arrays.items()}
+                parts.append(self._run(some, every, start, samples))
         values, tensors = ([part[index] for part in parts] for index in range(2))
         return _joined(values), _joined(tensors)
 
@@ -205,3 +270,56 @@ def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
         name: np.stack(arrays) if arrays[0].ndim == 0 else np.concatenate(arrays)
         for name, arrays in ((name, [part[name] for part in parts]) for name in parts[0])
     }
+
+
+def _into(out: Mapping[str, NDArray[Any]], name: str, value: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return an output, in the array that is there for it, if there is one."""
+    if name not in out:
+        return value
+    place = out[name]
+    if (place.shape, place.dtype) != (value.shape, value.dtype):
+        raise BadInput(
+            f"out: array '{name}' has dtype {place.dtype} and shape {place.shape}, "
+            f"the output {value.dtype} and {value.shape}"
+        )
+    np.copyto(place, value)
+    return place
+
+
+def raw_plan(plan: Plan) -> Plan:
+    """Return a plan whose inputs and outputs are the integers of the core where the host would quantize floats.
+
+    What the host computes stays as it is.
+    """
+    ends = {array.name for array in (*plan.inputs, *plan.outputs)}
+    read_by_host = {name for segment in plan.host for name in segment.inputs}
+    types: dict[str, str] = {}
+
+    def integer(graph: Graph, port: Port) -> Port:
+        if port.quantized or port.name not in ends or port.name in read_by_host:
+            return port
+        types[port.name] = "uint8" if graph.tensors[port.tensor].unsigned else "int8"
+        return replace(port, dtype=types[port.name], quantized=True)
+
+    def converted(graph: Graph) -> Graph:
+        return replace(
+            graph,
+            inputs=tuple(integer(graph, port) for port in graph.inputs),
+            outputs=tuple(integer(graph, port) for port in graph.outputs),
+        )
+
+    def of(segment: Segment) -> Segment:
+        if isinstance(segment, HostSegment):
+            return segment
+        work = segment.work
+        changed = replace(work, graph=converted(work.graph)) if isinstance(work, Program) else converted(work)
+        return replace(segment, work=changed)
+
+    segments = tuple(of(segment) for segment in plan.segments)
+
+    def array(given: Array) -> Array:
+        return replace(given, dtype=types.get(given.name, given.dtype))
+
+    return replace(
+        plan, segments=segments, inputs=tuple(map(array, plan.inputs)), outputs=tuple(map(array, plan.outputs))
+    )

@@ -8,7 +8,7 @@ import pytest
 from test_cli import call
 
 from fpga_accel import Session
-from fpga_accel.devices import SerialDevice
+from fpga_accel.device import SerialDevice
 from fpga_accel.selftest import selftest_plan
 from fpga_accel.selftest_graph import units
 from rtl.spec.config import core

@@ -13,7 +13,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from fpga_accel.devices import SerialDevice
+from fpga_accel.device import SerialDevice
 from rtl.link import Link
 from rtl.spec.config import core
 from rtl.spec.errors import DeviceError

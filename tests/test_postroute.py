@@ -9,7 +9,7 @@ from nets import Net
 
 import boards
 from boards import ecp5_routed, gowin_carry, gowin_routed
-from fpga_accel.devices import SerialDevice
+from fpga_accel.device import SerialDevice
 from fpga_accel.postroute import ANSWER_S, postroute, with_edges
 from fpga_accel.routed_board import routed_board
 from fpga_accel.session import Session

@@ -31,6 +31,30 @@ class DeviceError(FpgaAccelError):
     exit_code = 4
 
 
+class NoDevice(DeviceError):
+    """There is no such port, or it may not be opened, or another program has it."""
+
+
+class NoAnswer(DeviceError):
+    """A port is open, and nothing behind it answers in time, or nothing that can be understood."""
+
+
+class LinkCut(DeviceError):
+    """The port went away while it was in use."""
+
+
+class WrongCore(DeviceError):
+    """What answers is no core, one of another version, or another one than the program was compiled for."""
+
+
+class StillBusy(DeviceError):
+    """The core does not come to the end of a run in time."""
+
+
+class Refused(DeviceError):
+    """The board understood a request and refuses it, or speaks another version of the link."""
+
+
 class ToolError(FpgaAccelError):
     """An external tool (synthesis, place and route, simulator) is absent or failed."""
 

@@ -11,7 +11,7 @@ import serial
 from numpy.typing import NDArray
 from serial.tools import list_ports
 
-from rtl.spec.errors import DeviceError
+from rtl.spec.errors import LinkCut, NoAnswer, NoDevice, Refused, StillBusy
 from rtl.spec.link import BAUDS, DELIMITER, LINK_VERSION, MAX_WORDS, BadFrame, Frame, Op, decode, encode
 from rtl.spec.registers import Register
 
@@ -34,14 +34,10 @@ class Device(Protocol):
         """Begin a run of the program; the core must be idle."""
 
     def wait(self, timeout: float = ...) -> None:
-        """Return when the run is over; raise DeviceError if that takes more than ``timeout`` seconds."""
+        """Return when the run is over; raise StillBusy if that takes more than ``timeout`` seconds."""
 
     def close(self) -> None:
         """Give back what was opened."""
-
-
-class _NoAnswer(DeviceError):
-    pass
 
 
 class SerialDevice:
@@ -63,8 +59,12 @@ class SerialDevice:
 
     Raises
     ------
-    DeviceError
-        If the port does not open, or nothing behind it answers; here and in every method if the link fails.
+    NoDevice
+        If the port does not open.
+    NoAnswer
+        If nothing behind it answers; here and in every method.
+    LinkCut, Refused
+        In every method, if the port goes away, or if the board refuses what it is asked.
     """
 
     def __init__(self, port: str, baud: int | None = None, *, answer_s: float = 1.0, attempts: int = 4) -> None:
@@ -78,7 +78,7 @@ class SerialDevice:
         try:
             self._serial = serial.Serial(port, self._baud, timeout=_READ_S, write_timeout=10.0, exclusive=True)
         except (OSError, ValueError) as error:
-            raise DeviceError(_cannot_open(port, error)) from None
+            raise NoDevice(_cannot_open(port, error)) from None
         try:
             if baud is None:
                 self._find_rate()
@@ -122,11 +122,11 @@ class SerialDevice:
         self.write(Register.RUN, np.array([run % 0xFFFFFFFF + 1], np.uint32))
 
     def wait(self, timeout: float = 60.0) -> None:
-        """Return when the run is over; raise DeviceError if that takes more than ``timeout`` seconds."""
+        """Return when the run is over; raise StillBusy if that takes more than ``timeout`` seconds."""
         end = time.monotonic() + timeout
         while self.read(Register.STATUS, 1)[0] != 0:
             if time.monotonic() > end:
-                raise DeviceError(
+                raise StillBusy(
                     f"{self.port}: the core is still busy after {timeout:g} s; reset the board, or allow more time"
                 )
 
@@ -143,12 +143,12 @@ class SerialDevice:
             except (OSError, ValueError):
                 continue  # this port cannot
             self._received.clear()
-            with suppress(_NoAnswer):
+            with suppress(NoAnswer):
                 self._greet()
                 self._attempts = attempts
                 return
         *others, last = (str(rate) for rate in BAUDS)
-        raise DeviceError(
+        raise NoAnswer(
             f"{self.port}: no answer at {', '.join(others)} or {last} baud; is the board powered, its bitstream "
             f"loaded, is this its port, and does nothing else use it? {_present()}"
         )
@@ -179,18 +179,18 @@ class SerialDevice:
                         continue
                     if self._answers(answer, request):
                         return answer
-        raise _NoAnswer(self._silence(heard, damaged))
+        raise NoAnswer(self._silence(heard, damaged))
 
     def _answers(self, answer: Frame, request: Frame) -> bool:
         if not answer.answer or answer.sequence != request.sequence:
             return False
         if answer.op is Op.REFUSED:
             if answer.version != LINK_VERSION:
-                raise DeviceError(
+                raise Refused(
                     f"{self.port}: the board speaks version {answer.version} of the link, "
                     f"this software {LINK_VERSION}; build its bitstream with the same version of fpga-accel"
                 )
-            raise DeviceError(
+            raise Refused(
                 f"{self.port}: the board refused {request.op.name} of {request.count} words at 0x{request.address:06x}"
             )
         return (answer.op, answer.address, answer.count) == (request.op, request.address, request.count)
@@ -199,7 +199,7 @@ class SerialDevice:
         try:
             self._serial.write(line)
         except (OSError, TypeError) as error:  # TypeError: pyserial, of a port that was closed meanwhile
-            raise DeviceError(self._cut(error)) from None
+            raise LinkCut(self._cut(error)) from None
 
     def _receive(self) -> int:
         """Take what has come, or wait a little for something; return the number of bytes."""
@@ -208,7 +208,7 @@ class SerialDevice:
             if some:
                 some += self._serial.read(self._serial.in_waiting)
         except (OSError, TypeError) as error:
-            raise DeviceError(self._cut(error)) from None
+            raise LinkCut(self._cut(error)) from None
         self._received += some
         return len(some)
 
