@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from .alone import ALONE, take
 from .beat import Beat
 from .pixels import Pixels
 from .spec import isa, timing
@@ -57,7 +58,7 @@ class Sequencer(wiring.Component):
         product = Signal()
         needs_tile = Signal()
         accepted = Signal(isa.TOKENS)
-        allowed, begin = Signal(), Signal()
+        allowed, beginning, begin = Signal(), Signal(), Signal()
         may_begin = (
             self.i.valid
             & ~begin
@@ -65,12 +66,13 @@ class Sequencer(wiring.Component):
             & (((wanted.op != isa.Op.MATMUL) == vector) | (accepted == self.i_retired))
         )
         m.d.sync += allowed.eq(may_begin & ~setup & ~running if compact else may_begin)
-        m.d.sync += begin.eq(allowed & ~begin & ~setup & (~running if compact else ~running | ending))
+        m.d.comb += beginning.eq(allowed & ~begin & ~setup & (~running if compact else ~running | ending) & ~self.start)
+        m.d.sync += begin.eq(beginning)
         m.d.comb += self.i.ready.eq(ending if compact else begin)
         m.d.sync += setup.eq(begin)
+        if not compact:
+            take(m, now, wanted, beginning)
         with m.If(begin):
-            if not compact:
-                m.d.sync += now.eq(wanted)
             m.d.sync += vector.eq(wanted.op != isa.Op.MATMUL)
             m.d.sync += product.eq(wanted.op == isa.Op.PRODUCT)
             m.d.sync += needs_tile.eq((wanted.op == isa.Op.MATMUL) | (wanted.op == isa.Op.DEPTHWISE))
@@ -83,7 +85,9 @@ class Sequencer(wiring.Component):
         m.submodules.pixels = pixels = Pixels()
         m.d.comb += load.eq(setup | (emit & pixels.last))
         m.d.comb += ending.eq(emit & pixels.last & last_step)
-        m.d.comb += steps.begin.eq(begin)
+        first = Signal(attrs=ALONE)
+        m.d.sync += first.eq(beginning)
+        m.d.comb += steps.begin.eq(first)
         m.d.comb += steps.i_wanted.eq(wanted)
         m.d.comb += steps.i_now.eq(now)
         # Loads are as far apart as the first pixels of steps, but for the first two: so the next step may come later.
@@ -166,7 +170,6 @@ class Sequencer(wiring.Component):
             m.d.sync += free.eq(0)
             m.d.sync += setup.eq(0)
             m.d.sync += allowed.eq(0)
-            m.d.sync += begin.eq(0)
             m.d.sync += accepted.eq(0)
             m.d.sync += last_seen.eq(0)
             m.d.sync += self.finished.eq(0)
