@@ -45,7 +45,7 @@ class Accumulators(wiring.Component):
 
     @staticmethod
     def read_latency(config: Config) -> int:
-        """Cycles from a pixel asked for to the accumulator of lane 0: address, memory, register, and the way along pairs."""
+        """Cycles from a pixel asked for to that of lane 0: address, memory, register, and the way along the pairs."""
         return 4 + Gather.latency(config.banks, config.lanes)
 
     @staticmethod

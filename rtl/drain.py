@@ -88,7 +88,7 @@ class Drain(wiring.Component):
 
     @staticmethod
     def source_latency(config: Config) -> int:
-        """Cycles from a position leaving `DrainAddresses` to the first requantizer: the slower source, and the choice between two."""
+        """Cycles from a position leaving `DrainAddresses` to the first requantizer: the slower source and a choice."""
         accumulators = Accumulators.read_latency(config)
         return max(accumulators, Drain.window_latency(config)) + 1 if config.window else accumulators
 

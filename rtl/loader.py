@@ -13,9 +13,9 @@ from .spec.config import Config
 class Loader(wiring.Component):
     """Reads ``tile_words`` weight words in a row for each array tile, one for the vector lanes, a word a cycle.
 
-    ``ready`` says that a whole tile is on its way, ``soon`` that it will be in the next cycle; ``take`` uses it up, and the next one is sent from the following
-    cycle on. ``o_load`` and ``o_vector_load`` come with the address of the first word of a tile, in the cycle after
-    the tile was begun.
+    ``ready`` says that a whole tile is on its way, ``soon`` that it will be in the next cycle; ``take`` uses it up, and
+    the next one is sent from the following cycle on. ``o_load`` and ``o_vector_load`` come with the
+    address of the first word of a tile, in the cycle after the tile was begun.
     """
 
     def __init__(self, config: Config):

@@ -13,7 +13,8 @@ class Steps(wiring.Component):
     """``address``, ``y`` and ``x`` of the first pixel of a step, and whether it is the ``last``.
 
     ``beginning`` comes a cycle before the last one of the instruction in ``i_wanted``, which leads to its first step in
-    the next cycle; ``advance`` leads from each step to the next. The instruction is in ``i_now`` as long as it has steps.
+    the next cycle; ``advance`` leads from each step to the next. As long as there are steps the instruction is in
+    ``i_now``.
     """
 
     beginning: In(1)
