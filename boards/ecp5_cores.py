@@ -56,9 +56,13 @@ CORE_25F = Config(
 )
 """Takes all multipliers, 12 more in look-up tables, and all memory blocks."""
 
-CLOCK_HZ = 100_000_000
-
-_CORES = {"12F": CORE_25F, "25F": CORE_25F, "45F": CORE_45F, "85F": CORE_85F}
+_DICE = {
+    "12F": (CORE_25F, 100_000_000),
+    "25F": (CORE_25F, 100_000_000),
+    "45F": (CORE_45F, 100_000_000),
+    "85F": (CORE_85F, 125_000_000),
+}
+"""Core of each die, and its clock in Hz."""
 
 
 def board(
@@ -75,6 +79,7 @@ def board(
     notes: str,
 ) -> Board:
     """Return a board with the core and clock of its part's die, and its link at the resource ``uart`` 0."""
+    config, clock_hz = _DICE[part.device.split("-")[1]]
     return Board(
         name=name,
         title=title,
@@ -82,12 +87,12 @@ def board(
         part=part,
         oscillator=oscillator,
         oscillator_hz=oscillator_hz,
-        clock_hz=CLOCK_HZ,
+        clock_hz=clock_hz,
         clocking=PllClock,
         uart=("uart", 0),
         baud=baud,
         leds=leds,
-        config=_CORES[part.device.split("-")[1]],
+        config=config,
         programmer=programmer,
         notes=notes,
     )
