@@ -8,6 +8,8 @@ from .board import Board, Part
 from .butterstick import BUTTERSTICK
 from .colorlight import COLORLIGHT_I5, COLORLIGHT_I9
 from .ecpix5 import ECPIX5_45F, ECPIX5_85F
+from .ice40_8k import HX8K_BREAKOUT, TINYFPGA_BX
+from .ice40_up5k import ICEBREAKER, ICESUGAR, UPDUINO_V3
 from .orangecrab import ORANGECRAB_25F, ORANGECRAB_85F
 from .programmer import Programmer
 from .tang_9k import TANG_NANO_9K
@@ -24,15 +26,20 @@ _BOARDS = {
         COLORLIGHT_I9,
         ECPIX5_45F,
         ECPIX5_85F,
+        HX8K_BREAKOUT,
+        ICEBREAKER,
+        ICESUGAR,
         ORANGECRAB_25F,
         ORANGECRAB_85F,
         TANG_NANO_9K,
         TANG_NANO_20K,
         TANG_PRIMER_20K,
+        TINYFPGA_BX,
         ULX3S_12F,
         ULX3S_25F,
         ULX3S_45F,
         ULX3S_85F,
+        UPDUINO_V3,
     )
 }
 

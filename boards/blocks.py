@@ -111,11 +111,15 @@ def nines(block: Held) -> NDArray[np.uint16]:
     return result
 
 
-def assemble(wanted: Ram, shapes: Shapes, add: Callable[[Module, Block], None]) -> Module:
-    """Return what takes the place of ``wanted``: blocks, which ``add`` adds, and what chooses among their pieces."""
+def assemble(wanted: Ram, shapes: Shapes, add: Callable[[Module, Block], None], *, registers: bool = True) -> Module:
+    """Return what takes the place of ``wanted``: blocks, which ``add`` adds, and what chooses among their pieces.
+
+    Blocks answer as late as ``wanted``, or, without ``registers`` of their own, in the next cycle.
+    """
     m = Module()
     reading = wanted.i_read_address
-    for cycle in range(Ram.LATENCY):
+    latency = wanted.latency if registers else 1
+    for cycle in range(latency):
         later = Signal(reading.shape(), name=f"reading_{cycle}", reset_less=True)
         m.d.sync += later.eq(reading)
         reading = later
@@ -140,5 +144,5 @@ def assemble(wanted: Ram, shapes: Shapes, add: Callable[[Module, Block], None]) 
             number += 1
         o = Mux(reading >= first, word, o) if index > 0 else word
         first += piece.depth
-    m.d.comb += wanted.o.eq(o)
+    m.d["comb" if latency == wanted.latency else "sync"] += wanted.o.eq(o)
     return m

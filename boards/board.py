@@ -16,8 +16,10 @@ from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
 from rtl.tap_sum import TapSum
 
-from .blocks import Shapes
+from .blocks import Shapes, count
 from .programmer import Programmer
+
+_MANY_BLOCKS = 8
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,18 @@ class LutCosts:
     bank: float
     lane: float
     window: float
+
+
+@dataclass(frozen=True)
+class ProductLuts:
+    """Look-up tables in the place of the multipliers of a compact core.
+
+    Those of a product of the array, of a vector lane, and of the requantizer.
+    """
+
+    array: float
+    lane: float
+    requantizer: float
 
 
 @dataclass(frozen=True)
@@ -97,12 +111,16 @@ class Family:
         Memories of bytes with one address take one block, as many as its words have bytes.
     small_ram : int
         Words of memories that go into look-up tables, at the most.
+    large_ram : (int, int) or None
+        Words and bits of a large memory, which has a single port; None where parts have none.
     lut_costs : LutCosts
         Measured, for estimates.
     soft_cell_luts : int
         Look-up tables in the place of the multiplier of a cell of the array, for estimates.
     compact_costs : LutCosts
-        The same for compact cores.
+        The same for compact cores, when every product has a multiplier.
+    compact_soft : ProductLuts or None
+        Look-up tables of products of a compact core that have no multiplier; None where each needs one.
     """
 
     name: str
@@ -124,9 +142,11 @@ class Family:
     block_ram_shapes: Shapes
     bytes_share_blocks: bool
     small_ram: int
+    large_ram: tuple[int, int] | None
     lut_costs: LutCosts
     soft_cell_luts: int
     compact_costs: LutCosts
+    compact_soft: ProductLuts | None
 
 
 @dataclass(frozen=True)
@@ -141,6 +161,8 @@ class Part:
         Part as it is ordered, for example ``LFE5U-85F-6BG381``.
     luts, multipliers, block_rams : int
         Four-input look-up tables; hard multipliers; block memories.
+    large_rams : int
+        Memories of a single port that are larger than block memories.
     soft_cells : int
         Cells of the array, at the most, that have look-up tables where multipliers run out.
     """
@@ -153,7 +175,20 @@ class Part:
     luts: int
     multipliers: int
     block_rams: int
+    large_rams: int
     soft_cells: int
+
+    def large(self, words: int, bits: int) -> int:
+        """Return how many large memories a memory of a single port takes; 0 if it goes into block memories.
+
+        It takes them from where it would take `_MANY_BLOCKS`.
+        """
+        if not (self.large_rams and self.family.large_ram):
+            return 0
+        deepest, width = self.family.large_ram
+        if words > deepest or count(self.family.block_ram_shapes, words, bits) < _MANY_BLOCKS:
+            return 0
+        return -(-bits // width)
 
 
 @dataclass(frozen=True)

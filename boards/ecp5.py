@@ -45,10 +45,12 @@ ECP5 = Family(
     block_ram_shapes=ecp5_ram.SHAPES,
     bytes_share_blocks=False,
     small_ram=ecp5_ram.SMALL,
+    large_ram=None,
     lut_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
     soft_cell_luts=170,
     # Not measured: no more than those of other cores.
     compact_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
+    compact_soft=None,
 )
 
 _MARGIN = 1.05

@@ -15,6 +15,7 @@ def _part(device: str, speed: str, package: str) -> Part:
         luts=luts,
         multipliers=multipliers,
         block_rams=block_rams,
+        large_rams=0,
         soft_cells=soft_cells,
     )
 

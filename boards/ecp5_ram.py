@@ -28,13 +28,15 @@ def ram(config: Config, part: Part, wanted: Ram) -> Module:
     blocks = count(SHAPES, wanted.depth, wanted.width)
     sites = ecp5_place.memory_sites(config, part, wanted.beside, blocks) if wanted.beside else []
 
+    mode = "OUTREG" if wanted.latency == Ram.LATENCY else "NOREG"
+
     def add(m: Module, block: Block) -> None:
-        m.submodules[f"block_{block.number}"] = _block(m, block, sites[block.number] if sites else None)
+        m.submodules[f"block_{block.number}"] = _block(m, block, sites[block.number] if sites else None, mode)
 
     return assemble(wanted, SHAPES, add)
 
 
-def _block(m: Module, block: Block, site: str | None) -> Instance:
+def _block(m: Module, block: Block, site: str | None, mode: str) -> Instance:
     width = block.width
     data, found = Signal(2 * PORT_BITS), Signal(2 * PORT_BITS)
     m.d.comb += data.eq(block.data)
@@ -56,7 +58,7 @@ def _block(m: Module, block: Block, site: str | None) -> Instance:
     for port in "AB":
         pins |= {f"i_CLK{port}": ClockSignal(), f"i_CE{port}": 1, f"i_OCE{port}": 1, f"i_RST{port}": 0}
         pins |= {f"i_CS{port}{line}": 0 for line in range(3)}
-        pins |= {f"p_DATA_WIDTH_{port}": width, f"p_REGMODE_{port}": "OUTREG", f"p_WRITEMODE_{port}": "NORMAL"}
+        pins |= {f"p_DATA_WIDTH_{port}": width, f"p_REGMODE_{port}": mode, f"p_WRITEMODE_{port}": "NORMAL"}
         pins |= {f"p_CSDECODE_{port}": "0b000", f"p_CLK{port}MUX": f"CLK{port}"}
     return Instance(
         "DP16KD",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rtl import compact
 from rtl.link import ANSWER_RING
 from rtl.spec import isa
 from rtl.spec.config import Config
@@ -11,18 +12,16 @@ from rtl.spec.registers import PROFILE_MARKS
 
 from .blocks import count, count_of_bytes
 from .board import Part
-from .multipliers import soft_cells
-
-COMPACT_REQUANTIZER = 4
-"""Multipliers of the requantizer of a compact core, see `rtl.compact.product`."""
+from .multipliers import compact_blocks, soft_cells, with_blocks
 
 
 @dataclass(frozen=True)
 class Need:
-    """Multipliers, block memories and look-up tables of a core on a part, all of them estimates."""
+    """Multipliers, memories and look-up tables of a core on a part, all of them estimates."""
 
     multipliers: int
     block_rams: int
+    large_rams: int
     luts: int
 
 
@@ -34,8 +33,6 @@ def need(config: Config, part: Part) -> Need:
     """
     family = part.family
     soft = soft_cells(config, part)
-    spare = max(0, part.multipliers - config.multipliers)
-    requantizers = COMPACT_REQUANTIZER if config.compact else min(config.lanes, spare)
 
     def block_rams(words: int, bits: int) -> int:
         return 0 if words <= family.small_ram else count(family.block_ram_shapes, words, bits)
@@ -49,25 +46,42 @@ def need(config: Config, part: Part) -> Need:
         hops = [min(hop, columns - first) for first in range(0, columns, hop)]
         return sum(count_of_bytes(family.block_ram_shapes, words, together) for together in hops)
 
-    def for_words(columns: int, hop: int, words: int) -> int:
-        """The same of a memory that only the host writes: 32 bits at a time in a compact core."""
-        if not config.compact:
-            return for_bytes(columns, hop, words)
-        return sum(block_rams(words, 8 * min(4, columns - first)) for first in range(0, columns, 4))
-
-    act_banks = 2 if config.window else 1
-    return Need(
-        multipliers=config.multipliers - soft + requantizers,
-        block_rams=act_banks
-        * for_bytes(config.rows, config.rows if config.compact else 2, config.act_words // act_banks)
-        + for_words(config.weight_bytes, 2 * config.weight_rows, config.weight_words)
-        + 2 * config.banks * block_rams(config.acc_words, 32)
-        + for_words(config.parameter_bytes, config.parameter_bytes, config.channel_words)
-        + 3 * block_rams(config.program_words, 32)
-        + config.lanes * block_rams(config.tables * isa.TABLE_BYTES // 4, 32)
+    table = (config.tables * isa.TABLE_BYTES // 4, 32)
+    others = (
+        2 * config.banks * block_rams(config.acc_words, 32)
         + block_rams(PROFILE_MARKS, 32)
         + block_rams(MAX_WORDS, 32)
-        + block_rams(ANSWER_RING, 8),
+        + block_rams(ANSWER_RING, 8)
+    )
+    if config.compact:
+        lines = ((config.weight_words, config.weight_bytes), (config.channel_words, config.parameter_bytes))
+        single = [
+            *((words, 8 * min(4, columns - first)) for words, columns in lines for first in range(0, columns, 4)),
+            *3 * [(compact.HALVES * config.program_words, 32 // compact.HALVES)],
+            table,
+        ]
+        blocks = compact_blocks(config)
+        there = with_blocks(config, part) if family.compact_soft else list(blocks)
+        return Need(
+            multipliers=sum(blocks[kind] for kind in there),
+            block_rams=for_bytes(config.rows, config.rows, config.act_words)
+            + sum(block_rams(*size) for size in single if not part.large(*size))
+            + others,
+            large_rams=sum(part.large(*size) for size in single),
+            luts=_luts(config, part),
+        )
+
+    spare = max(0, part.multipliers - config.multipliers)
+    act_banks = 2 if config.window else 1
+    return Need(
+        multipliers=config.multipliers - soft + min(config.lanes, spare),
+        block_rams=act_banks * for_bytes(config.rows, 2, config.act_words // act_banks)
+        + for_bytes(config.weight_bytes, 2 * config.weight_rows, config.weight_words)
+        + for_bytes(config.parameter_bytes, config.parameter_bytes, config.channel_words)
+        + 3 * block_rams(config.program_words, 32)
+        + config.lanes * block_rams(*table)
+        + others,
+        large_rams=0,
         luts=_luts(config, part) + soft * family.soft_cell_luts,
     )
 
@@ -87,6 +101,11 @@ def lut_counts(config: Config) -> dict[str, int]:
 def _luts(config: Config, part: Part) -> int:
     costs = part.family.compact_costs if config.compact else part.family.lut_costs
     total: float = sum(getattr(costs, name) * count for name, count in lut_counts(config).items())
+    soft = part.family.compact_soft
+    if config.compact and soft:
+        products = {"array": config.rows * config.columns, "lane": config.rows, "requantizer": 1}
+        there = with_blocks(config, part)
+        total += sum(getattr(soft, kind) * count for kind, count in products.items() if kind not in there)
     return round(total)
 
 
@@ -98,6 +117,7 @@ def lacking(config: Config, part: Part) -> list[str]:
         for what, wanted, there in (
             ("multipliers", needed.multipliers, part.multipliers),
             ("block RAMs", needed.block_rams, part.block_rams),
+            ("large RAMs", needed.large_rams, part.large_rams),
             ("LUTs", needed.luts, part.luts),
         )
         if wanted > there

@@ -83,11 +83,13 @@ GOWIN = Family(
     block_ram_shapes=gowin_ram.SHAPES,
     bytes_share_blocks=True,
     small_ram=gowin_ram.SMALL,
+    large_ram=None,
     # A register is fed by the look-up table of its place alone, so most registers take a place for themselves: counted
     # is the sum of both, as nextpnr gives them.
     lut_costs=LutCosts(fixed=5287.0, pair=144.0, row=562.0, bank=652.0, lane=2688.0, window=4257.0),
     soft_cell_luts=0,
     compact_costs=LutCosts(fixed=4673.0, pair=111.0, row=320.0, bank=198.0, lane=0.0, window=0.0),
+    compact_soft=None,
 )
 
 GW2AR_LV18QN88C8_I7 = Part(
@@ -99,6 +101,7 @@ GW2AR_LV18QN88C8_I7 = Part(
     luts=20736,
     multipliers=48,
     block_rams=46,
+    large_rams=0,
     soft_cells=0,
 )
 GW2A_LV18PG256C8_I7 = Part(
@@ -110,6 +113,7 @@ GW2A_LV18PG256C8_I7 = Part(
     luts=20736,
     multipliers=48,
     block_rams=46,
+    large_rams=0,
     soft_cells=0,
 )
 
@@ -122,6 +126,7 @@ GW1NR_LV9QN88P_C6_I5 = Part(
     luts=8640,
     multipliers=20,
     block_rams=26,
+    large_rams=0,
     soft_cells=0,
 )
 

@@ -26,12 +26,12 @@ def ram(config: Config, part: Part, wanted: Ram) -> Module:
         return wanted.generic()
 
     def add(m: Module, block: Block) -> None:
-        m.submodules[f"block_{block.number}"] = _block(m, block)
+        m.submodules[f"block_{block.number}"] = _block(m, block, registered=wanted.latency == Ram.LATENCY)
 
     return assemble(wanted, SHAPES, add)
 
 
-def _block(m: Module, block: Block) -> Instance:
+def _block(m: Module, block: Block, *, registered: bool) -> Instance:
     width = block.width
     cell, port_bits = ("SDPX9B", 36) if width >= 9 else ("SDPB", 32)
     data, found = Signal(port_bits), Signal(port_bits)
@@ -44,7 +44,7 @@ def _block(m: Module, block: Block) -> Instance:
     return Instance(
         cell,
         ("a", gowin_sharing.BITS, len(block.data)),
-        p_READ_MODE=1,
+        p_READ_MODE=int(registered),
         p_BIT_WIDTH_0=width,
         p_BIT_WIDTH_1=width,
         p_BLK_SEL_0=Const(0, 3),

@@ -8,6 +8,9 @@ from rtl.spec.config import Config
 
 from .board import Part
 
+COMPACT_REQUANTIZER = 4
+"""Multipliers of the requantizer of a compact core, see `rtl.compact.product`."""
+
 
 def widened(m: Module, wanted: Multiplier, width: int) -> tuple[dict[str, Signal], Signal]:
     """Return operands ``A`` and ``B``, of ``width`` bits, and the product of a block in the place of ``wanted``."""
@@ -38,3 +41,18 @@ def soft(wanted: Multiplier) -> Module:
     )
     m.d.comb += [soft.a.eq(wanted.a), soft.b.eq(wanted.b), wanted.o.eq(soft.o)]
     return m
+
+
+def compact_blocks(config: Config) -> dict[str, int]:
+    """Return the blocks of a compact core by kind of product, as `board.ProductLuts` calls them, the array's first."""
+    return {"array": config.rows * config.pairs, "lane": config.rows, "requantizer": COMPACT_REQUANTIZER}
+
+
+def with_blocks(config: Config, part: Part) -> list[str]:
+    """Return for which kinds of products of a compact core a part has blocks, one kind after the other."""
+    left, found = part.multipliers, []
+    for kind, blocks in compact_blocks(config).items():
+        if blocks <= left:
+            left -= blocks
+            found.append(kind)
+    return found

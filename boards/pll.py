@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal, Value
+from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
@@ -37,12 +37,17 @@ class GatedPll(Elaboratable):
         self.board = board
         self._domain = domain
 
-    def pll(self, platform: Any, oscillator: Value, output: Signal, locked: Signal) -> Instance:
+    def oscillator(self, m: Module, port: Any) -> Any:
+        """Return what the PLL makes its clock of."""
+        m.submodules.oscillator = oscillator = io.Buffer("i", port)
+        return oscillator.i
+
+    def pll(self, platform: Any, oscillator: Any, output: Signal, locked: Signal) -> Instance:
         """Return the PLL that makes ``output`` of ``oscillator``."""
         raise NotImplementedError
 
-    def gate(self, clock: Signal, enable: Signal, output: Signal) -> Instance:
-        """Return the cell that lets ``clock`` through to ``output`` while ``enable`` is 1."""
+    def gate(self, clock: Signal, enable: Signal, output: Signal) -> Elaboratable | Instance:
+        """Return what lets ``clock`` through to ``output`` while ``enable`` is 1."""
         raise NotImplementedError
 
     def constrain(self, platform: Any, clock: Signal, gated: Signal) -> None:
@@ -52,11 +57,11 @@ class GatedPll(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
 
-        m.submodules.oscillator = oscillator = io.Buffer("i", platform.request(self.board.oscillator, dir="-"))
+        oscillator = self.oscillator(m, platform.request(self.board.oscillator, dir="-"))
 
         m.domains.pll = raw = ClockDomain(reset_less=True, local=True)
         locked = Signal()
-        m.submodules.pll = self.pll(platform, oscillator.i, raw.clk, locked)
+        m.submodules.pll = self.pll(platform, oscillator, raw.clk, locked)
         running = Signal()
         m.submodules.running = FFSynchronizer(locked, running, o_domain="pll")
         m.submodules.gate = self.gate(raw.clk, running, self._domain.clk)

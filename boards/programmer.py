@@ -38,6 +38,16 @@ def iceprog() -> Programmer:
     return Programmer("iceprog", ram=("-S",), flash=())
 
 
+def icesprog() -> Programmer:
+    """Return icesprog, for an iCESugar, whose debugger writes the flash."""
+    return Programmer("icesprog", ram=None, flash=())
+
+
+def tinyprog() -> Programmer:
+    """Return tinyprog, for a TinyFPGA, whose bootloader writes the flash."""
+    return Programmer("tinyprog", ram=None, flash=("-p",))
+
+
 def dfu_util(usb: str, alternate: int) -> Programmer:
     """Return dfu-util for a bootloader, which writes to flash alone.
 

@@ -79,7 +79,7 @@ def _row(board: Board, record: Record) -> tuple[str, ...]:
         spread = f" ({min(speeds):.0f}-{max(speeds):.0f})" if len(speeds) > 1 else ""
         fmax = f"{build.routed.median_hz / 1e6:.1f}{spread}"
         luts = f"{used['LUT4']:,} ({used['LUT4'] / part.luts:.0%})"
-        dsps, rams = f"{used['DSP']} of {part.multipliers}", f"{used['BRAM']} of {part.block_rams}"
+        dsps, rams = f"{used.get('DSP', 0)} of {part.multipliers}", f"{used['BRAM']} of {part.block_rams}"
         minutes = NONE if build.one_seed_s is None else f"{build.one_seed_s / 60:.0f} min"
     return (
         board.name,

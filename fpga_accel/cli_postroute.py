@@ -1,6 +1,6 @@
 """The command postroute: a model on the netlist that place and route wrote."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,9 +24,13 @@ def postroute(
         Path, typer.Option("--input", metavar="X.npz", help="One array for each input, by its name, batch first.")
     ],
     core: Annotated[
-        str,
-        typer.Option(metavar="RxC", help="Rows and columns of the array; memories are as small as the model allows."),
-    ] = "4x3",
+        str | None,
+        typer.Option(
+            metavar="RxC",
+            help="Rows and columns of the array; memories are as small as the model allows.",
+            show_default="4x3, or the board's own if that is compact",
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Use only the first samples, and four with extreme values.")] = 4,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the results.")] = Path(
         "build/postroute"
@@ -46,7 +50,9 @@ def postroute(
     from .postroute import with_edges
 
     place = known.get(board)
-    array = core_config.core(core)
+    array = core_config.core(core or (place.config.name if place.config.compact else "4x3"))
+    if place.config.compact:
+        array = replace(array, lanes=1, window=0, compact=1)
     plan = partition(model_file(model, external_data, max_mib)).plan
     feed = read_feed(input_file, [ArrayInfo.of_array(info) for info in plan.inputs])
     samples = with_edges({name: values[:limit] for name, values in feed.items()})

@@ -14,6 +14,8 @@ INSTALL = {
     "openFPGALoader": ("'sudo apt install openfpgaloader' (Debian, Ubuntu)", "'brew install openfpgaloader' (macOS)"),
     "ecpprog": (),
     "iceprog": ("'sudo apt install fpga-icestorm' (Debian, Ubuntu)",),
+    "icesprog": (),
+    "tinyprog": ("'pip install tinyprog'",),
     "dfu-util": ("'sudo apt install dfu-util' (Debian, Ubuntu)", "'brew install dfu-util' (macOS)"),
 }
 """Commands that install each program of `boards.programmer`; OSS CAD Suite has all of them."""

@@ -16,7 +16,7 @@ from boards.top import BoardTop, prepare
 from rtl.spec.config import Config
 
 _BOARD_FACTS = ("name", "oscillator", "oscillator_hz", "clock_hz", "divisor", "uart", "leds")
-_PART_FACTS = ("device", "package", "speed", "multipliers", "block_rams", "soft_cells")
+_PART_FACTS = ("device", "package", "speed", "multipliers", "block_rams", "large_rams", "soft_cells")
 
 
 def digest(board: Board | None, config: Config, *more: str) -> str:

@@ -14,6 +14,7 @@ _CELL = re.compile(
 )
 _KINDS = {
     **{"TRELLIS_COMB": "LUT4", "TRELLIS_FF": "FF", "MULT18X18D": "DSP", "DP16KD": "BRAM"},
+    **{"ICESTORM_LC": "LUT4", "ICESTORM_DSP": "DSP", "ICESTORM_RAM": "BRAM"},
     **{"LUT4": "LUT4", "DFF": "FF", "MULT18X18": "DSP", "BSRAM": "BRAM"},
 }
 

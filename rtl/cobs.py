@@ -73,6 +73,8 @@ class CobsEncoder(wiring.Component):
     ----------
     depth : int
         Bytes in the ring; a power of two, at least 512, so that the longest group never fills it.
+    latency : int
+        Of the ring's `Ram`.
 
     Members
     -------
@@ -84,16 +86,17 @@ class CobsEncoder(wiring.Component):
     o: Out(stream.Signature(BYTE))
     busy: Out(1)
 
-    def __init__(self, depth):
+    def __init__(self, depth, *, latency=Ram.LATENCY):
         if depth < 512 or depth & (depth - 1):
             raise ValueError(f"depth must be a power of two and at least 512, not {depth}")
         self._depth = depth
+        self._latency = latency
         super().__init__()
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.ring = ring = Ram(width=len(self.o.payload), depth=self._depth)
+        m.submodules.ring = ring = Ram(width=len(self.o.payload), depth=self._depth, latency=self._latency)
 
         code_at = Signal(range(self._depth))  # where the code of the open group goes; all before it is final
         write_at = Signal(range(self._depth), init=1)
@@ -128,7 +131,7 @@ class CobsEncoder(wiring.Component):
                 m.d.sync += ending.eq(piece.end & ~ending)
 
         # A final byte is in the ring a cycle after it is known to be there.
-        there = Signal(1 + Ram.LATENCY)
+        there = Signal(1 + self._latency)
         m.d.comb += ring.i_read_address.eq(read_at)
         m.d.sync += there.eq(Cat(read_at != code_at, there))
         with m.If(self.o.valid):

@@ -9,7 +9,7 @@ from .compute import Compute
 from .drain import Drain
 from .fetch import Fetch
 from .loader import Loader
-from .memories import Image, memories
+from .memories import Image, build, memories
 from .memory import HostMemory
 from .registers import Registers
 from .sequencer import Sequencer
@@ -25,6 +25,7 @@ class Core(wiring.Component):
     The host fills the memories over ``bus`` while the core is idle, starts a run by writing a new value to RUN, and
     waits until STATUS is 0. Memories answer only while the core is idle; accesses in between are lost, reads give
     undefined data. A run begins some cycles after the write; CYCLES counts from there to the end of the last unit.
+    In a compact core address and data of a write stand still in the cycle after it.
     What the host would write by ``image``, (word address, words), is there from the start on.
     """
 
@@ -43,8 +44,7 @@ class Core(wiring.Component):
         lanes = config.lanes
         sizes = memories(config)
         lines = memory_lines(config, self._image) if self._image else {}
-        memory = compact.HostMemory if config.compact else HostMemory
-        host = {name: memory(**size, lines=lines.get(region)) for name, (region, size) in sizes.items()}
+        host = {name: build(size, lines.get(region)) for name, (region, size) in sizes.items()}
         m.submodules.act = act = host["act"]
         m.submodules.weight = weight = host["weight"]
         m.submodules.channel = channel = host["channel"]
@@ -67,7 +67,10 @@ class Core(wiring.Component):
             m.submodules[f"{name}_program"] = program
             m.submodules[f"{name}_fetch"] = fetch
             m.d.comb += program.i_read_address.eq(fetch.o_address)
-            m.d.comb += fetch.i_word.eq(program.o_read[0])
+            if config.compact:
+                m.d.comb += fetch.i_half.eq(program.o_read)
+            else:
+                m.d.comb += fetch.i_word.eq(program.o_read[0])
             wiring.connect(m, fetch.o, unit.i)
 
         # LOAD and COMPUTE.
@@ -76,6 +79,9 @@ class Core(wiring.Component):
         m.d.comb += loader.take.eq(sequencer.take)
         m.d.comb += sequencer.tile_soon.eq(loader.soon)
         m.d.comb += compute.i_beat.eq(sequencer.o_beat)
+        if config.compact:
+            m.d.comb += compute.i_first_step.eq(sequencer.o_first_step)
+            m.d.comb += compute.i_now.eq(fetches["compute"].o.payload)
         m.d.comb += compute.i_load.eq(loader.o_load)
         m.d.comb += compute.i_vector_load.eq(loader.o_vector_load)
         for byte, read in zip(compute.i_weight, weight.o_read, strict=True):
@@ -184,13 +190,16 @@ class Core(wiring.Component):
                 answer = later(f"answer_{index}", Mux(mine, later(f"found_{index}", cells.o_host), answer))
 
         if config.compact:
-            latency = max(compact.HostMemory.LATENCY, Registers.LATENCY)
+            latency = Registers.LATENCY
         else:
             # The register, the way there, the slowest memory and its register, the way back; the registers are faster.
             slowest = max(HostMemory.host_latency(size["columns"], size["hop"]) for _, size in sizes.values())
             latency = 1 + len(owned) + slowest + 1 + len(owned)
         arriving = Signal(latency)
         m.d.sync += arriving.eq(Cat(self.bus.r_en, arriving))
+        if config.compact:
+            for program in programs.values():
+                m.d.comb += program.i_host_late.eq(arriving[-2])
         m.d.comb += self.bus.r_valid.eq(arriving[-1])
         m.d.comb += self.bus.r_data.eq(answer)
 

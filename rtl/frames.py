@@ -5,6 +5,7 @@ from amaranth.lib import crc, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .cobs import Piece
+from .compact.crc import SerialCrc
 from .ram import Ram
 from .spec.link import CRC_BYTES, HEADER_BYTES, LINK_VERSION, MAX_WORDS, Header, Op
 
@@ -15,8 +16,8 @@ CRC32 = crc.catalog.CRC32_ISO_HDLC(data_width=8)  # the polynomial of zlib.crc32
 class FrameReceiver(wiring.Component):
     """Keeps one whole request and shows it once its CRC is right; every other frame is answered by silence.
 
-    Pieces are always taken, at most one every fourth cycle (a serial line needs ten for one). A frame that begins while
-    a request is kept is dropped.
+    Pieces are always taken, at most one every fourth cycle, or, if ``compact``, every tenth (a serial line needs ten
+    for one). A frame that begins while a request is kept is dropped.
 
     Members
     -------
@@ -27,7 +28,7 @@ class FrameReceiver(wiring.Component):
     done : In(1)
         The request is served: make room for the next.
     data_at : In, data : Out
-        Word ``data_at`` of the request's data, `Ram.LATENCY` cycles later.
+        Word ``data_at`` of the request's data, `Ram.LATENCY` cycles later at the latest.
     bad : Out(1)
         Strobed for each frame that is dropped or damaged.
     busy : Out(1)
@@ -44,11 +45,16 @@ class FrameReceiver(wiring.Component):
     bad: Out(1)
     busy: Out(1)
 
+    def __init__(self, *, compact=False):
+        self._compact = compact
+        super().__init__()
+
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.crc = check = CRC32.create()
-        m.submodules.words = words = Ram(width=WORD.width, depth=MAX_WORDS)
+        m.submodules.crc = check = SerialCrc() if self._compact else CRC32.create()
+        latency = 1 if self._compact else Ram.LATENCY
+        m.submodules.words = words = Ram(width=WORD.width, depth=MAX_WORDS, latency=latency)
         m.d.comb += words.i_read_address.eq(self.data_at)
         m.d.comb += self.data.eq(words.o)
 
@@ -119,6 +125,8 @@ class FrameReceiver(wiring.Component):
 class FrameSender(wiring.Component):
     """Pieces of one frame: the header, words as they come, the CRC and the end.
 
+    If ``compact`` there is a byte every tenth cycle at most.
+
     Members
     -------
     start : In(1)
@@ -137,10 +145,15 @@ class FrameSender(wiring.Component):
     o: Out(stream.Signature(Piece))
     busy: Out(1)
 
+    def __init__(self, *, compact=False):
+        self._compact = compact
+        super().__init__()
+
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.crc = check = CRC32.create()
+        m.submodules.crc = check = SerialCrc() if self._compact else CRC32.create()
+        wait = check.busy if self._compact else 0
         shift = Signal(8 * HEADER_BYTES)
         bytes_left = Signal(range(HEADER_BYTES + 1))
         some_left = Signal()
@@ -174,8 +187,8 @@ class FrameSender(wiring.Component):
                 with m.If(self.start):
                     m.next = "bytes"
             with m.State("bytes"):
-                m.d.comb += self.o.valid.eq(some_left & ~sent)
-                with m.If(~some_left):
+                m.d.comb += self.o.valid.eq(some_left & ~sent & ~wait if self._compact else some_left & ~sent)
+                with m.If(~some_left & ~(sent | wait) if self._compact else ~some_left):
                     with m.If(in_crc):
                         m.next = "end"
                     with m.Elif(some_words):

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from .cobs import CobsDecoder, CobsEncoder
 from .frames import FrameReceiver, FrameSender
+from .ram import Ram
 from .spec.link import LINK_VERSION, MAX_WORDS, Op
 from .spec.registers import Bus
 from .uart import UartReceiver, UartTransmitter
@@ -25,6 +26,8 @@ class Link(wiring.Component):
     ----------
     divisor : int
         Clock cycles per bit of the serial line.
+    compact : bool
+        Built for few registers, see `rtl.compact`.
 
     Members
     -------
@@ -43,8 +46,9 @@ class Link(wiring.Component):
     active: Out(1)
     error: Out(1)
 
-    def __init__(self, divisor):
+    def __init__(self, divisor, *, compact=False):
         self._divisor = divisor
+        self._compact = compact
         super().__init__()
 
     def elaborate(self, platform):
@@ -52,13 +56,13 @@ class Link(wiring.Component):
 
         m.submodules.uart_receiver = uart_receiver = UartReceiver(self._divisor)
         m.submodules.decoder = decoder = CobsDecoder()
-        m.submodules.receiver = receiver = FrameReceiver()
+        m.submodules.receiver = receiver = FrameReceiver(compact=self._compact)
         m.d.comb += uart_receiver.rx.eq(self.rx)
         connect(m, uart_receiver.o, decoder.i)
         connect(m, decoder.o, receiver.i)
 
-        m.submodules.sender = sender = FrameSender()
-        m.submodules.encoder = encoder = CobsEncoder(ANSWER_RING)
+        m.submodules.sender = sender = FrameSender(compact=self._compact)
+        m.submodules.encoder = encoder = CobsEncoder(ANSWER_RING, latency=1 if self._compact else Ram.LATENCY)
         m.submodules.uart_transmitter = uart_transmitter = UartTransmitter(self._divisor)
         connect(m, sender.o, encoder.i)
         connect(m, encoder.o, uart_transmitter.i)

@@ -1,6 +1,6 @@
 """The memories of a core that the host sees: how each is built, and what is in it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,7 @@ Image = Sequence[tuple[int, NDArray[np.uint32]]]
 
 
 def memories(config: Config) -> dict[str, tuple[Region, dict[str, Any]]]:
-    """Return region and parameters of each `HostMemory` of a core, by the name of its submodule.
-
-    Those of a compact core are `compact.HostMemory`.
-    """
+    """Return region and parameters (`build`) of each memory of a core, by the name of its submodule."""
     beside = [
         Beside(column, behind=False, number=row, count=config.weight_rows) if column < config.columns else None
         for row, column in weight_cells(config)
@@ -33,15 +30,25 @@ def memories(config: Config) -> dict[str, tuple[Region, dict[str, Any]]]:
         size: dict[str, Any] = dict(columns=8 * line_bytes // width, width=width, depth=depth, group=group)
         return region, size if config.compact else size | chain
 
+    def program(region: Region) -> tuple[Region, dict[str, Any]]:
+        return (region, dict(depth=sizes[region][0])) if config.compact else memory(region, 32, hop=1)
+
     return {
         "act": memory(Region.ACT, 8, two_banks=config.window > 0, hop=2, group=config.lanes),
         "weight": memory(Region.WEIGHT, 8, hop=2 * config.weight_rows, beside=beside),
         "channel": memory(Region.CHANNEL, 8, hop=config.parameter_bytes),
         **{f"table_{lane}": memory(Region.TABLE, 32, hop=1) for lane in range(config.lanes)},
-        "load_program": memory(Region.LOAD, 32, hop=1),
-        "compute_program": memory(Region.COMPUTE, 32, hop=1),
-        "drain_program": memory(Region.DRAIN, 32, hop=1),
+        "load_program": program(Region.LOAD),
+        "compute_program": program(Region.COMPUTE),
+        "drain_program": program(Region.DRAIN),
     }
+
+
+def build(of: Mapping[str, Any], lines: NDArray[np.uint8] | None) -> Any:
+    """Return the memory with these parameters, a `HostMemory` or one of `compact`, which holds ``lines`` at first."""
+    if "columns" not in of:
+        return compact.ProgramMemory(**of, lines=lines)
+    return (HostMemory if "hop" in of else compact.HostMemory)(**of, lines=lines)
 
 
 def contents(config: Config, image: Image) -> dict[str, NDArray[np.unsignedinteger]]:
@@ -59,6 +66,8 @@ def contents(config: Config, image: Image) -> dict[str, NDArray[np.unsignedinteg
 
 def _held(lines: NDArray[np.uint8], of: dict[str, Any]) -> dict[str, NDArray[np.unsignedinteger]]:
     """Return the words of each `Ram` of a memory with these parameters, by its name in the memory."""
+    if "columns" not in of:
+        return compact.ProgramMemory.held(lines)
     if "hop" not in of:
         return compact.HostMemory.held(lines, width=of["width"], group=of["group"])
     return HostMemory.held(lines, width=of["width"], two_banks=of.get("two_banks", False))

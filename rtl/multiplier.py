@@ -22,6 +22,10 @@ class Multiplier(wiring.Component):
     def elaborate(self, platform):
         if hasattr(platform, "get_multiplier"):
             return platform.get_multiplier(self)
+        return self.generic()
+
+    def generic(self) -> Module:
+        """Return the multiplier as synthesis finds it."""
         m = Module()
 
         a = Signal.like(self.a, reset_less=True)

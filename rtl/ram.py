@@ -21,8 +21,12 @@ class Beside(NamedTuple):
 class Ram(wiring.Component):
     """``depth`` words of ``width`` bits; one is read and one is written a cycle.
 
-    ``o`` is the word at ``i_read_address``, `LATENCY` cycles later: the memory, and the register behind it. The word
-    that is written in the cycle of its read must not matter; a memory block may give anything for it.
+    ``o`` is the word at ``i_read_address``, ``latency`` cycles later: `LATENCY`, the memory and the register behind it,
+    or 1, the memory alone. The word that is written in the cycle of its read must not matter; a memory block may give
+    anything for it.
+
+    ``apart`` promises that nothing is read in a cycle in which something is written, so that the memory may have one
+    port for both.
 
     A platform whose memory blocks synthesis does not use with their registers has a method ``get_ram(ram)`` that
     returns what takes the place of this one. ``beside`` tells it where the memory belongs, if that matters. A memory
@@ -31,10 +35,21 @@ class Ram(wiring.Component):
 
     LATENCY = 2
 
-    def __init__(self, *, width: int, depth: int, beside: Beside | None = None, init: Sequence[int] = ()):
+    def __init__(
+        self,
+        *,
+        width: int,
+        depth: int,
+        beside: Beside | None = None,
+        init: Sequence[int] = (),
+        latency: int = LATENCY,
+        apart: bool = False,
+    ):
         self.beside = beside
         self.width = width
         self.depth = depth
+        self.latency = latency
+        self.apart = apart
         self._init = init
         super().__init__(
             {
@@ -63,6 +78,9 @@ class Ram(wiring.Component):
         m.d.comb += write.data.eq(self.i_data)
         m.d.comb += write.en.eq(self.i_write)
 
+        if self.latency == 1:
+            m.d.comb += self.o.eq(read.data)
+            return m
         found = Signal(self.width, reset_less=True)
         m.d.sync += found.eq(read.data)
         m.d.comb += self.o.eq(found)

@@ -23,6 +23,7 @@ class Registers(wiring.Component):
 
     def __init__(self, config: Config, *, clock_hz: int, build_identity: int, start_delay: int):
         self._start_delay = start_delay
+        self._compact = bool(config.compact)
         self._facts = {
             Register.MAGIC: MAGIC,
             Register.VERSION: VERSION,
@@ -76,7 +77,8 @@ class Registers(wiring.Component):
             m.d.sync += running.eq(0)
             m.d.sync += self.busy.eq(0)
             m.d.sync += cycles.eq(time)
-        m.submodules.profile = profile = Ram(width=len(time), depth=PROFILE_MARKS)
+        latency = 1 if self._compact else Ram.LATENCY
+        m.submodules.profile = profile = Ram(width=len(time), depth=PROFILE_MARKS, latency=latency)
         m.d.comb += profile.i_write_address.eq(marks)
         m.d.comb += profile.i_data.eq(time)
         m.d.comb += profile.i_write.eq(marked)
@@ -86,7 +88,8 @@ class Registers(wiring.Component):
         run, written = Signal(32), Signal(32)
         to_run, new, begin = Signal(), Signal(), Signal()
         m.d.sync += to_run.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.RUN))
-        m.d.sync += written.eq(self.i_data)
+        # In a compact core data stand still in the cycle after a write.
+        m.d["comb" if self._compact else "sync"] += written.eq(self.i_data)
         m.d.sync += new.eq(self.i_data != run)
         m.d.comb += begin.eq(to_run & new & ~self.busy)
         with m.If(begin):

@@ -23,7 +23,8 @@ class Sequencer(wiring.Component):
     pixel of a step waits for a weight tile where the operation needs one (``tile_soon`` says that there is one in the
     next cycle; ``take`` uses it up), and for
     `timing.accumulate` cycles since the first pixel of the step before, in a PRODUCT of its last row. A PRODUCT spends
-    one more beat, which waits for nothing, before each row of pixels. ``o_beat`` and ``o_address`` are registered.
+    one more beat, which waits for nothing, before each row of pixels. ``o_beat`` and ``o_address`` are registered, and
+    so is ``o_first_step`` of a compact core, which tells whether a beat is one of the first step.
     """
 
     ALLOWED = 2
@@ -40,6 +41,7 @@ class Sequencer(wiring.Component):
                 "take": Out(1),
                 "o_beat": Out(Beat),
                 "o_address": Out(ceil_log2(config.act_words)),
+                **({"o_first_step": Out(1)} if config.compact else {}),
                 "finished": Out(1),
             }
         )
@@ -148,6 +150,8 @@ class Sequencer(wiring.Component):
         m.d.sync += beat.first.eq(Mux(product, running & capture, emit & at_first))
         m.d.sync += beat.last.eq(last_step & pixels.last)
         m.d.sync += beat.clear.eq(now.clear & first_step)
+        if compact:
+            m.d.sync += self.o_first_step.eq(first_step)
         m.d.sync += beat.half.eq(now.half)
         m.d.sync += beat.pixel.eq(pixels.number)
         beyond = ((now.height - pixels.y) < 0) | ((now.width - pixels.x) < 0)

@@ -239,6 +239,8 @@ class InterpreterDevice:
         if now["clear"]:
             acc[:] = result
         elif op is isa.Op.MAXIMUM:
+            if config.compact and not (acc[:, : config.rows] == acc[:, : config.rows].astype(np.int8)).all():
+                raise ValueError(f"{name}: MAXIMUM of accumulators that do not hold int8")
             np.maximum(acc, result, out=acc)
         else:
             acc += result

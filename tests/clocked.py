@@ -38,11 +38,13 @@ def build(
     inputs: Sequence[str],
     outputs: Sequence[str],
     sources: Sequence[Path],
+    libraries: Sequence[Path] = (),
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from integers (cycles, inputs) to integers (cycles, outputs), which are unsigned.
 
     Ports have at most 32 bits, of which an input's higher ones do not count. Of ``sources``, Verilog files, the
-    component takes modules by name. The first cycle of each call is that of a circuit that was just switched on.
+    component takes modules by name, of ``libraries`` those that are still missing. The first cycle of each call is that
+    of a circuit that was just switched on.
     """
     assignments = [
         f"top.{port} = in[{index}] & {(1 << len(getattr(component, port))) - 1:#x}u;"
@@ -51,7 +53,7 @@ def build(
     text = MAIN.replace("INPUTS", str(len(inputs))).replace("ASSIGNMENTS", "\n        ".join(assignments))
     main = folder / "main.cpp"
     main.write_text(text.replace("OUTPUTS", ", ".join(f"uint32_t(top.{port})" for port in outputs)))
-    program = verilog.build_program(component, name, main, sources=sources)
+    program = verilog.build_program(component, name, main, sources=sources, libraries=libraries)
 
     def run(given: np.ndarray) -> np.ndarray:
         cycles = (given & 0xFFFFFFFF).astype(np.uint32)

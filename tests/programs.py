@@ -145,6 +145,8 @@ def random_program(config, seed, groups=20):
         pixels = [int(random.choice([1, 1, 1, 2])), int(random.choice([1, 2, 3, 5]))]
         for clear in [1, 0, 0][: int(random.integers(1, 4))]:
             op = isa.Op(random.choice([0, 1, 2, 3, 4, 4, 4]))
+            if config.compact and op is isa.Op.MAXIMUM and not clear and computes[-1]["op"] != isa.Op.MAXIMUM:
+                op = isa.Op.SCALE
             counts = {"blocks": int(random.choice([1, 1, 3])), "taps_y": int(random.integers(1, 3)), "taps_x": 1}
             counts |= dict(zip(("pixels_y", "pixels_x"), random.permutation(pixels).tolist(), strict=True))
             # What was drained is read after all that was drained before.

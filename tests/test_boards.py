@@ -12,7 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 import boards
-from boards import ecp5_place, fit, gowin
+from boards import ecp5_place, fit, gowin, ice40
 from boards.ecp5 import pll
 from boards.multipliers import has_block
 from boards.top import BoardTop, prepare
@@ -25,7 +25,11 @@ from rtl.spec.link import BAUDS
 
 ULX3S = boards.get("ulx3s-85f")
 ALL = [boards.get(name) for name in boards.names()]
-TOO_SMALL = {"tang-nano-9k": r"weights need \d+ bytes, core 4x4 has 8192"}
+TOO_SMALL = {
+    "hx8k-breakout": r"activations need \d+ bytes.* core 2x2 has 1024",
+    "tang-nano-9k": r"weights need \d+ bytes, core 4x4 has 8192",
+    "tinyfpga-bx": r"activations need \d+ bytes.* core 2x2 has 1024",
+}
 """Boards that do not hold the digits, and why."""
 RECORD = board_record.read()
 
@@ -41,7 +45,9 @@ def test_oscillator_is_the_platforms(board):
 
 def test_part_is_the_platforms(board):
     platform = board.platform
-    assert (platform.device, platform.package, platform.speed) == (
+    # An iCE40's speed is in the name of its device.
+    speed = "" if board.part.family is ice40.ICE40 else platform.speed
+    assert (platform.device, platform.package, speed) == (
         board.part.device,
         board.part.package,
         board.part.speed,
@@ -76,7 +82,7 @@ def test_pins_and_clock_can_be_had(board):
 
 
 def test_clock_is_fast_enough(board):
-    assert board.clock_hz >= (27_000_000 if board.config.compact else 60_000_000)
+    assert board.clock_hz >= (20_000_000 if board.config.compact else 60_000_000)
 
 
 def test_serial_link_is_in_time(board):
@@ -145,7 +151,7 @@ def test_no_cells_without_a_block_where_all_have_one():
 @pytest.mark.parametrize("board", [board for board in ALL if RECORD.build(board)], ids=lambda board: board.name)
 def test_estimate_is_what_place_and_route_took(board):
     needed, used = fit.need(board.config, board.part), RECORD.build(board).routed.used
-    assert (needed.multipliers, needed.block_rams) == (used["DSP"], used["BRAM"])
+    assert (needed.multipliers, needed.block_rams) == (used.get("DSP", 0), used["BRAM"])
     assert 1 <= needed.luts / used["LUT4"] < 1.1
 
 

@@ -21,7 +21,7 @@ from rtl.spec.config import core
 from rtl.spec.errors import ToolError
 
 CELLS = Path(sim.__file__).parent / "cells"
-BOARDS = ("tang-nano-20k", "ulx3s-85f")
+BOARDS = ("icebreaker", "tang-nano-20k", "ulx3s-85f")
 
 SHAPES = [
     (32, 512, 1),
@@ -33,7 +33,11 @@ SHAPES = [
     (2, 8192, 1),
     (1, 16384, 1),
 ]
-"""Width and depth of a memory, and the blocks that it takes of either family."""
+"""Width and depth of a memory, and the blocks that it takes of a family with blocks of 18 Kbit."""
+MEMORIES = [*((*shape[:2], Ram.LATENCY) for shape in SHAPES), (8, 2048, 1), (8, 3072, 1)]
+"""Width, depth and latency of the memories that are simulated."""
+OPERAND_BITS = {"ice40": 16}
+"""Bits of a multiplier's operand where they are not 18."""
 
 
 class Blocks(wiring.Component):
@@ -41,9 +45,10 @@ class Blocks(wiring.Component):
 
     def __init__(self, board):
         self._board = board
+        self._bits = OPERAND_BITS.get(board.part.family.name, 18)
         super().__init__(
             {
-                "a": In(signed(8)),
+                "a": In(signed(9)),
                 "b": In(signed(18)),
                 "i_read_address": In(14),
                 "i_write_address": In(14),
@@ -51,14 +56,14 @@ class Blocks(wiring.Component):
                 "i_write": In(1),
                 "o": Out(signed(26)),
                 "o_cell": Out(signed(16)),
-                **{f"o_{number}": Out(32) for number in range(len(SHAPES))},
+                **{f"o_{number}": Out(32) for number in range(len(MEMORIES))},
             }
         )
 
     def elaborate(self, platform):
-        platform = self._board.new_platform(core("4x3"))
+        platform = self._board.new_platform(core("2x2"))
         m = Module()
-        wanted = Multiplier(signed(8), signed(18), signed(26), cell=(0, 0))
+        wanted = Multiplier(signed(9), signed(self._bits), signed(26), cell=(0, 0))
         m.submodules.multiplier = Fragment.get(wanted, platform)
         m.d.comb += wanted.a.eq(self.a)
         m.d.comb += wanted.b.eq(self.b)
@@ -68,8 +73,8 @@ class Blocks(wiring.Component):
         m.d.comb += cell.a.eq(self.a)
         m.d.comb += cell.b.eq(self.b)
         m.d.comb += self.o_cell.eq(cell.o)
-        for number, (width, depth, _) in enumerate(SHAPES):
-            cells = Ram(width=width, depth=depth)
+        for number, (width, depth, latency) in enumerate(MEMORIES):
+            cells = Ram(width=width, depth=depth, latency=latency)
             m.submodules[f"ram_{number}"] = Fragment.get(cells, platform)
             m.d.comb += cells.i_read_address.eq(self.i_read_address)
             m.d.comb += cells.i_write_address.eq(self.i_write_address)
@@ -92,25 +97,26 @@ def run(board, tmp_path_factory):
         f"{board.part.family.name}_blocks",
         tmp_path_factory.mktemp("blocks"),
         inputs=["a", "b", "i_read_address", "i_write_address", "i_data", "i_write"],
-        outputs=["o", "o_cell", *(f"o_{number}" for number in range(len(SHAPES)))],
+        outputs=["o", "o_cell", *(f"o_{number}" for number in range(len(MEMORIES)))],
         sources=[CELLS / f"{board.part.family.name}.v"],
     )
 
 
-def test_products(run):
+def test_products(board, run):
     random = np.random.default_rng(1)
-    edges = np.stack(np.meshgrid([-128, -127, -1, 0, 1, 127], [-(1 << 17), -1, 0, 1, (1 << 17) - 1]), axis=-1)
-    others = np.stack([random.integers(-128, 128, 20000), random.integers(-(1 << 17), 1 << 17, 20000)], axis=1)
+    reach = 1 << OPERAND_BITS.get(board.part.family.name, 18) - 1
+    edges = np.stack(np.meshgrid([-128, -127, -1, 0, 1, 127], [-reach, -1, 0, 1, reach - 1]), axis=-1)
+    others = np.stack([random.integers(-128, 128, 20000), random.integers(-reach, reach, 20000)], axis=1)
     operands = np.concatenate([edges.reshape(-1, 2), others])
     got = run(np.pad(operands, ((0, Multiplier.LATENCY - 1), (0, 4))))[Multiplier.LATENCY - 1 :]
     assert (got[:, 0] == operands.prod(axis=1) % (1 << 26)).all()
     assert (got[:, 1] == operands.astype(np.int8).astype(int).prod(axis=1) % (1 << 16)).all()
 
 
-@pytest.mark.parametrize("number", range(len(SHAPES)), ids=["x".join(map(str, shape[:2])) for shape in SHAPES])
+@pytest.mark.parametrize("number", range(len(MEMORIES)), ids=["x".join(map(str, memory)) for memory in MEMORIES])
 def test_memories(run, number):
     """Every word but those that were never written; one that is written in the cycle of its read is not what it was."""
-    width, depth, _ = SHAPES[number]
+    width, depth, latency = MEMORIES[number]
     random = np.random.default_rng(number)
     some = np.unique(np.concatenate([random.integers(0, depth, 60), [0, 1, depth - 1], 1 << np.arange(9)]))
     read, write = random.choice(some, (2, 4000))
@@ -126,7 +132,7 @@ def test_memories(run, number):
         expected.append(before if before is None or not clash else before ^ ((1 << width) - 1))
         if written:
             words[to] = value
-    pairs = [(one, other) for one, other in zip(expected, got[Ram.LATENCY - 1 :], strict=False) if one is not None]
+    pairs = [(one, other) for one, other in zip(expected, got[latency - 1 :], strict=False) if one is not None]
     assert len(pairs) > 2000
     assert all(one == other for one, other in pairs)
 

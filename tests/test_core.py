@@ -55,6 +55,8 @@ def check_equals_the_interpreter(program, seed):
             ctx.set(dut.bus.w_en, 1)
             await ctx.tick()
             ctx.set(dut.bus.w_en, 0)
+            if config.compact:
+                await ctx.tick()
 
         async def read(address, count):
             words = np.zeros(count, np.uint32)

@@ -20,7 +20,7 @@ BOARD = boards.get("ulx3s-85f")
 
 
 def point(cycles, dsp, bram, lut):
-    return Point(core("4x4"), cycles, fit.Need(dsp, bram, lut))
+    return Point(core("4x4"), cycles, fit.Need(dsp, bram, 0, lut))
 
 
 @pytest.mark.parametrize(

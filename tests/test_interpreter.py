@@ -134,6 +134,16 @@ def test_beyond_the_core(computes, drains, message):
         run(what, lines(4))
 
 
+def test_a_compact_core_keeps_maxima_of_int8_alone():
+    config = dataclasses.replace(CONFIG, lanes=1, window=0, compact=1)
+    computes = [compute(Op.SCALE, factor_a=100), compute(Op.MAXIMUM, clear=0)]
+    before = np.full_like(lines(5), 2)
+    with pytest.raises(ValueError, match="COMPUTE instruction 1: MAXIMUM of accumulators that do not hold int8"):
+        run(program(config, computes=computes, drains=[drain(wait=2)]), before)
+    computes[0]["factor_a"] = 63
+    run(program(config, computes=computes, drains=[drain(wait=2)]), before)
+
+
 def test_weights_beyond_the_memory():
     loads = [dict(last=0, vector=0, tiles=0, address=61)]
     what = program(CONFIG, loads=loads, computes=[compute(Op.MATMUL)], drains=[drain(wait=1)])

@@ -75,8 +75,8 @@ def test_header_is_whole_bytes():
 
 
 @pytest.mark.cocotb
-@pytest.mark.parametrize("divisor", [2, 5])
-def test_circuit(divisor):
+@pytest.mark.parametrize(("divisor", "compact"), [(2, False), (5, False), (20, True)])
+def test_circuit(divisor, compact):
     from sim.verilog import run_cocotb
 
-    run_cocotb(Link(divisor), "link", "sim.tb_link", env={"DIVISOR": str(divisor)})
+    run_cocotb(Link(divisor, compact=compact), "link", "sim.tb_link", env={"DIVISOR": str(divisor)})

@@ -8,7 +8,7 @@ import numpy as np
 from nets import Net
 
 import boards
-from boards import ecp5_routed, gowin_carry, gowin_routed
+from boards import ecp5_routed, gowin_carry, gowin_routed, ice40_routed
 from fpga_accel.device import SerialDevice
 from fpga_accel.postroute import ANSWER_S, postroute, with_edges
 from fpga_accel.routed_board import routed_board
@@ -78,6 +78,48 @@ def test_restored_cells_of_a_gowin():
     assert cells["clock$cell"]["connections"]["D"] == ["1"]
     assert cells["ram$cell"]["type"] == "SDPX9B"
     assert cells["ram$cell"]["connections"]["DI"] == [4, 5, 6]
+
+
+def test_restored_cells_of_an_ice40():
+    """The PLL has the pin 8 for itself; what it drives is the global buffer without an input."""
+    netlist = module(
+        ports={
+            "clk": {"direction": "input", "bits": [8]},
+            "rx": {"direction": "inout", "bits": [9]},
+            "tx": {"direction": "inout", "bits": [10]},
+        },
+        pll=cell("ICESTORM_PLL", {}, {"BEL_PAD_INPUT": "X1/Y2/io1"}, REFERENCECLK=[], o_PLLOUT_A=[], o_LOCK=[3]),
+        clk=cell("SB_IO", {"PIN_TYPE": f"{1:032b}"}, {"NEXTPNR_BEL": "X1/Y2/io1"}, PACKAGE_PIN=[8], o_D_IN_0=[]),
+        rx=cell("SB_IO", {"PIN_TYPE": "000001"}, {"NEXTPNR_BEL": "X3/Y2/io1"}, PACKAGE_PIN=[9], o_D_IN_0=[4]),
+        tx=cell("SB_IO", {"PIN_TYPE": "101001"}, PACKAGE_PIN=[10], D_OUT_0=[4]),
+        raw=cell("SB_GB", USER_SIGNAL_TO_GLOBAL_BUFFER=[], o_GLOBAL_BUFFER_OUTPUT=[5]),
+        gated=cell("SB_GB", USER_SIGNAL_TO_GLOBAL_BUFFER=[5], o_GLOBAL_BUFFER_OUTPUT=[6]),
+        ram=cell("ICESTORM_RAM", RCLK=[6], RADDR_2=[4], RADDR_0=[3], o_RDATA_1=[7], o_RDATA_0=[11], WE=[]),
+        lc=cell("ICESTORM_LC", I0=[7], I1=[], CEN=[], o_O=[12], o_COUT=[]),
+    )
+    ice40_routed.restore(netlist)
+    cells, ports = netlist["modules"]["top"]["cells"], netlist["modules"]["top"]["ports"]
+    assert sorted(cells) == ["gated", "lc", "pll", "ram", "rx", "tx"]
+    assert cells["pll"]["connections"] == {"LOCK": [3], "REFERENCECLK": [8], "CLOCK": [5]}
+    assert (cells["rx"]["type"], cells["tx"]["type"]) == ("SB_IO_INPUT", "SB_IO_OUTPUT")
+    assert {name: port["direction"] for name, port in ports.items()} == {"clk": "input", "rx": "input", "tx": "output"}
+    assert cells["ram"]["type"] == "SB_RAM40_4K"
+    assert cells["ram"]["connections"] == {"RCLK": [6], "RADDR": [3, "0", 4], "RDATA": [11, 7]}
+    assert cells["lc"]["connections"] == {"I0": [7], "O": [12]}
+
+
+def test_restored_clock_of_an_ice40_from_a_global_pin():
+    netlist = module(
+        ports={"clk": {"direction": "input", "bits": [8]}},
+        pll=cell("ICESTORM_PLL", REFERENCECLK=[7], o_PLLOUT_A=[], o_LOCK=[3]),
+        clk=cell("SB_IO", {"PIN_TYPE": "000001"}, {"GLOBAL": "1"}, PACKAGE_PIN=[8], o_D_IN_0=[]),
+        raw=cell("SB_GB", USER_SIGNAL_TO_GLOBAL_BUFFER=[], o_GLOBAL_BUFFER_OUTPUT=[5]),
+        pin=cell("SB_GB", USER_SIGNAL_TO_GLOBAL_BUFFER=[], o_GLOBAL_BUFFER_OUTPUT=[7]),
+    )
+    ice40_routed.restore(netlist)
+    cells = netlist["modules"]["top"]["cells"]
+    assert sorted(cells) == ["pll"]
+    assert cells["pll"]["connections"] == {"LOCK": [3], "REFERENCECLK": [8], "CLOCK": [5]}
 
 
 def test_repaired_carries_of_a_gowin():

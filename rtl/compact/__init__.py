@@ -11,6 +11,17 @@ from .drain import Drain
 from .fetch import Fetch
 from .memory import HostMemory
 from .product import Product
+from .program_memory import HALVES, ProgramMemory
 from .requantize import Requantizer
 
-__all__ = ["Accumulators", "Compute", "Drain", "Fetch", "HostMemory", "Product", "Requantizer"]
+__all__ = [
+    "HALVES",
+    "Accumulators",
+    "Compute",
+    "Drain",
+    "Fetch",
+    "HostMemory",
+    "Product",
+    "ProgramMemory",
+    "Requantizer",
+]

@@ -24,7 +24,7 @@ class HostMemory(wiring.Component):
     start on.
     """
 
-    LATENCY = Ram.LATENCY
+    LATENCY = 1
 
     def __init__(
         self, *, columns: int, width: int, depth: int, group: int = 0, lines: NDArray[np.uint8] | None = None
@@ -56,7 +56,13 @@ class HostMemory(wiring.Component):
         for columns in _together(self._columns, self._width, self._group):
             first = columns[0]
             init = self._held.get(f"columns_{first}", np.array([], np.uint32)).tolist()
-            ram = Ram(width=len(columns) * self._width, depth=self._depth, init=init)
+            ram = Ram(
+                width=len(columns) * self._width,
+                depth=self._depth,
+                init=init,
+                latency=self.LATENCY,
+                apart=not self._group,
+            )
             m.submodules[f"columns_{first}"] = ram
             m.d.comb += ram.i_read_address.eq(Mux(self.i_busy, self.i_read_address, line))
             write = self.i_host_write & ~self.i_busy & (word == first // per_word)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from rtl.multiplier import Multiplier
 from rtl.product import SIGNIFICAND
 
-LOW = 17
+LOW = 15
 
 
 class Product(wiring.Component):

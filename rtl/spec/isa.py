@@ -33,7 +33,7 @@ class Op(enum.IntEnum):
     MATMUL: every word goes through the array; a step takes one tile of ``rows`` weight words.
     DEPTHWISE: every channel is multiplied by its own weight; a step takes one weight word.
     SCALE: every channel is multiplied by ``factor_a`` in the first step and by ``factor_b`` in all others.
-    MAXIMUM: the accumulator keeps the maximum.
+    MAXIMUM: the accumulator keeps the maximum. In a compact core what it held must be an int8.
     PRODUCT: every channel, less ``pad``, is multiplied by the same channel, plus ``factor_a``, of another word.
     """
 
@@ -197,6 +197,13 @@ def channel_lines(
 def words(layout: Any) -> int:
     """Return the 32-bit words that one ``layout`` takes in memory."""
     return (data.Layout.cast(layout).size + 31) // 32
+
+
+def halves(layout: Any) -> int:
+    """Return the half words of 16 bits that a compact core reads of one ``layout``: none of the window unit's alone."""
+    named = data.Layout.cast(layout)
+    bits = named["window"].offset if layout is Drain else named.size
+    return -(-bits // 16)
 
 
 def to_words(layout: Any, **values: int) -> NDArray[np.uint32]:

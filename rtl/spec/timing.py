@@ -33,12 +33,12 @@ def beats(drain: Instruction) -> int:
 
 def memory(config: Config) -> int:
     """Cycles from an address to what a memory of lines has there."""
-    return 2 if config.compact else 4
+    return 1 if config.compact else 4
 
 
 def accumulate(config: Config) -> int:
     """Cycles between two first beats of steps, or of the last row and a step: the accumulators' read, add and write."""
-    return 2 + (2 if config.compact else 3)
+    return 2 + (1 if config.compact else 3)
 
 
 def requantize(config: Config) -> int:
@@ -53,7 +53,7 @@ def table(config: Config) -> int:
 
 def fetch_latency(config: Config, layout: Any) -> int:
     """Cycles from an instruction taken (or the start) to the next one valid."""
-    return isa.words(layout) + memory(config) + 1
+    return (isa.halves(layout) if config.compact else isa.words(layout)) + memory(config) + 1
 
 
 def compute_latency(config: Config, *, vector: bool) -> int:
@@ -67,7 +67,7 @@ def compute_latency(config: Config, *, vector: bool) -> int:
 def drain_source(config: Config) -> int:
     """Cycles from the address of a DRAIN's accumulator to the requantizer, to which the window unit takes as long."""
     if config.compact:
-        return 2
+        return 1
     accumulators = 4 + GATHER + (config.banks - config.lanes) // 2
     if not config.window:
         return accumulators

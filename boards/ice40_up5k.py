@@ -1,0 +1,102 @@
+"""Boards with an iCE40UP5K: 1BitSquared iCEBreaker, MuseLab iCESugar, tinyVision UPduino v3."""
+
+from collections.abc import Callable
+from typing import Any
+
+from amaranth.build import Attrs, Platform
+from amaranth.hdl import ClockDomain, Elaboratable
+from amaranth_boards.icebreaker import ICEBreakerPlatform
+from amaranth_boards.icesugar import ICESugarPlatform
+from amaranth_boards.resources import LEDResources, UARTResource
+from amaranth_boards.upduino_v3 import UpduinoV3Platform
+
+from rtl.spec.config import Config
+
+from . import ice40
+from .board import Board
+from .programmer import Programmer, iceprog, icesprog
+
+UP5K_CORE = Config(
+    rows=2,
+    columns=2,
+    lanes=1,
+    act_words=2048,
+    weight_words=10240,
+    weight_rows=1,
+    acc_words=256,
+    channel_words=256,
+    program_words=2048,
+    tables=2,
+    window=0,
+    compact=1,
+)
+"""Weights and programs are in the large memories; what the others hold is all that there is."""
+
+
+class UPduinoPlatform(UpduinoV3Platform):
+    """The pins that amaranth-boards has, and those of a link and LEDs."""
+
+    resources = [
+        *UpduinoV3Platform.resources,
+        UARTResource(0, rx="23", tx="25", attrs=Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1)),
+        *LEDResources(pins="39 40 41", invert=True, attrs=Attrs(IO_STANDARD="SB_LVCMOS")),
+    ]
+
+
+def _board(
+    name: str,
+    title: str,
+    platform: type[Platform],
+    clocking: Callable[[Board, ClockDomain], Elaboratable],
+    programmer: Programmer,
+    notes: str,
+    **facts: Any,
+) -> Board:
+    return Board(
+        name=name,
+        title=title,
+        platform=platform,
+        part=ice40.ICE40UP5K_SG48,
+        oscillator="clk12",
+        oscillator_hz=12_000_000,
+        clock_hz=30_000_000,
+        clocking=clocking,
+        uart=("uart", 0),
+        config=UP5K_CORE,
+        programmer=programmer,
+        notes=notes,
+        **facts,
+    )
+
+
+ICEBREAKER = _board(
+    "icebreaker",
+    "1BitSquared iCEBreaker",
+    ICEBreakerPlatform,
+    ice40.PadPllClock,
+    iceprog(),
+    "The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel.",
+    baud=1_000_000,
+    leds=(0, 1),
+)
+ICESUGAR = _board(
+    "icesugar",
+    "MuseLab iCESugar",
+    ICESugarPlatform,
+    ice40.PadPllClock,
+    icesprog(),
+    "The link is the USB socket, whose bridge (iCELink) is known at 115200: --baud 115200.",
+    baud=115_200,
+    leds=(0, 1, 2),
+)
+UPDUINO_V3 = _board(
+    "upduino-v3",
+    "tinyVision UPduino v3",
+    UPduinoPlatform,
+    ice40.PllClock,
+    iceprog(),
+    "Close the jumper OSC, which brings 12 MHz to pin 20. There is no serial bridge for the link: wire a 3.3 V "
+    "adapter, its TX to pin 23 and its RX to pin 25.",
+    baud=1_000_000,
+    leds=(0, 1, 2),
+)
