@@ -29,7 +29,8 @@ def points(core: Core, config: Config, platform: Any) -> dict[str, Any]:
       ``mark``: a layer ends; ``group``: one of DRAIN begins
     - ``beat``, ``address``: of the sequencer; ``act``: the words of activation memory
     - ``load``, ``vector_load``, ``load_address``, ``ready``: of the loader; ``weight``: the words of weight memory
-    - ``array``, ``vector``: what comes to the accumulators; ``accumulated``: what they write
+    - ``array``, ``vector``: what comes to the accumulators; ``accumulated``: what they write; ``accumulates``: that
+      they do
     - ``source``, ``channel``: accumulator or window, and parameters, at each requantizer; ``clamped``: what it gives
     - ``write``, ``write_address``, ``write_place``, ``written``: of DRAIN to activation memory
     """
@@ -66,6 +67,7 @@ def points(core: Core, config: Config, platform: Any) -> dict[str, Any]:
         "weight": list(units.weight.o_read),
         "array": list(compute.accumulators.i_value if config.compact else compute.accumulators.i_array),
         "vector": list(compute.accumulators.i_value if config.compact else compute.accumulators.i_vector),
+        "accumulates": [lower | upper for lower, upper in banks("i_write")],
         "accumulated": [
             Mux(write, upper, lower).as_signed()
             for (_, write), (lower, upper) in zip(banks("i_write"), banks("i_data"), strict=True)

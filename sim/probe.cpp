@@ -2,7 +2,7 @@
 //
 // usage: probe WRITES RECORDS CYCLES
 //
-// WRITES is a file of pairs of 32-bit words, address and data. One is written a cycle, the last of them to RUN. Then
+// WRITES is a file of pairs of 32-bit words, address and data. One is written every other cycle, the last to RUN. Then
 // `record`, the vector of all probes, goes to the file RECORDS in each cycle in which the core is busy, CYCLES at most,
 // and in some behind them: the last lanes work after the first one.
 
@@ -45,14 +45,16 @@ int main(int argc, char** argv) {
     top.clk = 0;
     top.i_write = 0;
     top.eval();
-    top.i_write = 1;
     uint32_t pair[2];
     while (fread(pair, sizeof pair, 1, writes) == 1) {
         top.i_address = pair[0];
         top.i_data = pair[1];
+        top.i_write = 1;
+        step(top);
+        // Address and data stand still for another cycle.
+        top.i_write = 0;
         step(top);
     }
-    top.i_write = 0;
     unsigned waited = 0;
     while (!top.busy && waited++ < START_CYCLES) step(top);
     const uint64_t limit = strtoull(argv[3], nullptr, 0);

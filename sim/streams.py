@@ -160,6 +160,10 @@ def _fetches(records: Records, program: Program) -> Iterator[Stream]:
         cycle = np.flatnonzero(fresh)
         count = isa.words(layout)
         expected = words.astype(np.int64).reshape(-1, count)
+        if program.config.compact:
+            # Of the others it fetches nothing.
+            bits = 16 * isa.halves(layout)
+            expected &= [(1 << min(32, max(0, bits - 32 * word))) - 1 for word in range(count)]
         yield Stream(
             f"{kind.upper()} fetch",
             _names("word", count),
@@ -241,6 +245,7 @@ class _Beats:
     pad: Ints
     read: Ints
     vector: NDArray[np.bool_]
+    maximum: NDArray[np.bool_]
     value: Ints
     total: Ints
 
@@ -296,6 +301,7 @@ class _Beats:
             half=np.full(count, now["half"]),
             pad=np.full(count, now["pad"]),
             vector=np.full(count, op is not isa.Op.MATMUL),
+            maximum=np.full(count, op is isa.Op.MAXIMUM),
             **flat,
         )
 
@@ -362,6 +368,11 @@ def _compute(records: Records, config: Config, computed: Sequence[Computed]) -> 
             ("accumulators", "accumulated", late + latencies.accumulators, beats.total),
         ):
             delay = later + _skewed(config, width)
+            matters = np.ones((int(those.sum()), width), np.bool_)
+            if source == "accumulated" and config.compact:
+                # A maximum that is not a new one is not written.
+                written = _taken(records, "accumulates", when, delay)[: len(matters)] != 0
+                matters[: len(written)] &= written | ~beats.maximum[those][: len(written), None]
             yield Stream(
                 name,
                 _names("bank", width),
@@ -369,7 +380,7 @@ def _compute(records: Records, config: Config, computed: Sequence[Computed]) -> 
                 delay,
                 _taken(records, source, when, delay),
                 values[those, :width],
-                np.ones((int(those.sum()), width), np.bool_),
+                matters,
                 "COMPUTE",
                 beats.number[those],
                 beats.pixel[those],
