@@ -23,18 +23,25 @@ from .streams import SMALL
 
 
 def _accumulators(harness: Harness, unit: Any, value: Any, lead: int, distance: int, latency: int) -> None:
-    """One instruction's beats in any order on any pixels: a pixel holds the sum of what came for it."""
+    """Beats in any order on any pixels: a pixel holds the sum of what came for it."""
     m = harness.m
     harness.unit(unit)
-    beat = unit.i_beat
     valid, pixel = harness.anything(1, "valid"), harness.anything(2, "pixel")
     clear, half = harness.anything(1, "clear"), harness.anything(1, "half")
-    m.d.comb += [beat.valid.eq(valid), beat.pixel.eq(pixel), beat.clear.eq(clear), beat.half.eq(half)]
+    watched, side = harness.constant(2, "watched"), harness.constant(1, "side")
+    if isinstance(unit, Accumulators):
+        beat = unit.i_beat
+        m.d.comb += beat.half.eq(half)
+    else:
+        # The half that is worked on stands still.
+        beat = unit.i_place
+        harness.assume(half == side)
+        m.d.comb += unit.i_side.eq(side)
+    m.d.comb += [beat.valid.eq(valid), beat.pixel.eq(pixel), beat.clear.eq(clear)]
     added = harness.anything(signed(8), "added")
     m.d.comb += value.eq(added)
 
     # One pixel of one half is watched. Its beats are `distance` cycles apart, and it is cleared first.
-    watched, side = harness.constant(2, "watched"), harness.constant(1, "side")
     mine = valid & (pixel == watched) & (half == side)
     recent = Signal(distance - 1)
     m.d.sync += recent.eq(Cat(mine, recent))
