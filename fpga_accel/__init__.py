@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rtl.spec.errors import (
         BadInput,
+        BoardReset,
         DeviceError,
         DoesNotFit,
         FpgaAccelError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadInput",
+    "BoardReset",
     "DeviceError",
     "DoesNotFit",
     "FpgaAccelError",

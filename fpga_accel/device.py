@@ -2,6 +2,8 @@
 
 import random
 import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
@@ -11,13 +13,17 @@ import serial
 from numpy.typing import NDArray
 from serial.tools import list_ports
 
-from rtl.spec.errors import LinkCut, NoAnswer, NoDevice, Refused, StillBusy
+from rtl.spec.errors import BoardReset, LinkCut, NoAnswer, NoDevice, Refused, StillBusy
 from rtl.spec.link import BAUDS, DELIMITER, LINK_VERSION, MAX_WORDS, BadFrame, Frame, Op, decode, encode
 from rtl.spec.registers import Register
+
+from .pace import BITS, answer_bytes, cycles_a_byte, padding
 
 Words = NDArray[np.uint32]
 
 _ATTEMPTS_A_RATE = 2
+_WINDOW = 16  # requests under way: more than a USB serial port keeps to itself, less than a terminal's buffer
+_SPAN = 128  # from the oldest request without an answer to the newest; sequence numbers repeat after 256
 _READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
 
 
@@ -43,7 +49,8 @@ class Device(Protocol):
 class SerialDevice:
     """A board, or a simulated one, behind a serial port.
 
-    Each request waits for its answer and is sent again if none comes; the board drops what arrives damaged, and all
+    Several requests are under way at once, at the distance at which the board takes them (:mod:`.pace`). One whose
+    answer does not come, or is overtaken by a later one's, is sent again; the board drops what arrives damaged, and all
     requests may be repeated. So ``read`` and ``write`` either do what they say or raise.
 
     Parameters
@@ -55,7 +62,14 @@ class SerialDevice:
     answer_s : float
         Seconds without an answer after which a request is sent again, besides the time its bits take.
     attempts : int
-        How often a request is sent before it fails.
+        How often in a row nothing may come back before a request fails.
+
+    Members
+    -------
+    resent : int
+        Requests that were sent again.
+    bytes_sent, bytes_received : int
+        On the line so far.
 
     Raises
     ------
@@ -74,7 +88,11 @@ class SerialDevice:
         self._attempts = attempts
         self._received = bytearray()
         self._sequence = random.randrange(256)  # unlike that of a session before, whose answers may still come
+        self._run: int | None = None  # value of RUN; read once, as nobody else has the port
+        self._cycles_a_byte = cycles_a_byte(0, self._baud)
         self.resent = 0
+        self.bytes_sent = 0
+        self.bytes_received = 0
         try:
             self._serial = serial.Serial(port, self._baud, timeout=_READ_S, write_timeout=10.0, exclusive=True)
         except (OSError, ValueError) as error:
@@ -103,28 +121,48 @@ class SerialDevice:
     def read(self, addr: int, count: int) -> Words:
         """Return ``count`` words from word address ``addr`` on."""
         words = np.empty(count, np.uint32)
-        for first in range(0, count, MAX_WORDS):
-            some = min(MAX_WORDS, count - first)
-            answer = self._ask(Op.READ, addr + first, some)
-            words[first : first + some] = np.frombuffer(answer.data, "<u4")
+        starts = range(0, count, MAX_WORDS)
+        requests = [self._request(Op.READ, addr + first, min(MAX_WORDS, count - first)) for first in starts]
+        for first, answer in zip(starts, self._ask(requests), strict=True):
+            words[first : first + answer.count] = np.frombuffer(answer.data, "<u4")
         return words
 
     def write(self, addr: int, data: Words) -> None:
         """Write words from word address ``addr`` on."""
         payload = np.ascontiguousarray(data, "<u4").tobytes()
-        for first in range(0, len(payload) // 4, MAX_WORDS):
-            some = payload[4 * first : 4 * (first + MAX_WORDS)]
-            self._ask(Op.WRITE, addr + first, len(some) // 4, some)
+        starts = range(0, len(payload) // 4, MAX_WORDS)
+        parts = [payload[4 * first : 4 * (first + MAX_WORDS)] for first in starts]
+        self._ask(
+            [
+                self._request(Op.WRITE, addr + first, len(part) // 4, part)
+                for first, part in zip(starts, parts, strict=True)
+            ]
+        )
 
     def start(self) -> None:
         """Begin a run of the program: RUN gets another value, never 0."""
-        run = int(self.read(Register.RUN, 1)[0])
-        self.write(Register.RUN, np.array([run % 0xFFFFFFFF + 1], np.uint32))
+        if self._run is None:
+            self._run = int(self.read(Register.RUN, 1)[0])
+        self._run = self._run % 0xFFFFFFFF + 1
+        self.write(Register.RUN, np.array([self._run], np.uint32))
 
     def wait(self, timeout: float = 60.0) -> None:
-        """Return when the run is over; raise StillBusy if that takes more than ``timeout`` seconds."""
+        """Return when the run is over.
+
+        Raises
+        ------
+        StillBusy
+            If that takes more than ``timeout`` seconds.
+        BoardReset
+            If the board has forgotten the run: what its memories hold is no result.
+        """
         end = time.monotonic() + timeout
-        while self.read(Register.STATUS, 1)[0] != 0:
+        while True:
+            run, busy = (int(word) for word in self.read(Register.RUN, 2))
+            if self._run not in (None, run):
+                raise BoardReset(f"{self.port}: the board was reset during the run; open it anew and run again")
+            if not busy:
+                return
             if time.monotonic() > end:
                 raise StillBusy(
                     f"{self.port}: the core is still busy after {timeout:g} s; reset the board, or allow more time"
@@ -133,6 +171,7 @@ class SerialDevice:
     def _greet(self) -> None:
         self._send(bytes([DELIMITER]))  # ends the frame that another program may have left unfinished
         self.read(Register.MAGIC, 1)
+        self._cycles_a_byte = cycles_a_byte(int(self.read(Register.CLOCK_HZ, 1)[0]), self._baud)
 
     def _find_rate(self) -> None:
         attempts, self._attempts = self._attempts, min(self._attempts, _ATTEMPTS_A_RATE)
@@ -153,33 +192,76 @@ class SerialDevice:
             f"loaded, is this its port, and does nothing else use it? {_present()}"
         )
 
-    def _ask(self, op: Op, address: int, count: int, data: bytes = b"") -> Frame:
-        """Send a request until its answer comes, and return that."""
+    def _request(self, op: Op, address: int, count: int, data: bytes = b"") -> Frame:
         self._sequence = (self._sequence + 1) % 256
-        request = Frame(op, self._sequence, address, count, data)
-        line = encode(request)
-        answer_bytes = 4 * count if op is Op.READ else 0
-        limit = self._answer_s + 10 * (len(line) + answer_bytes) / self._baud
-        heard, damaged = 0, 0
-        for attempt in range(self._attempts):
-            self.resent += attempt > 0
-            self._send(line)
-            end = time.monotonic() + limit
-            while time.monotonic() < end:
-                heard += self._receive()
-                while (at := self._received.find(DELIMITER)) >= 0:
-                    framed = bytes(self._received[:at])
-                    del self._received[: at + 1]
-                    if not framed:
-                        continue
-                    try:
-                        answer = decode(framed)
-                    except BadFrame:
-                        damaged += 1
-                        continue
-                    if self._answers(answer, request):
-                        return answer
-        raise NoAnswer(self._silence(heard, damaged))
+        return Frame(op, self._sequence, address, count, data)
+
+    def _ask(self, requests: Sequence[Frame]) -> list[Frame]:
+        """Return the answers to requests of which each stands alone, in their order; the board may perform them in any.
+
+        Raises
+        ------
+        NoAnswer
+            If nothing comes back ``attempts`` times in a row.
+        """
+        answers: dict[int, Frame] = {}
+        waiting, again = deque(range(len(requests))), deque[int]()
+        flying: dict[int, Frame] = {}  # in the order in which they were sent
+        pause = heard = damaged = silent = oldest = 0
+        end = 0.0
+        while len(answers) < len(requests):
+            while oldest in answers:
+                oldest += 1
+            while len(flying) < _WINDOW and (again or (waiting and waiting[0] - oldest < _SPAN)):
+                self.resent += bool(again)
+                index = again.popleft() if again else waiting.popleft()
+                self._send(bytes(pause if flying else 0) + encode(requests[index]))
+                flying[index] = requests[index]
+                pause = padding(requests[index], self._cycles_a_byte)
+                end = time.monotonic() + self._limit(flying.values())
+                if self._hears():
+                    break  # what comes is taken before more is asked for
+            heard += self._receive()
+            for answer in self._frames():
+                if answer is None:
+                    damaged += 1
+                    continue
+                index = next((n for n, request in flying.items() if self._answers(answer, request)), -1)
+                if index < 0:
+                    continue
+                # Answers come in the order of requests: those before this one are lost.
+                for overtaken in list(flying):
+                    del flying[overtaken]
+                    if overtaken == index:
+                        break
+                    again.append(overtaken)
+                answers[index] = answer
+                silent = 0
+                end = time.monotonic() + self._limit(flying.values())
+            if flying and time.monotonic() > end:
+                silent += 1
+                if silent == self._attempts:
+                    raise NoAnswer(self._silence(heard, damaged))
+                again.extend(flying)
+                flying.clear()
+        return [answers[index] for index in range(len(requests))]
+
+    def _limit(self, flying: Iterable[Frame]) -> float:
+        """Return the seconds in which something must come back of what is under way."""
+        line = sum(len(request.data) + 2 * answer_bytes(request) for request in flying)
+        return self._answer_s + BITS * line / self._baud
+
+    def _frames(self) -> Iterator[Frame | None]:
+        """Take the whole frames that have come; None stands for a damaged one."""
+        while (at := self._received.find(DELIMITER)) >= 0:
+            framed = bytes(self._received[:at])
+            del self._received[: at + 1]
+            if framed:
+                try:
+                    answer: Frame | None = decode(framed)
+                except BadFrame:
+                    answer = None
+                yield answer
 
     def _answers(self, answer: Frame, request: Frame) -> bool:
         if not answer.answer or answer.sequence != request.sequence:
@@ -198,7 +280,14 @@ class SerialDevice:
     def _send(self, line: bytes) -> None:
         try:
             self._serial.write(line)
+            self.bytes_sent += len(line)
         except (OSError, TypeError) as error:  # TypeError: pyserial, of a port that was closed meanwhile
+            raise LinkCut(self._cut(error)) from None
+
+    def _hears(self) -> bool:
+        try:
+            return bool(self._serial.in_waiting)
+        except (OSError, TypeError) as error:
             raise LinkCut(self._cut(error)) from None
 
     def _receive(self) -> int:
@@ -210,6 +299,7 @@ class SerialDevice:
         except (OSError, TypeError) as error:
             raise LinkCut(self._cut(error)) from None
         self._received += some
+        self.bytes_received += len(some)
         return len(some)
 
     def _cut(self, error: Exception) -> str:

@@ -34,7 +34,9 @@ class SimulatedBoard:
     image : sequence of (int, array)
         What the memories hold at power-up, as `rtl.spec.program.Program.memory_image` has it; a simulator of its own.
     top : Component, optional
-        Simulate this instead of :class:`~rtl.top.Top`; it has the same ports, and a divisor of ``DIVISOR``.
+        Simulate this instead of :class:`~rtl.top.Top`; it has the same ports.
+    divisor : int
+        Clock cycles per bit of the line of ``top``.
     sources, libraries, quick
         Of ``top``, as :func:`~sim.verilog.build_program` takes them.
     note : function, optional
@@ -58,22 +60,24 @@ class SimulatedBoard:
         build_identity: int = 0,
         image: Image = (),
         top: wiring.Component | None = None,
+        divisor: int = DIVISOR,
         sources: Sequence[Path] = (),
         libraries: Sequence[Path] = (),
         quick: bool = False,
         note: Note | None = None,
     ) -> None:
-        top = top or Top(config, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=build_identity, image=image)
+        top = top or Top(config, divisor=divisor, clock_hz=CLOCK_HZ, build_identity=build_identity, image=image)
         self._program = build_program(
             top, f"board_{config.name}", MAIN, sources=sources, libraries=libraries, quick=quick, note=note
         )
+        self._divisor = divisor
         self._process: subprocess.Popen[str] | None = None
         self.port = ""
 
     def __enter__(self) -> "SimulatedBoard":
         # A session of its own: Control-C goes to the parent, which then closes the board.
         self._process = subprocess.Popen(
-            [str(self._program), str(DIVISOR)],
+            [str(self._program), str(self._divisor)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -14,6 +14,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from fpga_accel.device import SerialDevice
+from fpga_accel.pace import answer_bytes, cycles_a_byte, line_bytes, padding
 from rtl.link import Link
 from rtl.spec.config import core
 from rtl.spec.errors import DeviceError
@@ -79,7 +80,7 @@ class FakeBoard:
             for index, word in enumerate(np.frombuffer(request.data, "<u4")):
                 self.memory[request.address + index] = int(word)
         else:
-            if request.address == Register.STATUS and self.busy_reads:
+            if request.address <= Register.STATUS < request.address + request.count and self.busy_reads:
                 self.busy_reads -= 1
                 self.memory[int(Register.STATUS)] = int(self.busy_reads > 0)
             values = [self.memory.get(request.address + index, 0) for index in range(request.count)]
@@ -135,19 +136,31 @@ def test_requests_that_are_lost_are_sent_again():
             device.read(0, 1)
         assert device.resent > 0
         sequences = [request.sequence for request in board.requests]
-        assert len(sequences) == 21 + device.resent
-        assert len(set(sequences)) == 21
+        assert len(sequences) == 22 + device.resent
+        assert len(set(sequences)) == 22
 
 
 def test_start_gives_run_another_value_and_wait_waits():
-    with FakeBoard() as board, SerialDevice(board.port) as device:
-        for present, next_value in [(0, 1), (1, 2), (0xFFFFFFFF, 1)]:
+    with FakeBoard() as board:
+        for present, next_values in [(0, (1, 2)), (0xFFFFFFFE, (0xFFFFFFFF, 1))]:
             board.memory[int(Register.RUN)] = present
-            device.start()
-            assert board.memory[int(Register.RUN)] == next_value
-        board.busy_reads = 4
+            with SerialDevice(board.port) as device:
+                for value in next_values:
+                    device.start()
+                    assert board.memory[int(Register.RUN)] == value
+                    board.busy_reads = 4
+                    device.wait(timeout=10)
+                    assert board.busy_reads == 0
+
+
+def test_a_board_that_was_reset_during_a_run_gives_no_result():
+    with FakeBoard() as board, SerialDevice(board.port) as device:
+        device.start()
+        board.memory[int(Register.RUN)] = 0
+        with pytest.raises(DeviceError, match=f"{board.port}: the board was reset during the run"):
+            device.wait(timeout=10)
+        device.start()
         device.wait(timeout=10)
-        assert board.busy_reads == 0
 
 
 def test_wait_gives_up():
@@ -255,10 +268,14 @@ class Target(wiring.Component):
     tx: Out(1, init=1)
     leds: Out(4)
 
+    def __init__(self, divisor=DIVISOR):
+        self._divisor = divisor
+        super().__init__()
+
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.link = link = Link(DIVISOR)
+        m.submodules.link = link = Link(self._divisor)
         m.d.comb += link.rx.eq(self.rx)
         m.d.comb += self.tx.eq(link.tx)
         m.d.comb += self.leds.eq(link.active << 1 | link.error << 3)
@@ -287,6 +304,47 @@ def test_simulated_target():
         device.write(8, data)
         assert np.array_equal(device.read(8, 1000), data)
         assert device.resent == 0
+
+
+def cost(board, work):
+    """The cycles that the board's clock runs for ``work``."""
+    before, _ = board.speed()
+    work()
+    return board.speed()[0] - before
+
+
+@pytest.mark.parametrize("divisor", [1, 8])
+def test_simulated_target_takes_requests_at_the_rate_of_the_line(divisor):
+    data = words(1000)
+    with (
+        SimulatedBoard(core("4x3"), top=Target(divisor), divisor=divisor) as board,
+        SerialDevice(board.port, 3_000_000) as device,
+    ):
+        device._cycles_a_byte = cycles_a_byte(divisor * 3_000_000, 3_000_000)
+        writing = cost(board, lambda: device.write(8, data))
+        reading = cost(board, lambda: np.testing.assert_array_equal(device.read(8, 1000), data))
+        assert device.resent == 0
+        # With one cycle a bit, the board's own work for a WRITE is a large part of the time.
+        assert 4000 * 10 * divisor / writing > (0.9 if divisor == 8 else 0.8)
+        assert 4000 * 10 * divisor / reading > 0.9
+
+
+@pytest.mark.parametrize("count", [1, 2, MAX_WORDS - 1, MAX_WORDS])
+def test_lengths_on_the_line_are_those_of_frames(count):
+    zeros, ones = bytes(4 * count), b"\xff" * (4 * count)
+    for data in (zeros, ones):
+        written = encode(Frame(Op.WRITE, 1, 0x111111, count, data))
+        assert len(written) <= line_bytes(Frame(Op.WRITE, 1, 0x111111, count, data), count) <= len(written) + 1
+        answer = encode(Frame(Op.READ, 1, 0x111111, count, data, answer=True))
+        assert len(answer) <= answer_bytes(Frame(Op.READ, 1, 0x111111, count)) <= len(answer) + 1
+
+
+def test_padding_gives_the_board_its_time():
+    write = Frame(Op.WRITE, 1, 0, MAX_WORDS, bytes(4 * MAX_WORDS))
+    assert padding(write, cycles_a_byte(48_000_000, 3_000_000)) == 2
+    assert padding(write, cycles_a_byte(0, 3_000_000)) == 30  # an unknown clock: as slow as can be
+    read = Frame(Op.READ, 1, 0, MAX_WORDS)
+    assert padding(read, 160) + line_bytes(read, 0) > answer_bytes(read)
 
 
 def test_simulated_target_survives_noise_and_clients_that_come_and_go():

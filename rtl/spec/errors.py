@@ -51,6 +51,10 @@ class StillBusy(DeviceError):
     """The core does not come to the end of a run in time."""
 
 
+class BoardReset(DeviceError):
+    """The board was reset, or lost its power, while something was under way; nothing that it holds is a result."""
+
+
 class Refused(DeviceError):
     """The board understood a request and refuses it, or speaks another version of the link."""
 
