@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from fpga_accel.devices import SerialDevice
+from fpga_accel.device import SerialDevice
 
 from fpga_accel.core_runner import CoreRunner
 from fpga_accel.pace import BITS
