@@ -324,10 +324,9 @@ def test_simulated_target_takes_requests_at_the_rate_of_the_line(divisor):
         writing = cost(board, lambda: device.write(8, data))
         reading = cost(board, lambda: np.testing.assert_array_equal(device.read(8, 1000), data))
         assert device.resent == 0
-        # With one cycle a bit, the board's own work is a large part of the time.
-        least = 0.9 if divisor == 8 else 0.8
-        assert 4000 * 10 * divisor / writing > least
-        assert 4000 * 10 * divisor / reading > least
+        # The clock runs on while the host is slow; benchmarks/link_rate.py tells the rates. One at a time takes twice this.
+        for taken in (writing, reading):
+            assert 4000 * 10 * divisor < taken < 2 * 4000 * 10 * divisor
 
 
 @pytest.mark.parametrize("count", [1, 2, MAX_WORDS - 1, MAX_WORDS])
