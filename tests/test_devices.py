@@ -324,7 +324,7 @@ def test_simulated_target_takes_requests_at_the_rate_of_the_line(divisor):
         writing = cost(board, lambda: device.write(8, data))
         reading = cost(board, lambda: np.testing.assert_array_equal(device.read(8, 1000), data))
         assert device.resent == 0
-        # The clock runs on while the host is slow; benchmarks/link_rate.py tells the rates. One at a time takes twice this.
+        # The clock runs on while the host is slow; benchmarks/link_rate.py tells the rates.
         for taken in (writing, reading):
             assert 4000 * 10 * divisor < taken < 2 * 4000 * 10 * divisor
 
