@@ -8,9 +8,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from fpga_accel.device import SerialDevice
 
 from fpga_accel.core_runner import CoreRunner
+from fpga_accel.device import SerialDevice
 from fpga_accel.pace import BITS
 from rtl.spec.link import BAUDS
 from rtl.spec.plan import Plan
