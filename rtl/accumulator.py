@@ -14,7 +14,7 @@ from .spec.formats import ACCUM, PRODUCT, column_sum
 from .stages import stages
 
 _DOING = data.StructLayout(
-    {field: Beat.as_shape()[field].shape for field in ("valid", "last", "clear", "half", "pixel", "vector", "maximum")}
+    {field: Beat.as_shape()[field].shape for field in ("valid", "clear", "half", "pixel", "vector", "maximum")}
 )
 """What the accumulators take of a beat."""
 
@@ -125,6 +125,10 @@ class Accumulators(wiring.Component):
 
         for out, value in zip(self.o, gather.o, strict=True):
             m.d.comb += out.eq(value)
-        m.d.comb += self.retire.eq(writing.valid & writing.last)
+        # The last bank is at the other end of the part than who waits for it.
+        retiring = self.i_beat.valid & self.i_beat.last
+        for cycle in range(self.latency(config)):
+            retiring = later(f"retiring_{cycle}", retiring, attrs=ALONE)
+        m.d.comb += self.retire.eq(retiring)
 
         return m

@@ -100,7 +100,8 @@ class Compute(wiring.Component):
                 m.d.comb += array.i_weight[row][column].eq(register)
             if row == 0 and column < config.rows:
                 m.d.comb += vector.i_weight[column].eq(register)
-        m.d.comb += array.i_swap.eq(operand.valid & operand.first & ~operand.vector)
+        before = beats[self.operand_delay() - 1]
+        m.d.comb += array.i_swap.eq(alone("swap", before.valid & before.first & ~before.vector))
         m.d.comb += array.i_load.eq(load)
         m.d.comb += vector.i_beat.eq(operand)
         m.d.comb += vector.i_load.eq(vector_load)
