@@ -56,13 +56,9 @@ CORE_25F = Config(
 )
 """Takes all multipliers, 12 more in look-up tables, and all memory blocks."""
 
-_DICE = {
-    "12F": (CORE_25F, 100_000_000),
-    "25F": (CORE_25F, 100_000_000),
-    "45F": (CORE_45F, 100_000_000),
-    "85F": (CORE_85F, 125_000_000),
-}
-"""Core of each die, and its clock in Hz."""
+CLOCK_HZ = 100_000_000
+
+_CORES = {"12F": CORE_25F, "25F": CORE_25F, "45F": CORE_45F, "85F": CORE_85F}
 
 
 def board(
@@ -79,7 +75,6 @@ def board(
     notes: str,
 ) -> Board:
     """Return a board with the core and clock of its part's die, and its link at the resource ``uart`` 0."""
-    config, clock_hz = _DICE[part.device.split("-")[1]]
     return Board(
         name=name,
         title=title,
@@ -87,12 +82,12 @@ def board(
         part=part,
         oscillator=oscillator,
         oscillator_hz=oscillator_hz,
-        clock_hz=clock_hz,
+        clock_hz=CLOCK_HZ,
         clocking=PllClock,
         uart=("uart", 0),
         baud=baud,
         leds=leds,
-        config=config,
+        config=_CORES[part.device.split("-")[1]],
         programmer=programmer,
         notes=notes,
     )

@@ -1,6 +1,5 @@
 """OrangeCrab r0.2: an ECP5 in the shape of a Feather, with USB pins of its own but no serial bridge."""
 
-from dataclasses import replace
 from typing import Any
 
 from amaranth.build import Attrs, PinsN, Resource
@@ -52,5 +51,4 @@ def _orangecrab(size: str, platform: Any, part: Part) -> Board:
 
 
 ORANGECRAB_25F = _orangecrab("25F", OrangeCrab25FPlatform, ecp5_parts.LFE5U_25F_8MG285)
-# Of 48 MHz a PLL makes no 125.
-ORANGECRAB_85F = replace(_orangecrab("85F", OrangeCrab85FPlatform, ecp5_parts.LFE5U_85F_8MG285), clock_hz=124_800_000)
+ORANGECRAB_85F = _orangecrab("85F", OrangeCrab85FPlatform, ecp5_parts.LFE5U_85F_8MG285)
