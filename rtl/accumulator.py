@@ -110,12 +110,12 @@ class Accumulators(wiring.Component):
             addend = Signal(ACCUM, name=f"addend_{bank}", reset_less=True)
             m.d.sync += addend.eq(Mux(arriving.vector, Mux(arriving.maximum, 0, from_vector), from_array))
             total = Signal(ACCUM, name=f"total_{bank}", reset_less=True)
-            larger = Signal(name=f"larger_{bank}", reset_less=True)
+            instead = Signal(name=f"instead_{bank}", reset_less=True)
             taken = Signal(ACCUM, name=f"taken_{bank}", reset_less=True)
             m.d.sync += total.eq(old + addend)
-            m.d.sync += larger.eq((old - value)[-1])
+            m.d.sync += instead.eq(adding.clear | (adding.maximum & (old - value)[-1]))
             m.d.sync += taken.eq(value)
-            new = Mux(writing.clear | (writing.maximum & larger), taken, total)
+            new = Mux(instead, taken, total)
 
             for side, cells in enumerate(outputs):
                 m.d.comb += cells.i_write_address.eq(writing.pixel)

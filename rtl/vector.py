@@ -79,7 +79,8 @@ class VectorLanes(wiring.Component):
 
             maximum, largest = beat.maximum, arrived
             for stage in range(self.LATENCY - 1):
-                maximum, largest = later(f"maximum_{lane}_{stage}", maximum), later(f"largest_{lane}_{stage}", largest)
+                maximum = later(f"maximum_{lane}_{stage}", maximum, attrs=ALONE)
+                largest = later(f"largest_{lane}_{stage}", largest, attrs=ALONE)
             m.d.sync += product.eq(Mux(maximum, largest, multiplier.o))
 
         return m
