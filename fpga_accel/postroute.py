@@ -12,7 +12,7 @@ from boards import Board
 from onnx_frontend.partition import compile_plan
 from rtl.spec.config import Config
 from rtl.spec.plan import Plan
-from sim.board import DIVISOR
+from sim.board import CLOCK_HZ, DIVISOR
 
 from . import build, sources
 from .build import BuildResult
@@ -120,7 +120,7 @@ def build_core(board: Board, config: Config, out_dir: Path, progress: Note) -> B
     def top() -> Elaboratable:
         from rtl.top import Top
 
-        return Top(config, divisor=DIVISOR, clock_hz=board.clock_hz, build_identity=identity)
+        return Top(config, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=identity)
 
     source = sources.digest(board, config, f"divisor {DIVISOR}")
     return build.build(
