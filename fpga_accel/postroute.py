@@ -122,7 +122,7 @@ def build_core(board: Board, config: Config, out_dir: Path, progress: Note) -> B
 
         return Top(config, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=identity)
 
-    source = sources.digest(board, config, f"divisor {DIVISOR}")
+    source = sources.digest(board, config, f"divisor {DIVISOR}, {CLOCK_HZ} Hz")
     return build.build(
         board, config, top, source=source, identity=identity, seeds=1, out_dir=out_dir, progress=progress
     )
