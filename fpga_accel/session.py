@@ -28,6 +28,7 @@ from .open_device import check_device_name, open_device
 from .progress import Note
 
 Values = dict[str, NDArray[Any]]
+Callback = Callable[[list[NDArray[np.generic]] | None, BaseException | None], None]
 
 
 @dataclass(frozen=True)
@@ -164,28 +165,20 @@ class Session:
         self,
         output_names: Sequence[str] | None,
         feed: Mapping[str, object],
-        callback: Callable[[list[NDArray[np.generic]] | None, Exception | None], None] | None = None,
+        callback: Callback | None = None,
     ) -> "Future[list[NDArray[np.generic]]]":
         """Begin what `run` does and return at once: what is begun first is done first.
 
-        The future has the outputs, or the exception; ``callback`` is called with (outputs, None) or (None, exception),
-        in another thread.
+        The future has the outputs, or the exception; ``callback`` is called with (outputs, None) or (None, exception)
+        when it has, in any thread, but not if the future was cancelled.
         """
-
-        def work() -> list[NDArray[np.generic]]:
-            try:
-                results = self.run(output_names, feed)
-            except Exception as error:
-                if callback:
-                    callback(None, error)
-                raise
-            if callback:
-                callback(results, None)
-            return results
 
         with self._lock:
             self._worker = self._worker or ThreadPoolExecutor(1, "session")
-            return self._worker.submit(work)
+            future = self._worker.submit(self.run, output_names, feed)
+        if callback:
+            future.add_done_callback(lambda done: _tell(callback, done))
+        return future
 
     def stream(
         self, feeds: Iterable[Mapping[str, object]], output_names: Sequence[str] | None = None, *, ahead: int = 2
@@ -270,6 +263,12 @@ def _joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
         name: np.stack(arrays) if arrays[0].ndim == 0 else np.concatenate(arrays)
         for name, arrays in ((name, [part[name] for part in parts]) for name in parts[0])
     }
+
+
+def _tell(callback: Callback, done: "Future[list[NDArray[np.generic]]]") -> None:
+    if not done.cancelled():
+        error = done.exception()
+        callback(None if error else done.result(), error)
 
 
 def _into(out: Mapping[str, NDArray[Any]], name: str, value: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -25,6 +25,7 @@ namespace {
 constexpr unsigned LED_LINK = 1u << 1;
 constexpr unsigned LED_BUSY = 1u << 2;
 constexpr unsigned SETTLE_CYCLES = 64;  // from a level on a pin to the LEDs that tell of it
+constexpr unsigned POWER_UP_CYCLES = 256;
 constexpr unsigned POLL_CYCLES = 256;   // how often a running clock looks at terminal and parent
 
 double now() {
@@ -92,9 +93,6 @@ int main(int argc, char** argv) {
     cfmakeraw(&raw);
     tcsetattr(slave, TCSANOW, &raw);
     fcntl(master, F_SETFL, O_NONBLOCK);
-    printf("%s\n", path);
-    fflush(stdout);
-
     signal(SIGPIPE, SIG_IGN);
 
     VerilatedContext context;
@@ -109,6 +107,15 @@ int main(int argc, char** argv) {
     top.rx = 1;
     top.clk = 0;
     top.eval();
+    // The board has had its power for a while: its PLL has locked before anybody can ask.
+    for (unsigned n = 0; n < POWER_UP_CYCLES; ++n) {
+        top.clk = 1;
+        top.eval();
+        top.clk = 0;
+        top.eval();
+    }
+    printf("%s\n", path);
+    fflush(stdout);
     unsigned quiet = 0, pause = 0;
     while (true) {
         const bool idle = quiet > SETTLE_CYCLES;

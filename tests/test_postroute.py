@@ -5,7 +5,6 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from nets import Net
 
 import boards
@@ -155,7 +154,6 @@ def network():
     return partition(quantize(net.model(), feed, "minmax")).plan, with_edges(feed)
 
 
-@pytest.mark.skip(reason="the greeting waits a minute since requests go in a window: to be found out")
 def test_routed_core_answers_as_the_reference_and_a_broken_one_does_not(tmp_path):
     """One test, as place and route takes minutes: the netlist as it is, and without a register behind a product."""
     plan, feed = network()

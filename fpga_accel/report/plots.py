@@ -4,8 +4,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
@@ -20,7 +20,7 @@ PALETTE = ("#4e8fd0", "#e08a3c", "#3fa66b", "#c95b8c", "#8b78d6", "#b5a02c", "#3
 """One for each `Bound`, readable on light and dark."""
 WORST = 3
 UNITS = ("LOAD", "COMPUTE", "DRAIN")
-_STYLE = {
+_STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -44,7 +44,7 @@ def svg(figure: Figure) -> str:
 
 def figures(report: Report) -> dict[str, Any]:
     """Return the plots of a report by name; those of segments are lists."""
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+    with style.context(_STYLE):
         rows = [row for row in report.rows if row.layer]
         return {
             "cycles": svg(cycles(rows)),
