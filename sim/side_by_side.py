@@ -143,18 +143,19 @@ def _first(program: Program, found: list[Stream]) -> Difference | None:
     stream, (cycle, item, column) = min(firsts, key=lambda first: first[1][0])
     missing, surplus = item >= len(stream.actual), item >= len(stream.expected)
     at = min(item, len(stream.expected) - 1)
-    instruction, pixel, address = (int(array[at]) for array in (stream.instruction, stream.pixel, stream.address))
-    layer = layers(program).of(stream.program, instruction)
+    items = stream.items
+    instruction, pixel, address = (int(array[at]) for array in (items.instruction, items.pixel, items.address))
+    layer = layers(program).of(items.program, instruction)
     return Difference(
         unit=stream.unit,
         cycle=cycle,
-        program=stream.program,
+        program=items.program,
         instruction=instruction,
         layer=program.layers[layer].name,
         what=stream.columns[column],
         pixel=None if pixel < 0 else pixel,
         address=None if address < 0 else address,
-        element=_element(program, layer, stream, at, column) if stream.program == "DRAIN" else "",
+        element=_element(program, layer, stream, at, column) if items.program == "DRAIN" else "",
         expected=None if surplus else int(stream.expected[item, column]),
         actual=None if missing else int(stream.actual[item, column]),
     )
@@ -167,11 +168,11 @@ def _element(program: Program, layer: int, stream: Stream, item: int, column: in
     if name not in program.placements or not stream.columns[0].startswith("lane"):
         return ""
     config, place = program.config, program.placements[name]
-    drain = program.instructions(isa.Drain, program.drain)[int(stream.instruction[item])]
-    group = int(np.flatnonzero(np.flatnonzero(stream.instruction == stream.instruction[item]) == item)[0])
+    drain = program.instructions(isa.Drain, program.drain)[int(stream.items.instruction[item])]
+    group = int(np.flatnonzero(np.flatnonzero(stream.items.instruction == stream.items.instruction[item]) == item)[0])
     group //= drain["pixels"] + 1
     byte = (drain["first"] + group) % (config.rows // config.lanes) * config.lanes + column
-    index = _index(place, int(stream.address[item]) - place.base, byte, config.rows)
+    index = _index(place, int(stream.items.address[item]) - place.base, byte, config.rows)
     return "" if index is None else f"{name}[{', '.join(map(str, index))}]"
 
 
