@@ -92,43 +92,16 @@ GOWIN = Family(
     compact_soft=None,
 )
 
-GW2AR_LV18QN88C8_I7 = Part(
-    GOWIN,
-    "GW2AR-LV18",
-    "QN88",
-    "C8/I7",
-    name="GW2AR-LV18QN88C8/I7",
-    luts=20736,
-    multipliers=48,
-    block_rams=46,
-    large_rams=0,
-    soft_cells=0,
-)
-GW2A_LV18PG256C8_I7 = Part(
-    GOWIN,
-    "GW2A-LV18",
-    "PG256",
-    "C8/I7",
-    name="GW2A-LV18PG256C8/I7",
-    luts=20736,
-    multipliers=48,
-    block_rams=46,
-    large_rams=0,
-    soft_cells=0,
-)
 
-GW1NR_LV9QN88P_C6_I5 = Part(
-    GOWIN,
-    "GW1NR-LV9",
-    "QN88P",
-    "C6/I5",
-    name="GW1NR-LV9QN88PC6/I5",
-    luts=8640,
-    multipliers=20,
-    block_rams=26,
-    large_rams=0,
-    soft_cells=0,
-)
+def _part(device: str, package: str, speed: str, **blocks: int) -> Part:
+    name = f"{device}{package}{speed}"
+    return Part(GOWIN, device, package, speed, name=name, large_rams=0, soft_cells=0, **blocks)
+
+
+_GW2A_18 = dict(luts=20736, multipliers=48, block_rams=46)
+GW2AR_LV18QN88C8_I7 = _part("GW2AR-LV18", "QN88", "C8/I7", **_GW2A_18)
+GW2A_LV18PG256C8_I7 = _part("GW2A-LV18", "PG256", "C8/I7", **_GW2A_18)
+GW1NR_LV9QN88P_C6_I5 = _part("GW1NR-LV9", "QN88P", "C6/I5", luts=8640, multipliers=20, block_rams=26)
 
 
 class PllRange(NamedTuple):

@@ -48,42 +48,15 @@ ICE40 = Family(
     compact_soft=ProductLuts(array=95.0, lane=190.0, requantizer=756.0),
 )
 
-ICE40UP5K_SG48 = Part(
-    ICE40,
-    "iCE40UP5K",
-    "SG48",
-    "",
-    name="iCE40UP5K-SG48",
-    luts=5280,
-    multipliers=8,
-    block_rams=30,
-    large_rams=4,
-    soft_cells=0,
-)
-ICE40HX8K_CT256 = Part(
-    ICE40,
-    "iCE40HX8K",
-    "CT256",
-    "",
-    name="iCE40HX8K-CT256",
-    luts=7680,
-    multipliers=0,
-    block_rams=32,
-    large_rams=0,
-    soft_cells=0,
-)
-ICE40LP8K_CM81 = Part(
-    ICE40,
-    "iCE40LP8K",
-    "CM81",
-    "",
-    name="iCE40LP8K-CM81",
-    luts=7680,
-    multipliers=0,
-    block_rams=32,
-    large_rams=0,
-    soft_cells=0,
-)
+
+def _part(device: str, package: str, **blocks: int) -> Part:
+    return Part(ICE40, device, package, "", name=f"{device}-{package}", soft_cells=0, **blocks)
+
+
+_8K = dict(luts=7680, multipliers=0, block_rams=32, large_rams=0)
+ICE40UP5K_SG48 = _part("iCE40UP5K", "SG48", luts=5280, multipliers=8, block_rams=30, large_rams=4)
+ICE40HX8K_CT256 = _part("iCE40HX8K", "CT256", **_8K)
+ICE40LP8K_CM81 = _part("iCE40LP8K", "CM81", **_8K)
 
 
 _DETECTOR_HZ = (10e6, 133e6)

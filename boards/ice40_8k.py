@@ -1,5 +1,7 @@
 """Boards with an iCE40 of 8K: Lattice's HX8K breakout board, TinyFPGA BX. There are no multipliers in these parts."""
 
+from functools import partial
+
 from amaranth.build import Attrs
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.resources import UARTResource
@@ -37,7 +39,9 @@ class BXPlatform(TinyFPGABXPlatform):
     ]
 
 
-HX8K_BREAKOUT = Board(
+_board = partial(Board, clocking=ice40.PllClock, uart=("uart", 0), baud=1_000_000, config=CORE_8K)
+
+HX8K_BREAKOUT = _board(
     name="hx8k-breakout",
     title="Lattice iCE40-HX8K breakout",
     platform=ICE40HX8KBEVNPlatform,
@@ -45,15 +49,11 @@ HX8K_BREAKOUT = Board(
     oscillator="clk12",
     oscillator_hz=12_000_000,
     clock_hz=30_000_000,
-    clocking=ice40.PllClock,
-    uart=("uart", 0),
-    baud=1_000_000,
     leds=(0, 1, 2, 3),
-    config=CORE_8K,
     programmer=iceprog(),
     notes="The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel.",
 )
-TINYFPGA_BX = Board(
+TINYFPGA_BX = _board(
     name="tinyfpga-bx",
     title="TinyFPGA BX",
     platform=BXPlatform,
@@ -61,11 +61,7 @@ TINYFPGA_BX = Board(
     oscillator="clk16",
     oscillator_hz=16_000_000,
     clock_hz=20_000_000,
-    clocking=ice40.PllClock,
-    uart=("uart", 0),
-    baud=1_000_000,
     leds=(0,),
-    config=CORE_8K,
     programmer=tinyprog(),
     notes="There is no serial bridge for the link: wire a 3.3 V adapter, its TX to pin 1 and its RX to pin 2.",
 )

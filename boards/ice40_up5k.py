@@ -1,10 +1,8 @@
 """Boards with an iCE40UP5K: 1BitSquared iCEBreaker, MuseLab iCESugar, tinyVision UPduino v3."""
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
-from amaranth.build import Attrs, Platform
-from amaranth.hdl import ClockDomain, Elaboratable
+from amaranth.build import Attrs
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.icesugar import ICESugarPlatform
 from amaranth_boards.resources import LEDResources, UARTResource
@@ -14,7 +12,7 @@ from rtl.spec.config import Config
 
 from . import ice40
 from .board import Board
-from .programmer import Programmer, iceprog, icesprog
+from .programmer import iceprog, icesprog
 
 UP5K_CORE = Config(
     rows=2,
@@ -43,59 +41,43 @@ class UPduinoPlatform(UpduinoV3Platform):
     ]
 
 
-def _board(
-    name: str,
-    title: str,
-    platform: type[Platform],
-    clocking: Callable[[Board, ClockDomain], Elaboratable],
-    programmer: Programmer,
-    notes: str,
-    **facts: Any,
-) -> Board:
-    return Board(
-        name=name,
-        title=title,
-        platform=platform,
-        part=ice40.ICE40UP5K_SG48,
-        oscillator="clk12",
-        oscillator_hz=12_000_000,
-        clock_hz=30_000_000,
-        clocking=clocking,
-        uart=("uart", 0),
-        config=UP5K_CORE,
-        programmer=programmer,
-        notes=notes,
-        **facts,
-    )
-
+_board = partial(
+    Board,
+    part=ice40.ICE40UP5K_SG48,
+    oscillator="clk12",
+    oscillator_hz=12_000_000,
+    clock_hz=30_000_000,
+    uart=("uart", 0),
+    config=UP5K_CORE,
+)
 
 ICEBREAKER = _board(
-    "icebreaker",
-    "1BitSquared iCEBreaker",
-    ICEBreakerPlatform,
-    ice40.PadPllClock,
-    iceprog(),
-    "The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel.",
+    name="icebreaker",
+    title="1BitSquared iCEBreaker",
+    platform=ICEBreakerPlatform,
+    clocking=ice40.PadPllClock,
+    programmer=iceprog(),
+    notes="The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel.",
     baud=1_000_000,
     leds=(0, 1),
 )
 ICESUGAR = _board(
-    "icesugar",
-    "MuseLab iCESugar",
-    ICESugarPlatform,
-    ice40.PadPllClock,
-    icesprog(),
-    "The link is the USB socket, whose bridge (iCELink) is known at 115200: --baud 115200.",
+    name="icesugar",
+    title="MuseLab iCESugar",
+    platform=ICESugarPlatform,
+    clocking=ice40.PadPllClock,
+    programmer=icesprog(),
+    notes="The link is the USB socket, whose bridge (iCELink) is known at 115200: --baud 115200.",
     baud=115_200,
     leds=(0, 1, 2),
 )
 UPDUINO_V3 = _board(
-    "upduino-v3",
-    "tinyVision UPduino v3",
-    UPduinoPlatform,
-    ice40.PllClock,
-    iceprog(),
-    "Close the jumper OSC, which brings 12 MHz to pin 20. There is no serial bridge for the link: wire a 3.3 V "
+    name="upduino-v3",
+    title="tinyVision UPduino v3",
+    platform=UPduinoPlatform,
+    clocking=ice40.PllClock,
+    programmer=iceprog(),
+    notes="Close the jumper OSC, which brings 12 MHz to pin 20. There is no serial bridge for the link: wire a 3.3 V "
     "adapter, its TX to pin 23 and its RX to pin 25.",
     baud=1_000_000,
     leds=(0, 1, 2),

@@ -10,6 +10,7 @@ from rich.table import Table
 from .cli_run import TraceOption
 from .console import INTERNAL_ERROR, Answer, DebugOption, JsonOption, answers, count, table
 from .files import readable, writable
+from .model_options import FirstOption, InputOption
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
 @answers
 def debug_core(
     program: Annotated[Path, typer.Argument(metavar="M.fpga", help="A program of 'fpga-accel compile'.")],
-    input_file: Annotated[
-        Path, typer.Option("--input", metavar="X.npz", help="One array for each input, by its name, batch first.")
-    ],
-    limit: Annotated[int, typer.Option(min=1, help="Use only the first samples.")] = 1,
+    input_file: InputOption,
+    limit: FirstOption = 1,
     trace: TraceOption = None,
     waves: Annotated[
         Path | None,
@@ -47,8 +46,7 @@ def debug_core(
         writable(trace, ".json")
     if waves:
         writable(waves, ".fst")
-    feed = read_feed(input_file, [ArrayInfo.of_array(info) for info in plan.inputs])
-    feed = {name: array[:limit] for name, array in feed.items()}
+    feed = read_feed(input_file, [ArrayInfo.of_array(info) for info in plan.inputs], limit)
     done: list[Run] = []
     with Progress(stages=1) as progress:
         progress.stage(f"core {plan.config.name} beside the interpreter")

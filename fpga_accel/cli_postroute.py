@@ -9,7 +9,7 @@ import typer
 from rtl.spec import config as core_config
 
 from .console import INTERNAL_ERROR, Answer, DebugOption, JsonOption, answers, count
-from .model_options import MAX_MIB, ExternalOption, MaxOption, model_file
+from .model_options import MAX_MIB, ExternalOption, InputOption, MaxOption, model_file
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 def postroute(
     model: Annotated[Path, typer.Argument(metavar="M.qdq.onnx", help="The quantized model.")],
     board: Annotated[str, typer.Option("--board", metavar="NAME", help="A board of 'fpga-accel boards'.")],
-    input_file: Annotated[
-        Path, typer.Option("--input", metavar="X.npz", help="One array for each input, by its name, batch first.")
-    ],
+    input_file: InputOption,
     core: Annotated[
         str | None,
         typer.Option(
@@ -54,8 +52,7 @@ def postroute(
     if place.config.compact:
         array = replace(array, lanes=1, window=0, compact=1)
     plan = partition(model_file(model, external_data, max_mib)).plan
-    feed = read_feed(input_file, [ArrayInfo.of_array(info) for info in plan.inputs])
-    samples = with_edges({name: values[:limit] for name, values in feed.items()})
+    samples = with_edges(read_feed(input_file, [ArrayInfo.of_array(info) for info in plan.inputs], limit))
     with Progress(stages=1) as progress:
         progress.stage(f"prove on {board}")
         result = prove(plan, place, array, samples, output, progress)

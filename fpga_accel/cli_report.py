@@ -7,7 +7,7 @@ import typer
 
 from .console import INTERNAL_ERROR, Answer, DebugOption, JsonOption, answers, count
 from .files import writable
-from .model_options import MAX_MIB, ExternalOption, MaxOption, model_file
+from .model_options import MAX_MIB, ExternalOption, FirstOption, InputOption, MaxOption, model_file
 from .progress import Progress
 
 
@@ -15,11 +15,9 @@ from .progress import Progress
 def report(
     model: Annotated[Path, typer.Argument(metavar="M.qdq.onnx", help="The quantized model.")],
     board: Annotated[str, typer.Option("--board", metavar="NAME", help="A board of 'fpga-accel boards'.")],
-    input_file: Annotated[
-        Path, typer.Option("--input", metavar="X.npz", help="One array for each input, by its name, batch first.")
-    ],
+    input_file: InputOption,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="R.html", help="File to write.")],
-    limit: Annotated[int, typer.Option(min=1, help="Use only the first samples.")] = 32,
+    limit: FirstOption = 32,
     float_model: Annotated[
         Path | None,
         typer.Option("--float", metavar="M.onnx", help="The model before it was quantized: tells the noise."),
@@ -51,8 +49,7 @@ def report(
     with Progress(stages=2) as progress:
         progress.stage(f"run on the machines of the chain, core of {board}")
         inputs = partition(source).plan.inputs
-        feed = read_feed(input_file, [ArrayInfo.of_array(info) for info in inputs])
-        feed = {name: array[:limit] for name, array in feed.items()}
+        feed = read_feed(input_file, [ArrayInfo.of_array(info) for info in inputs], limit)
         build = built(place, builds)
         path = str(build.best.path).splitlines() if build else []
         told = collect(source, place, feed, float_model=original, circuits=circuits, path=path, note=progress)

@@ -9,7 +9,7 @@ from rtl.spec.errors import BadInput, DoesNotFit
 
 from .console import Answer, DebugOption, JsonOption, answers, count, table
 from .files import readable, writable
-from .model_options import MAX_MIB, ExternalOption, MaxOption, model_file
+from .model_options import MAX_MIB, ExternalOption, InputOption, MaxOption, model_file
 from .open_device import DEVICE_HELP, check_device_name, device_options
 from .progress import Progress
 
@@ -85,9 +85,7 @@ def profile_document(session: Any) -> dict[str, Any]:
 @answers
 def run(
     program: Annotated[Path, typer.Argument(metavar="M.fpga", help="A program of 'fpga-accel compile'.")],
-    input_file: Annotated[
-        Path, typer.Option("--input", metavar="X.npz", help="One array for each input, by its name, batch first.")
-    ],
+    input_file: InputOption,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="Y.npz", help="File to write.")],
     device: DeviceOption = "program",
     baud: BaudOption = None,
@@ -112,8 +110,7 @@ def run(
     with Progress(stages=2) as progress:
         progress.stage(f"open {device}")
         with Session(program, device, note=progress, **device_options(device, baud)) as session:
-            feed = npz.read_feed(input_file, session.get_inputs())
-            feed = {name: array[:limit] for name, array in feed.items()}
+            feed = npz.read_feed(input_file, session.get_inputs(), limit)
             samples = len(next(iter(feed.values())))
             progress.stage(f"run {samples} samples")
             names = [port.name for port in session.get_outputs()]

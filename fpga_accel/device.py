@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from rtl.spec.errors import BoardReset, LinkCut, NoAnswer, NoDevice, Refused, St
 from rtl.spec.link import BAUDS, DELIMITER, LINK_VERSION, MAX_WORDS, BadFrame, Frame, Op, decode, encode
 from rtl.spec.registers import Register
 
+from .closing import Closing
 from .pace import BITS, answer_bytes, cycles_a_byte, padding
 
 Words = NDArray[np.uint32]
@@ -46,7 +46,7 @@ class Device(Protocol):
         """Give back what was opened."""
 
 
-class SerialDevice:
+class SerialDevice(Closing):
     """A board, or a simulated one, behind a serial port.
 
     Several requests are under way at once, at the distance at which the board takes them (:mod:`.pace`). One whose
@@ -105,14 +105,6 @@ class SerialDevice:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> "SerialDevice":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the port; the board keeps what was loaded."""

@@ -1,4 +1,4 @@
-"""Options of the commands that read a model file: how far it is trusted."""
+"""Options that several commands have: which samples they take, and how far a model file is trusted."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 MAX_MIB = 512
 """As :class:`onnx_frontend.limits.Limits` has it."""
 
+InputOption = Annotated[
+    Path, typer.Option("--input", metavar="X.npz", help="One array for each input, by its name, batch first.")
+]
+FirstOption = Annotated[int, typer.Option("--limit", min=1, help="Use only the first samples.")]
 ExternalOption = Annotated[
     bool, typer.Option("--external-data", help="Read weights from the file beside the model that it names.")
 ]

@@ -52,8 +52,8 @@ def _opened(path: Path) -> Iterator[_Arrays]:
         yield _Arrays(path, archive)
 
 
-def read_feed(path: Path, infos: list[ArrayInfo]) -> Feed:
-    """Read the inputs ``infos`` of a model from the .npz file ``path``.
+def read_feed(path: Path, infos: list[ArrayInfo], limit: int | None = None) -> Feed:
+    """Read the inputs ``infos`` of a model from the .npz file ``path``: the first ``limit`` samples, or all.
 
     Raises
     ------
@@ -61,7 +61,8 @@ def read_feed(path: Path, infos: list[ArrayInfo]) -> Feed:
         If the file is not an .npz, or for the reasons of :func:`~fpga_accel.feed.check_feed`.
     """
     with _opened(path) as arrays:
-        return check_feed(infos, arrays, str(path))
+        feed = check_feed(infos, arrays, str(path))
+    return {name: array[:limit] for name, array in feed.items()}
 
 
 def read_labels(path: Path, batch: int) -> NDArray[np.int64]:

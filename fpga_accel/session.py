@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from rtl.spec.plan import Array, HostSegment, Plan, Segment
 from rtl.spec.program import Program
 from sim import reference
 
+from .closing import Closing
 from .core_runner import CoreRunner, Tensors
 from .device import Device
 from .feed import ArrayInfo, check_feed
@@ -49,7 +49,7 @@ class LayerProfile:
         return self.macs / (max(self.predicted if self.measured is None else self.measured, 1) * macs_per_cycle)
 
 
-class Session:
+class Session(Closing):
     """A compiled model on a device, ready to run.
 
     It may be used from several threads, one of which runs at a time.
@@ -109,14 +109,6 @@ class Session:
             self._runner = CoreRunner(device, self.plan.config, measures)
             self._runner.load(self.plan.programs[0])
             self._stack = stack.pop_all()
-
-    def __enter__(self) -> "Session":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End what `run_async` was given, and close the device, if the session opened it."""
