@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from .pins import gather
+
 _WORDS = re.compile(r"([A-Z_]+)(\d+)")
 _WITH_WORDS = ("SDP", "MULT9X9", "MULT18X18", "rPLL")
 """Cells whose models, like Gowin's own, have pins of several bits; after routing each bit is a pin."""
@@ -29,7 +31,7 @@ def restore(netlist: dict[str, Any]) -> None:
                 if not bits:
                     cell["connections"][pin] = ["1"]
             if cell["type"] in _WITH_WORDS:
-                _gather(cell)
+                gather(cell, _WORDS)
             if cell["type"] == "SDP":
                 cell["type"] += f"{cell['attributes']['BSRAM_SUBTYPE'].strip()}B"
 
@@ -38,19 +40,6 @@ def _pins(cell: dict[str, Any], direction: str) -> Iterator[tuple[str, list[Any]
     for pin, bits in cell["connections"].items():
         if cell["port_directions"][pin] == direction:
             yield pin, bits
-
-
-def _gather(cell: dict[str, Any]) -> None:
-    """Make pins of several bits from those of one bit, in place."""
-    words: dict[str, dict[int, list[Any]]] = {}
-    directions = {}
-    for pin, bits in cell["connections"].items():
-        match = _WORDS.fullmatch(pin)
-        name, index = (match[1], int(match[2])) if match else (pin, 0)
-        words.setdefault(name, {})[index] = bits
-        directions[name] = cell["port_directions"][pin]
-    cell["connections"] = {name: [bit for index in sorted(bits) for bit in bits[index]] for name, bits in words.items()}
-    cell["port_directions"] = directions
 
 
 def _restore_gates(module: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from .pins import gather
+
 _TYPES = {"ICESTORM_RAM": "SB_RAM40_4K", "ICESTORM_SPRAM": "SB_SPRAM256KA", "ICESTORM_DSP": "SB_MAC16"}
 """What cells with pins of several bits were before routing, in which each bit is a pin."""
 _WORD = re.compile(r"([A-Z]+)_(\d+)")
@@ -27,7 +29,7 @@ def restore(netlist: dict[str, Any]) -> None:
         for name, cell in list(cells.items()):
             if cell["type"] in _TYPES:
                 cell["type"] = _TYPES[cell["type"]]
-                _gather(cell)
+                gather(cell, _WORD)
             elif cell["type"] == "SB_IO":
                 _direct(cells, name, module["ports"])
 
@@ -51,23 +53,6 @@ def _connect(pll: dict[str, Any], cells: dict[str, Any]) -> None:
         (pin,) = [cell for cell in cells.values() if cell["attributes"].get("NEXTPNR_BEL") == pad]
         pins["REFERENCECLK"] = pin["connections"]["PACKAGE_PIN"]
     pll["port_directions"] |= {"REFERENCECLK": "input", "CLOCK": "output"}
-
-
-def _gather(cell: dict[str, Any]) -> None:
-    """Make pins of several bits from those of one bit, in place."""
-    words: dict[str, dict[int, list[Any]]] = {}
-    directions = {}
-    for pin, bits in cell["connections"].items():
-        match = _WORD.fullmatch(pin)
-        name, index = (match[1], int(match[2])) if match else (pin, 0)
-        words.setdefault(name, {})[index] = bits
-        directions[name] = cell["port_directions"][pin]
-    cell["connections"] = {}
-    for name, found in words.items():
-        fill = ["0"] if directions[name] == "input" else []
-        bits = [found.get(index, fill) for index in range(max(found) + 1)]
-        cell["connections"][name] = [bit for each in bits for bit in each]
-    cell["port_directions"] = directions
 
 
 def _direct(cells: dict[str, Any], name: str, ports: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def test_restored_cells_of_a_gowin():
     assert cells["pll$cell"]["connections"] == {"PSDA": [5, 6], "CLKOUT": [2], "LOCK": [4]}
     assert cells["clock$cell"]["connections"]["D"] == ["1"]
     assert cells["ram$cell"]["type"] == "SDPX9B"
-    assert cells["ram$cell"]["connections"]["DI"] == [4, 5, 6]
+    assert cells["ram$cell"]["connections"]["DI"] == [4, 5, *["0"] * 8, 6]
 
 
 def test_restored_cells_of_an_ice40():
