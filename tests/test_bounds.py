@@ -18,6 +18,9 @@ def test_layers_are_cut_at_marks_and_drain_shows_only_where_tokens_are_awaited()
         marks=(8, 19),
         computing=((2, Bound.PROGRAM), (6, Bound.ARRAY), (12, Bound.TOKENS), (15, Bound.LANES), (20, Bound.TOKENS)),
         draining=((5, 7, Bound.DRAIN), (13, 18, Bound.DRAIN)),
+        tiles=(),
+        computes=(),
+        drains=(),
     )
     assert shares(timeline) == (
         {Bound.PROGRAM: 2, Bound.ARRAY: 4, Bound.TOKENS: 1, Bound.DRAIN: 1},
