@@ -10,6 +10,7 @@ from .gather import Gather
 from .ram import Beside, Ram
 from .spec.config import Config
 from .spec.formats import ACCUM, PRODUCT, column_sum
+from .stages import stages
 
 
 class Accumulators(wiring.Component):
@@ -24,7 +25,7 @@ class Accumulators(wiring.Component):
     answer. The two units never work on the same half at a time: their tokens see to that.
     """
 
-    LEAD = 2
+    LEAD = 3
     DISTANCE = 5
 
     def __init__(self, config: Config):
@@ -44,13 +45,13 @@ class Accumulators(wiring.Component):
 
     @staticmethod
     def read_latency(config: Config) -> int:
-        """Cycles from a pixel asked for to the accumulator of lane 0: memory, register, and the way along the pairs."""
-        return 3 + Gather.latency(config.banks, config.lanes)
+        """Cycles from a pixel asked for to that of lane 0: address, memory, register, and the way along the pairs."""
+        return 4 + Gather.latency(config.banks, config.lanes)
 
     @staticmethod
     def latency(config: Config) -> int:
         """Cycles from a beat to its ``retire``."""
-        return (config.banks + 1) // 2 - 1 + 4
+        return (config.banks + 1) // 2 - 1 + 5
 
     def elaborate(self, platform):
         m = Module()
@@ -62,7 +63,7 @@ class Accumulators(wiring.Component):
             return register
 
         m.submodules.gather = gather = Gather(ACCUM, config.banks, config.lanes)
-        m.d.comb += gather.i_group.eq(later("group_found", later("group_asked", self.i_group)))
+        m.d.comb += gather.i_group.eq(stages(m, "group", self.i_group, 3)[-1])
 
         beat, half, pixel = self.i_beat, self.i_half, self.i_pixel
         for bank in range(config.banks):
@@ -70,8 +71,9 @@ class Accumulators(wiring.Component):
                 if bank:
                     beat = later(f"beat_{bank}", beat)
                     half, pixel = later(f"half_{bank}", half), later(f"pixel_{bank}", pixel)
-                half_read = later(f"half_read_{bank}", later(f"half_asked_{bank}", half))
-            reading = later(f"reading_{bank}", beat)
+                half_read = stages(m, f"half_read_{bank}", half, 3)[-1]
+            asking = later(f"asking_{bank}", beat)
+            reading = later(f"reading_{bank}", asking)
             arriving = later(f"arriving_{bank}", reading)
             adding = later(f"adding_{bank}", arriving)
             writing = later(f"writing_{bank}", adding)
@@ -82,7 +84,9 @@ class Accumulators(wiring.Component):
                 cells = Ram(width=ACCUM.width, depth=config.acc_words, beside=beside)
                 m.submodules[f"bank_{bank}_half_{side}"] = cells
                 mine = beat.valid & (beat.half == side)
-                m.d.comb += cells.i_read_address.eq(Mux(mine, beat.pixel, pixel))
+                address = Signal.like(pixel, name=f"address_{bank}_{side}", reset_less=True)
+                m.d.sync += address.eq(Mux(mine, beat.pixel, pixel))
+                m.d.comb += cells.i_read_address.eq(address)
                 outputs.append(cells)
 
             lower, upper = (cells.o.as_signed() for cells in outputs)

@@ -70,7 +70,7 @@ class Compute(wiring.Component):
         m.submodules.vector = vector = VectorLanes(config)
         m.submodules.accumulators = accumulators = Accumulators(config)
 
-        beats = stages(m, "beat", self.i_beat, self.array_delay(config))
+        beats = stages(m, "beat", self.i_beat, self.array_delay(config) - 1)
         arrived = beats[HostMemory.LATENCY]
         operand = beats[self.operand_delay()]
         load = stages(m, "load", self.i_load, self.operand_delay())[-1]
@@ -99,13 +99,16 @@ class Compute(wiring.Component):
         m.d.comb += vector.i_beat.eq(operand)
         m.d.comb += vector.i_load.eq(vector_load)
 
-        from_array = beats[self.array_delay(config)]
-        from_vector = beats[self.vector_delay()]
+        # Chosen a cycle before it is needed.
+        from_array = beats[self.array_delay(config) - 1]
+        from_vector = beats[self.vector_delay() - 1]
+        chosen = Signal(Beat)
         with m.If(from_array.valid & ~from_array.vector):
-            m.d.comb += accumulators.i_beat.eq(from_array)
+            m.d.sync += chosen.eq(from_array)
         with m.Else():
-            m.d.comb += accumulators.i_beat.eq(from_vector)
-            m.d.comb += accumulators.i_beat.valid.eq(from_vector.valid & from_vector.vector)
+            m.d.sync += chosen.eq(from_vector)
+            m.d.sync += chosen.valid.eq(from_vector.valid & from_vector.vector)
+        m.d.comb += accumulators.i_beat.eq(chosen)
 
         for bank in range(config.columns):
             m.d.comb += accumulators.i_array[bank].eq(array.o_sum[bank])

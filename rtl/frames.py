@@ -158,6 +158,8 @@ class FrameSender(wiring.Component):
         bytes_left = Signal(range(HEADER_BYTES + 1))
         some_left = Signal()
         words_left = Signal(range(MAX_WORDS + 1))
+        some_words = Signal()  # a cycle old, as words are taken before bytes
+        m.d.sync += some_words.eq(words_left != 0)
         in_crc = Signal()
 
         # A byte is offered every other cycle, so that what its taking leads to begins at a register.
@@ -171,10 +173,12 @@ class FrameSender(wiring.Component):
             m.d.sync += bytes_left.eq(bytes_left - 1)
             m.d.sync += some_left.eq(bytes_left != 1)
 
+        fresh = Signal()  # a cycle late, as no byte goes by sooner
+        m.d.comb += check.start.eq(fresh)
         with m.FSM() as fsm:
+            m.d.sync += fresh.eq(fsm.ongoing("idle"))
             m.d.comb += self.busy.eq(~fsm.ongoing("idle"))
             with m.State("idle"):
-                m.d.comb += check.start.eq(1)
                 m.d.sync += shift.eq(self.header)
                 m.d.sync += bytes_left.eq(HEADER_BYTES)
                 m.d.sync += some_left.eq(1)
@@ -187,7 +191,7 @@ class FrameSender(wiring.Component):
                 with m.If(~some_left & ~(sent | wait) if self._compact else ~some_left):
                     with m.If(in_crc):
                         m.next = "end"
-                    with m.Elif(words_left != 0):
+                    with m.Elif(some_words):
                         m.next = "word"
                     with m.Else():
                         m.d.sync += shift.eq(check.crc)

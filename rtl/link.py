@@ -78,8 +78,12 @@ class Link(wiring.Component):
         m.d.comb += sender.words.eq(Mux(is_read, request.count, 0))
 
         index = Signal(range(MAX_WORDS + 1))
-        at_last = Signal()  # a cycle old, as ``index`` stands still for three
-        m.d.sync += at_last.eq(index + 1 == request.count)
+        following = Signal.like(index)
+        at_last = Signal()  # two cycles old, as ``index`` stands still for three
+        m.d.sync += following.eq(index + 1)
+        m.d.sync += at_last.eq(following == request.count)
+        sending = Signal()  # a cycle old, as no answer follows the one before so soon
+        m.d.sync += sending.eq(sender.busy)
         m.d.comb += receiver.data_at.eq(index)
         m.d.sync += self.bus.w_data.eq(receiver.data)
         m.d.sync += self.bus.w_en.eq(0)
@@ -105,8 +109,8 @@ class Link(wiring.Component):
                     m.next = "answer"
 
             with m.State("answer"):
-                m.d.comb += sender.start.eq(~sender.busy)
-                with m.If(~sender.busy):
+                m.d.comb += sender.start.eq(~sending)
+                with m.If(~sending):
                     m.next = "finish"
                     with m.If(is_read):
                         m.d.sync += index.eq(0)

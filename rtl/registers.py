@@ -19,7 +19,7 @@ class Registers(wiring.Component):
     cycles after its rise. ``i_finished`` ends it, and ``i_mark`` notes the time since ``start``.
     """
 
-    LATENCY = 3
+    LATENCY = 4
 
     def __init__(self, config: Config, *, clock_hz: int, build_identity: int, start_delay: int):
         self._start_delay = start_delay
@@ -102,13 +102,20 @@ class Registers(wiring.Component):
         # What the host reads, in steps: the address stands still.
         fact, state = Signal(32), Signal(32)
         states = {Register.RUN: run, Register.STATUS: self.busy, Register.CYCLES: cycles, Register.MARKS: marks}
-        for chosen, values in ((fact, self._facts), (state, states)):
-            with m.Switch(offset[: _INDEX.stop.bit_length()]):
-                for place, value in values.items():
-                    with m.Case(int(place)):
-                        m.d.sync += chosen.eq(value)
-                with m.Default():
-                    m.d.sync += chosen.eq(0)
+        index = Signal(_INDEX.stop.bit_length())
+        m.d.sync += index.eq(offset)
+        with m.Switch(index):
+            for place, value in self._facts.items():
+                with m.Case(int(place)):
+                    m.d.sync += fact.eq(value)
+            with m.Default():
+                m.d.sync += fact.eq(0)
+        chosen = 0
+        for place, value in states.items():
+            mine = Signal(name=f"mine_{place.name}")
+            m.d.sync += mine.eq(index == place)
+            chosen |= Mux(mine, value, 0)
+        m.d.sync += state.eq(chosen)
         known = Signal()
         m.d.sync += known.eq((region == Region.REGISTERS) & ~offset[_INDEX.stop.bit_length() :].any())
         profiled = Signal()

@@ -45,6 +45,7 @@ class UartReceiver(wiring.Component):
 
         first = self._divisor + self._divisor // 2 - 1
         timer = Signal(range(first + 1))
+        at_end, middle = Signal(), Signal()  # timer == 0; the middle of the start bit
         bits = Signal(range(10))  # left to sample, the stop bit included
         held_low = Signal()
         m.d.comb += self.busy.eq((bits != 0) | held_low)
@@ -55,14 +56,19 @@ class UartReceiver(wiring.Component):
             m.d.sync += held_low.eq(~line)
         with m.Elif(bits == 0):
             m.d.sync += timer.eq(first)
+            m.d.sync += at_end.eq(first == 0)
+            m.d.sync += middle.eq(first == self._divisor)
             with m.If(~line):
                 m.d.sync += bits.eq(9)
-        with m.Elif((bits == 9) & (timer == self._divisor) & line):
+        with m.Elif(middle & line):
             m.d.sync += bits.eq(0)
-        with m.Elif(timer != 0):
+        with m.Elif(~at_end):
             m.d.sync += timer.eq(timer - 1)
+            m.d.sync += at_end.eq(timer == 1)
+            m.d.sync += middle.eq((bits == 9) & (timer == self._divisor + 1))
         with m.Else():
             m.d.sync += timer.eq(self._divisor - 1)
+            m.d.sync += at_end.eq(self._divisor == 1)
             m.d.sync += bits.eq(bits - 1)
             with m.If(bits != 1):
                 m.d.sync += self.o.payload.eq(Cat(self.o.payload[1:], line))
@@ -102,21 +108,28 @@ class UartTransmitter(wiring.Component):
         m = Module()
 
         timer = Signal(range(self._divisor))
+        at_end = Signal(init=1)  # timer == 0
         bits = Signal(range(11))  # left to send, the present one included
+        more = Signal()  # bits > 1
         shift = Signal(9, init=-1)
         m.d.comb += self.busy.eq(bits != 0)
         m.d.comb += self.tx.eq(shift[0])
-        m.d.comb += self.i.ready.eq((timer == 0) & (bits <= 1))
+        m.d.comb += self.i.ready.eq(at_end & ~more)
 
-        with m.If(timer != 0):
+        with m.If(~at_end):
             m.d.sync += timer.eq(timer - 1)
-        with m.Elif(bits > 1):
+            m.d.sync += at_end.eq(timer == 1)
+        with m.Elif(more):
             m.d.sync += timer.eq(self._divisor - 1)
+            m.d.sync += at_end.eq(self._divisor == 1)
             m.d.sync += bits.eq(bits - 1)
+            m.d.sync += more.eq(bits > 2)
             m.d.sync += shift.eq(Cat(shift[1:], 1))
         with m.Elif(self.i.valid):
             m.d.sync += timer.eq(self._divisor - 1)
+            m.d.sync += at_end.eq(self._divisor == 1)
             m.d.sync += bits.eq(10)
+            m.d.sync += more.eq(1)
             m.d.sync += shift.eq(Cat(0, self.i.payload))
         with m.Else():
             m.d.sync += bits.eq(0)

@@ -48,7 +48,7 @@ class Window(wiring.Component):
 
         column = Signal(ceil_log2(config.window))
         with m.If(beat.valid):
-            m.d.sync += column.eq(Mux(beat.first | (column == beat.columns), 0, column + 1))
+            m.d.sync += column.eq(Mux(beat.first | (column == beat.columns[: len(column)]), 0, column + 1))
 
         outside, pad = beat.outside, beat.pad
         valid, in_sum = later("valid", beat.valid), later("in_sum", beat.sum)

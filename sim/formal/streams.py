@@ -129,7 +129,7 @@ def sequencer_waits(harness: Harness) -> None:
     payload = _offer(harness, unit, isa.Compute, last=0)
     drained = harness.free(unit.i_drained, "drained")
     harness.assume(drained >= harness.past(drained, 1, "drained"))
-    harness.free(unit.tile_ready, "tile_ready")
+    harness.free(unit.tile_soon, "tile_soon")
     # What retires was begun.
     begun = Signal(isa.TOKENS)
     with m.If(unit.i.valid & unit.i.ready):
@@ -164,7 +164,10 @@ def sequencer_beats(harness: Harness) -> None:
     m.d.comb += [now.tap_x_stride.eq(step_stride), now.pixel_x_stride.eq(x_stride), now.pixel_y_stride.eq(y_stride)]
     with m.If(unit.i.valid & unit.i.ready):
         m.d.sync += given.eq(1)
-    ready = harness.free(unit.tile_ready, "tile_ready")
+    # A tile that is there stays until it is taken.
+    soon = harness.free(unit.tile_soon, "tile_soon")
+    ready = harness.past(soon, 1, "tile")
+    harness.assume(~(ready & ~unit.take) | soon)
 
     step, y, x, done = Signal(2), Signal(), Signal(), Signal(4)
     beat = unit.o_beat
