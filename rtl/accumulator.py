@@ -1,16 +1,22 @@
 """The accumulators: one bank of int32 a column, in two halves."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from .alone import ALONE
 from .beat import Beat
 from .gather import Gather
 from .ram import Beside, Ram
 from .spec.config import Config
 from .spec.formats import ACCUM, PRODUCT, column_sum
 from .stages import stages
+
+_DOING = data.StructLayout(
+    {field: Beat.as_shape()[field].shape for field in ("valid", "clear", "half", "pixel", "vector", "maximum")}
+)
+"""What the accumulators take of a beat."""
 
 
 class Accumulators(wiring.Component):
@@ -57,26 +63,29 @@ class Accumulators(wiring.Component):
         m = Module()
         config = self._config
 
-        def later(name, signal):
-            register = Signal(signal.shape(), name=name)
+        def later(name, signal, **attributes):
+            register = Signal(signal.shape(), name=name, **attributes)
             m.d.sync += register.eq(signal)
             return register
 
         m.submodules.gather = gather = Gather(ACCUM, config.banks, config.lanes)
         m.d.comb += gather.i_group.eq(stages(m, "group", self.i_group, 3)[-1])
 
-        beat, half, pixel = self.i_beat, self.i_half, self.i_pixel
+        beat, half, pixel = Signal(_DOING), self.i_half, self.i_pixel
+        for field, _ in _DOING:
+            m.d.comb += beat[field].eq(self.i_beat[field])
         for bank in range(config.banks):
             if bank % 2 == 0:
                 if bank:
-                    beat = later(f"beat_{bank}", beat)
+                    beat = later(f"beat_{bank}", beat, attrs=ALONE)
                     half, pixel = later(f"half_{bank}", half), later(f"pixel_{bank}", pixel)
                 half_read = stages(m, f"half_read_{bank}", half, 3)[-1]
-            asking = later(f"asking_{bank}", beat)
-            reading = later(f"reading_{bank}", asking)
-            arriving = later(f"arriving_{bank}", reading)
-            adding = later(f"adding_{bank}", arriving)
-            writing = later(f"writing_{bank}", adding)
+                # What a pair does in one cycle other pairs, far away, do in others.
+                asking = later(f"asking_{bank}", beat, attrs=ALONE)
+                reading = later(f"reading_{bank}", asking, attrs=ALONE)
+                arriving = later(f"arriving_{bank}", reading, attrs=ALONE)
+                adding = later(f"adding_{bank}", arriving, attrs=ALONE)
+                writing = later(f"writing_{bank}", adding, attrs=ALONE)
 
             outputs = []
             for side in range(2):
@@ -101,12 +110,12 @@ class Accumulators(wiring.Component):
             addend = Signal(ACCUM, name=f"addend_{bank}", reset_less=True)
             m.d.sync += addend.eq(Mux(arriving.vector, Mux(arriving.maximum, 0, from_vector), from_array))
             total = Signal(ACCUM, name=f"total_{bank}", reset_less=True)
-            larger = Signal(name=f"larger_{bank}", reset_less=True)
+            instead = Signal(name=f"instead_{bank}", reset_less=True)
             taken = Signal(ACCUM, name=f"taken_{bank}", reset_less=True)
             m.d.sync += total.eq(old + addend)
-            m.d.sync += larger.eq((old - value)[-1])
+            m.d.sync += instead.eq(adding.clear | (adding.maximum & (old - value)[-1]))
             m.d.sync += taken.eq(value)
-            new = Mux(writing.clear | (writing.maximum & larger), taken, total)
+            new = Mux(instead, taken, total)
 
             for side, cells in enumerate(outputs):
                 m.d.comb += cells.i_write_address.eq(writing.pixel)
@@ -116,6 +125,10 @@ class Accumulators(wiring.Component):
 
         for out, value in zip(self.o, gather.o, strict=True):
             m.d.comb += out.eq(value)
-        m.d.comb += self.retire.eq(writing.valid & writing.last)
+        # The last bank is at the other end of the part than who waits for it.
+        retiring = self.i_beat.valid & self.i_beat.last
+        for cycle in range(self.latency(config)):
+            retiring = later(f"retiring_{cycle}", retiring, attrs=ALONE)
+        m.d.comb += self.retire.eq(retiring)
 
         return m

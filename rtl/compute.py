@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .accumulator import Accumulators
+from .alone import ALONE
 from .beat import Beat
 from .memory import HostMemory
 from .spec.config import Config
@@ -70,6 +71,11 @@ class Compute(wiring.Component):
         m.submodules.vector = vector = VectorLanes(config)
         m.submodules.accumulators = accumulators = Accumulators(config)
 
+        def alone(name, signal):
+            register = Signal(signal.shape(), name=name, attrs=ALONE)
+            m.d.sync += register.eq(signal)
+            return register
+
         beats = stages(m, "beat", self.i_beat, self.array_delay(config) - 1)
         arrived = beats[HostMemory.LATENCY]
         operand = beats[self.operand_delay()]
@@ -80,7 +86,7 @@ class Compute(wiring.Component):
         outside, pad = arrived.outside, arrived.pad
         for row, (padded, word) in enumerate(zip(act, self.i_act, strict=True)):
             if row and row % 2 == 0:
-                outside, pad = stages(m, f"outside_{row}", outside, 1)[-1], stages(m, f"pad_{row}", pad, 1)[-1]
+                outside, pad = alone(f"outside_{row}", outside), alone(f"pad_{row}", pad)
             m.d.sync += padded.eq(Mux(outside, pad, word))
         weight = [Signal(WEIGHT, name=f"weight_{byte}", reset_less=True) for byte in range(config.weight_bytes)]
         for register, word in zip(weight, self.i_weight, strict=True):
@@ -94,7 +100,8 @@ class Compute(wiring.Component):
                 m.d.comb += array.i_weight[row][column].eq(register)
             if row == 0 and column < config.rows:
                 m.d.comb += vector.i_weight[column].eq(register)
-        m.d.comb += array.i_swap.eq(operand.valid & operand.first & ~operand.vector)
+        before = beats[self.operand_delay() - 1]
+        m.d.comb += array.i_swap.eq(alone("swap", before.valid & before.first & ~before.vector))
         m.d.comb += array.i_load.eq(load)
         m.d.comb += vector.i_beat.eq(operand)
         m.d.comb += vector.i_load.eq(vector_load)

@@ -48,11 +48,11 @@ class PEPair(wiring.Component):
         m = Module()
 
         def later(name, signal):
-            register = Signal(name=name, attrs=ALONE)
+            register = Signal.like(signal, name=name, attrs=ALONE)
             m.d.sync += register.eq(signal)
             return register
 
-        m.d.sync += self.o_act.eq(self.i_act)
+        m.d.comb += self.o_act.eq(later("act", self.i_act))
         m.d.comb += self.o_swap.eq(later("swap", self.i_swap))
         m.d.comb += self.o_load.eq(later("load_below", later("load", self.i_load)))
         for below, weight in zip(self.o_weight, self.i_weight, strict=True):

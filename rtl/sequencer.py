@@ -96,7 +96,7 @@ class Sequencer(wiring.Component):
         m.d.sync += moved_on.eq(emit & pixels.last)
         m.d.comb += steps.advance.eq(setup | moved_on)
         m.d.comb += pixels.i_now.eq(now)
-        m.d.comb += pixels.load.eq(load)
+        m.d.comb += pixels.begin.eq(setup)
         m.d.comb += pixels.advance.eq(emit)
         m.d.comb += pixels.i_address.eq(steps.address)
         m.d.comb += pixels.i_y.eq(steps.y)

@@ -1,13 +1,19 @@
 """The vector lanes: one multiplier a channel, for depthwise convolutions, pooling and elementwise sums."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .alone import ALONE
 from .beat import Beat
 from .multiplier import Multiplier
 from .spec.config import Config
 from .spec.formats import ACT, DIFFERENCE, FACTOR, PRODUCT, WEIGHT
+
+_DOING = data.StructLayout(
+    {field: Beat.as_shape()[field].shape for field in ("first", "pad", "own", "maximum", "product", "factor")}
+)
+"""What the lanes take of a beat."""
 
 
 class VectorLanes(wiring.Component):
@@ -37,15 +43,17 @@ class VectorLanes(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        def later(name, signal):
-            register = Signal(signal.shape(), name=name, reset_less=True)
+        def later(name, signal, **attributes):
+            register = Signal(signal.shape(), name=name, reset_less=True, **attributes)
             m.d.sync += register.eq(signal)
             return register
 
-        beat, load = self.i_beat, self.i_load
+        beat, load = Signal(_DOING), self.i_load
+        for field, _ in _DOING:
+            m.d.comb += beat[field].eq(self.i_beat[field])
         for lane, product in enumerate(self.o):
             if lane and lane % 2 == 0:
-                beat, load = later(f"beat_{lane}", beat), later(f"load_{lane}", load)
+                beat, load = later(f"beat_{lane}", beat, attrs=ALONE), later(f"load_{lane}", load, attrs=ALONE)
 
             kept = Signal(WEIGHT, name=f"kept_{lane}", reset_less=True)
             with m.If(load):
@@ -71,7 +79,8 @@ class VectorLanes(wiring.Component):
 
             maximum, largest = beat.maximum, arrived
             for stage in range(self.LATENCY - 1):
-                maximum, largest = later(f"maximum_{lane}_{stage}", maximum), later(f"largest_{lane}_{stage}", largest)
+                maximum = later(f"maximum_{lane}_{stage}", maximum, attrs=ALONE)
+                largest = later(f"largest_{lane}_{stage}", largest, attrs=ALONE)
             m.d.sync += product.eq(Mux(maximum, largest, multiplier.o))
 
         return m
