@@ -1,6 +1,9 @@
 """Programs on a device: loaded when they are not there yet, run sample by sample, measured."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,16 @@ from .device import Device
 from .identity import check_core, read_core_info
 
 Tensors = dict[str, NDArray[np.int8]]
+AHEAD = 2  # samples under way
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A sample that was begun: its program, the tensors wanted of it, and the device's run."""
+
+    program: Program
+    wanted: tuple[str, ...]
+    run: Any
 
 
 def holds(device: Device, program: Program) -> bool:
@@ -35,20 +48,40 @@ class CoreRunner:
         self._device = device
         self._measures = measures
         self._loaded: Program | None = None
+        self._outputs: list[tuple[int, int]] = []
+        self._unmeasured = False
         self._measured: dict[int, tuple[list[int], int]] = {}
 
-    def load(self, program: Program) -> None:
-        """Write a program to the core, if it is not the one that is there."""
-        if program is self._loaded:
+    def load(self, program: Program, wanted: Sequence[str] = ()) -> None:
+        """Write a program to the core, if it is not the one that is there, and say which tensors will be wanted."""
+        outputs = [program.span(name) for name in wanted or program.outputs]
+        if program is self._loaded and outputs == self._outputs:
             return
+        self._measure()
         self._loaded = None
+        # The board forgets in a reset what it is told first: one at any time from here on is noticed.
+        self._device.prepare(outputs, program.cycles)
         if not holds(self._device, program):
             image = program.memory_image()
             address, stamp = image[-1]
             self._device.write(address, np.zeros_like(stamp))
             for address, words in image:
                 self._device.write(address, words)
-        self._loaded = program
+        self._loaded, self._outputs = program, outputs
+
+    def begin(self, program: Program, inputs: Tensors, wanted: Sequence[str]) -> Begun:
+        """Begin to run a sample, once the one before is over; see :class:`~fpga_accel.device.Device`."""
+        self.load(program, wanted)
+        self._unmeasured = self._measures
+        return Begun(program, tuple(wanted), self._device.begin([program.write(name, q) for name, q in inputs.items()]))
+
+    def finish(self, begun: Begun) -> Tensors:
+        """Return the tensors that are wanted of a sample."""
+        found = self._device.finish(begun.run)
+        return {
+            name: begun.program.read(name, lambda *_, words=words: words)
+            for name, words in zip(begun.wanted, found, strict=True)
+        }
 
     def run(
         self,
@@ -58,32 +91,37 @@ class CoreRunner:
         done: Callable[[int], None],
     ) -> Tensors:
         """Return the tensors named in ``wanted``, batch first; ``done`` is told how many samples have run."""
-        self.load(program)
         wanted = list(wanted)
+        begun: deque[Begun] = deque()
         samples: list[Tensors] = []
         for index in range(len(next(iter(inputs.values())))):
-            samples.append(self._run_one(program, {name: q[index] for name, q in inputs.items()}, wanted))
-            done(index + 1)
-        if self._measures:
-            marks = [int(mark) for mark in self._device.read(Region.PROFILE.base, len(program.layers))]
-            length = int(self._device.read(Register.CYCLES, 1)[0])
-            self._measured[id(program)] = (
-                [end - start for start, end in zip([0, *marks], marks, strict=False)],
-                length,
-            )
+            begun.append(self.begin(program, {name: q[index] for name, q in inputs.items()}, wanted))
+            if len(begun) == AHEAD:
+                samples.append(self.finish(begun.popleft()))
+                done(len(samples))
+        while begun:
+            samples.append(self.finish(begun.popleft()))
+            done(len(samples))
         return {name: np.stack([sample[name] for sample in samples]) for name in wanted}
 
     def layer_cycles(self, program: Program) -> list[int] | None:
         """Return the cycles of each layer in the last run of a program; None if nothing was measured."""
+        self._measure()
         return self._measured[id(program)][0] if id(program) in self._measured else None
 
     def cycles(self, program: Program) -> int | None:
         """Return the length in cycles of the last run of a program; None if nothing was measured."""
+        self._measure()
         return self._measured[id(program)][1] if id(program) in self._measured else None
 
-    def _run_one(self, program: Program, inputs: Tensors, wanted: list[str]) -> Tensors:
-        for name, q in inputs.items():
-            self._device.write(*program.write(name, q))
-        self._device.start()
-        self._device.wait()
-        return {name: program.read(name, self._device.read) for name in wanted}
+    def _measure(self) -> None:
+        """Read the times of the last run, if that was not done."""
+        if not self._unmeasured or self._loaded is None:
+            return
+        marks = [int(mark) for mark in self._device.read(Region.PROFILE.base, len(self._loaded.layers))]
+        length = int(self._device.read(Register.CYCLES, 1)[0])
+        self._measured[id(self._loaded)] = (
+            [end - start for start, end in zip([0, *marks], marks, strict=False)],
+            length,
+        )
+        self._unmeasured = False

@@ -1,34 +1,29 @@
 """Devices: a core behind some means of reading and writing its words."""
 
-import random
-import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import serial
-from numpy.typing import NDArray
-from serial.tools import list_ports
 
-from rtl.spec.errors import BoardReset, LinkCut, NoAnswer, NoDevice, Refused, StillBusy
-from rtl.spec.link import BAUDS, DELIMITER, LINK_VERSION, MAX_WORDS, BadFrame, Frame, Op, decode, encode
+from rtl.spec.errors import NoAnswer
+from rtl.spec.link import BAUDS, DELIMITER, MAX_WORDS, Op
 from rtl.spec.registers import Register
 
 from .closing import Closing
-from .pace import BITS, answer_bytes, cycles_a_byte, padding
-
-Words = NDArray[np.uint32]
+from .requests import Requests
+from .runs import Run, Runs, Span, Words
+from .serial_line import SerialLine, ports_present
 
 _ATTEMPTS_A_RATE = 2
-_WINDOW = 16  # requests under way: more than a USB serial port keeps to itself, less than a terminal's buffer
-_SPAN = 128  # from the oldest request without an answer to the newest; sequence numbers repeat after 256
-_READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
 
 
 class Device(Protocol):
-    """What a session needs of a core. Addresses and counts are in 32-bit words."""
+    """What a session needs of a core. Addresses and counts are in 32-bit words.
+
+    A run is begun by `begin`, which may return before the one before is over, and brought to its end by `finish`; what
+    else is asked for meanwhile waits for the end of both.
+    """
 
     def read(self, addr: int, count: int) -> Words:
         """Return ``count`` words from ``addr`` on."""
@@ -36,11 +31,25 @@ class Device(Protocol):
     def write(self, addr: int, data: Words) -> None:
         """Write words from ``addr`` on."""
 
-    def start(self) -> None:
-        """Begin a run of the program; the core must be idle."""
+    def prepare(self, outputs: Sequence[Span], cycles: int) -> None:
+        """Say what is read after each run from now on: (address, count); and about how long a run takes.
 
-    def wait(self, timeout: float = ...) -> None:
-        """Return when the run is over; raise StillBusy if that takes more than ``timeout`` seconds."""
+        A reset of the board from then on is noticed.
+        """
+
+    def begin(self, inputs: Sequence[tuple[int, Words]], timeout: float = ...) -> Any:
+        """Write inputs, (address, words), and run the program, when the run before is over; return the run."""
+
+    def finish(self, run: Any, timeout: float = ...) -> list[Words]:
+        """Return the outputs of a run, which may be asked for once.
+
+        Raises
+        ------
+        StillBusy
+            If the run takes more than ``timeout`` seconds.
+        BoardReset
+            If the board has forgotten the run.
+        """
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -83,20 +92,9 @@ class SerialDevice(Closing):
 
     def __init__(self, port: str, baud: int | None = None, *, answer_s: float = 1.0, attempts: int = 4) -> None:
         self.port = port
-        self._baud = baud or BAUDS[0]
-        self._answer_s = answer_s
-        self._attempts = attempts
-        self._received = bytearray()
-        self._sequence = random.randrange(256)  # unlike that of a session before, whose answers may still come
-        self._run: int | None = None  # value of RUN; read once, as nobody else has the port
-        self._cycles_a_byte = cycles_a_byte(0, self._baud)
-        self.resent = 0
-        self.bytes_sent = 0
-        self.bytes_received = 0
-        try:
-            self._serial = serial.Serial(port, self._baud, timeout=_READ_S, write_timeout=10.0, exclusive=True)
-        except (OSError, ValueError) as error:
-            raise NoDevice(_cannot_open(port, error)) from None
+        self._line = SerialLine(port, baud or BAUDS[0])
+        self._requests = Requests(self._line, baud or BAUDS[0], answer_s=answer_s, attempts=attempts)
+        self._runs = Runs(self._requests)
         try:
             if baud is None:
                 self._find_rate()
@@ -106,222 +104,75 @@ class SerialDevice(Closing):
             self.close()
             raise
 
+    @property
+    def resent(self) -> int:
+        return self._requests.resent
+
+    @property
+    def bytes_sent(self) -> int:
+        return self._line.sent
+
+    @property
+    def bytes_received(self) -> int:
+        return self._line.received
+
     def close(self) -> None:
         """Close the port; the board keeps what was loaded."""
-        self._serial.close()
+        self._line.close()
 
     def read(self, addr: int, count: int) -> Words:
         """Return ``count`` words from word address ``addr`` on."""
+        self._runs.settle()
         words = np.empty(count, np.uint32)
         starts = range(0, count, MAX_WORDS)
-        requests = [self._request(Op.READ, addr + first, min(MAX_WORDS, count - first)) for first in starts]
-        for first, answer in zip(starts, self._ask(requests), strict=True):
+        requests = [self._requests.request(Op.READ, addr + first, min(MAX_WORDS, count - first)) for first in starts]
+        for first, answer in zip(starts, self._requests.ask(requests), strict=True):
             words[first : first + answer.count] = np.frombuffer(answer.data, "<u4")
         return words
 
     def write(self, addr: int, data: Words) -> None:
         """Write words from word address ``addr`` on."""
+        self._runs.settle()
         payload = np.ascontiguousarray(data, "<u4").tobytes()
         starts = range(0, len(payload) // 4, MAX_WORDS)
         parts = [payload[4 * first : 4 * (first + MAX_WORDS)] for first in starts]
-        self._ask(
+        self._requests.ask(
             [
-                self._request(Op.WRITE, addr + first, len(part) // 4, part)
+                self._requests.request(Op.WRITE, addr + first, len(part) // 4, part)
                 for first, part in zip(starts, parts, strict=True)
             ]
         )
 
-    def start(self) -> None:
-        """Begin a run of the program: RUN gets another value, never 0."""
-        if self._run is None:
-            self._run = int(self.read(Register.RUN, 1)[0])
-        self._run = self._run % 0xFFFFFFFF + 1
-        self.write(Register.RUN, np.array([self._run], np.uint32))
+    def prepare(self, outputs: Sequence[Span], cycles: int) -> None:
+        """Say what is read after each run from now on, and about how many cycles a run takes."""
+        self._runs.prepare(outputs, cycles)
 
-    def wait(self, timeout: float = 60.0) -> None:
-        """Return when the run is over.
+    def begin(self, inputs: Sequence[tuple[int, Words]], timeout: float = 60.0) -> Run:
+        """Write inputs and run the program, when the run before is over; return the run."""
+        return self._runs.begin(inputs, timeout)
 
-        Raises
-        ------
-        StillBusy
-            If that takes more than ``timeout`` seconds.
-        BoardReset
-            If the board has forgotten the run: what its memories hold is no result.
-        """
-        end = time.monotonic() + timeout
-        while True:
-            run, busy = (int(word) for word in self.read(Register.RUN, 2))
-            if self._run not in (None, run):
-                raise BoardReset(f"{self.port}: the board was reset during the run; open it anew and run again")
-            if not busy:
-                return
-            if time.monotonic() > end:
-                raise StillBusy(
-                    f"{self.port}: the core is still busy after {timeout:g} s; reset the board, or allow more time"
-                )
+    def finish(self, run: Run, timeout: float = 60.0) -> list[Words]:
+        """Return the outputs of a run."""
+        return self._runs.finish(run, timeout)
 
     def _greet(self) -> None:
-        self._send(bytes([DELIMITER]))  # ends the frame that another program may have left unfinished
+        self._line.send(bytes([DELIMITER]))  # ends the frame that another program may have left unfinished
         self.read(Register.MAGIC, 1)
-        self._cycles_a_byte = cycles_a_byte(int(self.read(Register.CLOCK_HZ, 1)[0]), self._baud)
+        self._requests.clock_hz = int(self.read(Register.CLOCK_HZ, 1)[0])
 
     def _find_rate(self) -> None:
-        attempts, self._attempts = self._attempts, min(self._attempts, _ATTEMPTS_A_RATE)
+        requests = self._requests
+        attempts, requests.attempts = requests.attempts, min(requests.attempts, _ATTEMPTS_A_RATE)
         for rate in BAUDS:
-            self._baud = rate
-            try:
-                self._serial.baudrate = rate
-            except (OSError, ValueError):
-                continue  # this port cannot
-            self._received.clear()
+            if not self._line.set_rate(rate):
+                continue
+            requests.baud = rate
             with suppress(NoAnswer):
                 self._greet()
-                self._attempts = attempts
+                requests.attempts = attempts
                 return
         *others, last = (str(rate) for rate in BAUDS)
         raise NoAnswer(
             f"{self.port}: no answer at {', '.join(others)} or {last} baud; is the board powered, its bitstream "
-            f"loaded, is this its port, and does nothing else use it? {_present()}"
+            f"loaded, is this its port, and does nothing else use it? {ports_present()}"
         )
-
-    def _request(self, op: Op, address: int, count: int, data: bytes = b"") -> Frame:
-        self._sequence = (self._sequence + 1) % 256
-        return Frame(op, self._sequence, address, count, data)
-
-    def _ask(self, requests: Sequence[Frame]) -> list[Frame]:
-        """Return the answers to requests of which each stands alone, in their order; the board may perform them in any.
-
-        Raises
-        ------
-        NoAnswer
-            If nothing comes back ``attempts`` times in a row.
-        """
-        answers: dict[int, Frame] = {}
-        waiting, again = deque(range(len(requests))), deque[int]()
-        flying: dict[int, Frame] = {}  # in the order in which they were sent
-        pause = heard = damaged = silent = oldest = 0
-        end = 0.0
-        while len(answers) < len(requests):
-            while oldest in answers:
-                oldest += 1
-            while len(flying) < _WINDOW and (again or (waiting and waiting[0] - oldest < _SPAN)):
-                self.resent += bool(again)
-                index = again.popleft() if again else waiting.popleft()
-                self._send(bytes(pause if flying else 0) + encode(requests[index]))
-                flying[index] = requests[index]
-                pause = padding(requests[index], self._cycles_a_byte)
-                end = time.monotonic() + self._limit(flying.values())
-                if self._hears():
-                    break  # what comes is taken before more is asked for
-            heard += self._receive()
-            for answer in self._frames():
-                if answer is None:
-                    damaged += 1
-                    continue
-                index = next((n for n, request in flying.items() if self._answers(answer, request)), -1)
-                if index < 0:
-                    continue
-                # Answers come in the order of requests: those before this one are lost.
-                for overtaken in list(flying):
-                    del flying[overtaken]
-                    if overtaken == index:
-                        break
-                    again.append(overtaken)
-                answers[index] = answer
-                silent = 0
-                end = time.monotonic() + self._limit(flying.values())
-            if flying and time.monotonic() > end:
-                silent += 1
-                if silent == self._attempts:
-                    raise NoAnswer(self._silence(heard, damaged))
-                again.extend(flying)
-                flying.clear()
-        return [answers[index] for index in range(len(requests))]
-
-    def _limit(self, flying: Iterable[Frame]) -> float:
-        """Return the seconds in which something must come back of what is under way."""
-        line = sum(len(request.data) + 2 * answer_bytes(request) for request in flying)
-        return self._answer_s + BITS * line / self._baud
-
-    def _frames(self) -> Iterator[Frame | None]:
-        """Take the whole frames that have come; None stands for a damaged one."""
-        while (at := self._received.find(DELIMITER)) >= 0:
-            framed = bytes(self._received[:at])
-            del self._received[: at + 1]
-            if framed:
-                try:
-                    answer: Frame | None = decode(framed)
-                except BadFrame:
-                    answer = None
-                yield answer
-
-    def _answers(self, answer: Frame, request: Frame) -> bool:
-        if not answer.answer or answer.sequence != request.sequence:
-            return False
-        if answer.op is Op.REFUSED:
-            if answer.version != LINK_VERSION:
-                raise Refused(
-                    f"{self.port}: the board speaks version {answer.version} of the link, "
-                    f"this software {LINK_VERSION}; build its bitstream with the same version of fpga-accel"
-                )
-            raise Refused(
-                f"{self.port}: the board refused {request.op.name} of {request.count} words at 0x{request.address:06x}"
-            )
-        return (answer.op, answer.address, answer.count) == (request.op, request.address, request.count)
-
-    def _send(self, line: bytes) -> None:
-        try:
-            self._serial.write(line)
-            self.bytes_sent += len(line)
-        except (OSError, TypeError) as error:  # TypeError: pyserial, of a port that was closed meanwhile
-            raise LinkCut(self._cut(error)) from None
-
-    def _hears(self) -> bool:
-        try:
-            return bool(self._serial.in_waiting)
-        except (OSError, TypeError) as error:
-            raise LinkCut(self._cut(error)) from None
-
-    def _receive(self) -> int:
-        """Take what has come, or wait a little for something; return the number of bytes."""
-        try:
-            some = self._serial.read(1)
-            if some:
-                some += self._serial.read(self._serial.in_waiting)
-        except (OSError, TypeError) as error:
-            raise LinkCut(self._cut(error)) from None
-        self._received += some
-        self.bytes_received += len(some)
-        return len(some)
-
-    def _cut(self, error: Exception) -> str:
-        return f"{self.port}: the link was cut ({error}); plug the board in again and open it anew"
-
-    def _silence(self, heard: int, damaged: int) -> str:
-        tried = f"{self._attempts} attempts" if self._attempts > 1 else "1 attempt"
-        if not heard:
-            return (
-                f"{self.port}: no answer after {tried}; is the board powered, its bitstream loaded, "
-                f"and is this its port? {_present()}"
-            )
-        return (
-            f"{self.port}: {heard} bytes came in {tried}, but no answer ({damaged} damaged frames); "
-            f"is {self._baud} baud the rate of this board, and nothing else using the port?"
-        )
-
-
-def _present() -> str:
-    ports = sorted(info.device for info in list_ports.comports())
-    return f"Ports present: {', '.join(ports)}" if ports else "No serial port is present"
-
-
-def _cannot_open(port: str, error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    text = str(error)
-    if number == 2 or "No such file" in text or "FileNotFound" in text:
-        return f"{port}: there is no such port. {_present()}"
-    if number == 13 or "Permission" in text:
-        return f"{port}: no permission; add yourself to the group of the port (dialout), then log in again"
-    if number in (11, 16) or "exclusively lock" in text:
-        return f"{port}: the port is in use by another program; close that first"
-    return f"{port}: it does not open as a serial port ({text}). {_present()}"

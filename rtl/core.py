@@ -22,7 +22,7 @@ from .spec.registers import REGION_SHIFT, Bus, Region
 class Core(wiring.Component):
     """An inference core of the size of ``config``.
 
-    The host fills the memories over ``bus`` while the core is idle, starts a run by writing a new value to RUN, and
+    The host fills the memories over ``bus`` while the core is idle, starts a run by writing a new number to RUN, and
     waits until STATUS is 0. Memories answer only while the core is idle; accesses in between are lost, reads give
     undefined data. A run begins some cycles after the write; CYCLES counts from there to the end of the last unit.
     In a compact core address and data of a write stand still in the cycle after it.
@@ -164,6 +164,9 @@ class Core(wiring.Component):
         m.d.comb += registers.i_finished.eq(loader.finished & sequencer.finished & drain.finished)
         m.d.comb += start.eq(registers.start)
         m.d.comb += self.busy.eq(registers.busy)
+        m.d.comb += self.bus.busy.eq(registers.busy)
+        m.d.comb += self.bus.run.eq(registers.run)
+        m.d.comb += self.bus.output.eq(registers.output)
 
         # From memory to memory: what the host wants, and what it gets; in a compact core all at the same time.
         def later(name, signal):

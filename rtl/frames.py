@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .cobs import Piece
 from .compact.crc import SerialCrc
 from .ram import Ram
-from .spec.link import CRC_BYTES, HEADER_BYTES, LINK_VERSION, MAX_WORDS, Header, Op
+from .spec.link import CRC_BYTES, HEADER_BYTES, LINK_VERSION, MAX_WORDS, UNSENT, Header, Op
 
 WORD = unsigned(32)
 CRC32 = crc.catalog.CRC32_ISO_HDLC(data_width=8)  # the polynomial of zlib.crc32
@@ -31,6 +31,8 @@ class FrameReceiver(wiring.Component):
         Word ``data_at`` of the request's data, `Ram.LATENCY` cycles later at the latest.
     bad : Out(1)
         Strobed for each frame that is dropped or damaged.
+    dropping : Out(1)
+        A frame is being dropped.
     busy : Out(1)
         A frame is being received.
     """
@@ -43,6 +45,7 @@ class FrameReceiver(wiring.Component):
     data_at: In(range(MAX_WORDS))
     data: Out(WORD)
     bad: Out(1)
+    dropping: Out(1)
     busy: Out(1)
 
     def __init__(self, *, compact=False):
@@ -62,7 +65,7 @@ class FrameReceiver(wiring.Component):
         header_left = Signal(range(HEADER_BYTES + 1), init=HEADER_BYTES)
         byte_of_word = Signal(2)
         count = Signal(range(2 * MAX_WORDS))  # words behind the header, the CRC included; stays at the maximum
-        dropping = Signal()  # this frame began while a request was kept
+        dropping = self.dropping  # this frame began while a request was kept
         m.d.comb += self.busy.eq(dropping | (header_left != HEADER_BYTES))
 
         word = Signal(WORD)
@@ -90,16 +93,16 @@ class FrameReceiver(wiring.Component):
         # An end is judged when the last word is counted and its CRC is in, in two steps.
         ended, judged = Signal(), Signal()
         whole, intact = Signal(), Signal()
-        is_write, servable = Signal(), Signal()
+        has_data, servable = Signal(), Signal()
         wanted = Signal.like(count)
-        m.d.comb += is_write.eq(self.header.op == Op.WRITE)
-        m.d.sync += wanted.eq(Mux(is_write, self.header.count, 0) + 1)
+        m.d.comb += has_data.eq(self.header.op.matches(Op.WRITE, Op.INPUT, Op.RUN))
+        m.d.sync += wanted.eq(Mux(has_data, self.header.count, 0) + 1)
         m.d.sync += ended.eq(self.i.valid & piece.end & (self.busy | piece.bad))
         m.d.sync += whole.eq(~piece.bad & ~dropping & (header_left == 0))
         m.d.sync += judged.eq(ended)
         m.d.sync += intact.eq(whole & (byte_of_word == 0) & (count != 0) & check.match_detected)
         m.d.sync += servable.eq(
-            ((self.header.op == Op.READ) | is_write)
+            ((self.header.op == Op.READ) | has_data)
             & ~self.header.answer
             & (self.header.version == LINK_VERSION)
             & (self.header.count != 0)
@@ -123,9 +126,10 @@ class FrameReceiver(wiring.Component):
 
 
 class FrameSender(wiring.Component):
-    """Pieces of one frame: the header, words as they come, the CRC and the end.
+    """Pieces of one answer: the header, words as they come, the CRC and the end.
 
-    If ``compact`` there is a byte every tenth cycle at most.
+    The bytes of the address are in the CRC alone, unless the answer is REFUSED. If ``compact`` there is a byte every
+    tenth cycle at most.
 
     Members
     -------
@@ -161,10 +165,14 @@ class FrameSender(wiring.Component):
         some_words = Signal()  # a cycle old, as words are taken before bytes
         m.d.sync += some_words.eq(words_left != 0)
         in_crc = Signal()
+        in_header, refused = Signal(), Signal()
 
         # A byte is offered every other cycle, so that what its taking leads to begins at a register.
         sent = Signal()
-        m.d.sync += sent.eq(self.o.valid & self.o.ready & ~self.o.payload.end)
+        unsent = Signal()  # it is in the CRC alone
+        m.d.comb += unsent.eq(in_header & ~refused & (bytes_left <= HEADER_BYTES - UNSENT.start) & (bytes_left != 1))
+        passed = Signal()
+        m.d.sync += sent.eq((self.o.valid & self.o.ready & ~self.o.payload.end) | passed)
         m.d.comb += self.o.payload.byte.eq(shift[:8])
         m.d.comb += check.data.eq(shift[:8])
         m.d.comb += check.valid.eq(sent & ~in_crc)
@@ -184,11 +192,16 @@ class FrameSender(wiring.Component):
                 m.d.sync += some_left.eq(1)
                 m.d.sync += words_left.eq(self.words)
                 m.d.sync += in_crc.eq(0)
+                m.d.sync += in_header.eq(1)
+                m.d.sync += refused.eq(self.header.op == Op.REFUSED)
                 with m.If(self.start):
                     m.next = "bytes"
             with m.State("bytes"):
-                m.d.comb += self.o.valid.eq(some_left & ~sent & ~wait if self._compact else some_left & ~sent)
+                offered = some_left & ~sent & ~wait if self._compact else some_left & ~sent
+                m.d.comb += self.o.valid.eq(offered & ~unsent)
+                m.d.comb += passed.eq(offered & unsent)
                 with m.If(~some_left & ~(sent | wait) if self._compact else ~some_left):
+                    m.d.sync += in_header.eq(0)
                     with m.If(in_crc):
                         m.next = "end"
                     with m.Elif(some_words):

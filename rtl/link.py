@@ -1,6 +1,6 @@
 """The board's end of the link: requests in frames from a serial line, performed on the host bus, and answered."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -8,7 +8,7 @@ from .cobs import CobsDecoder, CobsEncoder
 from .frames import FrameReceiver, FrameSender
 from .ram import Ram
 from .spec.link import LINK_VERSION, MAX_WORDS, Op
-from .spec.registers import Bus
+from .spec.registers import REGION_SHIFT, RUN_BITS, Bus, Region, Register
 from .uart import UartReceiver, UartTransmitter
 
 ANSWER_RING = 512  # bytes; one block RAM, and more than the longest answer
@@ -19,8 +19,11 @@ class Link(wiring.Component):
 
     The next request may arrive while the last answer is still on the line. A frame that is damaged, or that begins
     before the last request is performed, causes neither a bus access nor an answer: the host asks again, and since
-    every request may be repeated, nothing is lost. An intact request of another version, or
-    of impossible length, is REFUSED.
+    every request may be repeated, nothing is lost. An intact request of another version, or of impossible length, is
+    REFUSED, and so is a RUN without OUTPUT.
+
+    A RUN is answered when the run is over, other requests meanwhile. An INPUT or RUN for the next run waits for the end
+    of the last; it is dropped when another frame begins behind it, so that the host is heard even if there is no end.
 
     Parameters
     ----------
@@ -68,20 +71,52 @@ class Link(wiring.Component):
         connect(m, encoder.o, uart_transmitter.i)
         m.d.comb += self.tx.eq(uart_transmitter.tx)
 
+        # Which request it is. RUN and INPUT count from the run that the core knows.
         request = receiver.header
-        is_read = receiver.known & (request.op == Op.READ)
+        number = request.address[REGION_SHIFT:]
+        is_read, is_run, is_write, refused = Signal(), Signal(), Signal(), Signal()
+        is_next, is_last = Signal(), Signal()
+        m.d.comb += refused.eq(~receiver.known | (is_run & (self.bus.output.count == 0)))
+        m.d.comb += is_read.eq(request.op == Op.READ)
+        m.d.comb += is_run.eq(request.op == Op.RUN)
+        m.d.comb += is_write.eq(request.op == Op.WRITE)
+        m.d.comb += is_next.eq(number == (self.bus.run + 1)[:RUN_BITS])
+        m.d.comb += is_last.eq(number == self.bus.run)
+        owed = Signal()  # the answer to the last RUN
+        run_sequence = Signal.like(request.sequence)
+        result = Signal()  # what is answered is that RUN
+        over = Signal()
+        m.d.comb += over.eq(owed & ~self.bus.busy)
+
+        # Which words: for RUN and INPUT they are activations.
+        address, count = Signal.like(request.address), Signal.like(request.count)
+        m.d.comb += address.eq(request.address)
+        m.d.comb += count.eq(request.count)
+        with m.If(~is_read & ~is_write):
+            m.d.comb += address[REGION_SHIFT:].eq(Region.ACT)
+        with m.If(result):
+            m.d.comb += address.eq(Cat(self.bus.output.address, C(Region.ACT, RUN_BITS)))
+            m.d.comb += count.eq(self.bus.output.count)
+
         m.d.comb += sender.header.eq(request)
         m.d.comb += sender.header.answer.eq(1)
-        with m.If(~receiver.known):
+        m.d.comb += sender.words.eq(Mux(is_read & ~refused, count, 0))
+        with m.If(result):
+            m.d.comb += sender.header.op.eq(Op.RUN)
+            m.d.comb += sender.header.version.eq(LINK_VERSION)
+            m.d.comb += sender.header.sequence.eq(run_sequence)
+            m.d.comb += sender.header.address.eq(Cat(self.bus.output.address, self.bus.run))
+            m.d.comb += sender.header.count.eq(count)
+            m.d.comb += sender.words.eq(count)
+        with m.Elif(refused):
             m.d.comb += sender.header.op.eq(Op.REFUSED)
             m.d.comb += sender.header.version.eq(LINK_VERSION)
-        m.d.comb += sender.words.eq(Mux(is_read, request.count, 0))
 
         index = Signal(range(MAX_WORDS + 1))
         following = Signal.like(index)
         at_last = Signal()  # two cycles old, as ``index`` stands still for three
         m.d.sync += following.eq(index + 1)
-        m.d.sync += at_last.eq(following == request.count)
+        m.d.sync += at_last.eq(following == count)
         sending = Signal()  # a cycle old, as no answer follows the one before so soon
         m.d.sync += sending.eq(sender.busy)
         m.d.comb += receiver.data_at.eq(index)
@@ -91,34 +126,69 @@ class Link(wiring.Component):
         with m.FSM() as fsm:
             with m.State("wait"):
                 m.d.sync += index.eq(0)
-                with m.If(receiver.pending & receiver.known & ~is_read):
-                    m.next = "fetch"
-                with m.Elif(receiver.pending):
+                m.d.sync += result.eq(over)
+                with m.If(over):
                     m.next = "answer"
+                with m.Elif(receiver.pending):
+                    m.next = "judge"
+
+            with m.State("judge"):
+                m.next = "finish"
+                with m.If(refused | is_read):
+                    m.next = "answer"
+                with m.Elif(is_write):
+                    m.next = "fetch"
+                with m.Elif(is_next):
+                    m.next = "hold"
+                with m.Elif(is_run & is_last):
+                    m.d.sync += owed.eq(1)
+                    m.d.sync += run_sequence.eq(request.sequence)
+
+            with m.State("hold"):
+                with m.If(receiver.dropping):
+                    m.next = "finish"
+                with m.Elif(over):
+                    m.next = "wait"
+                with m.Elif(~self.bus.busy):
+                    m.next = "fetch"
 
             with m.State("fetch"):
                 m.next = "fetched"
             with m.State("fetched"):
                 m.next = "write"
             with m.State("write"):
-                m.d.sync += self.bus.addr.eq(request.address + index)
+                m.d.sync += self.bus.addr.eq(address + index)
                 m.d.sync += self.bus.w_en.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "fetch"
                 with m.If(at_last):
                     m.next = "answer"
+                    with m.If(is_run):
+                        m.next = "begin"
+
+            with m.State("begin"):
+                m.d.sync += self.bus.addr.eq(Region.REGISTERS.base + Register.RUN)
+                m.d.sync += self.bus.w_data.eq(number)
+                m.d.sync += self.bus.w_en.eq(1)
+                m.d.sync += owed.eq(1)
+                m.d.sync += run_sequence.eq(request.sequence)
+                m.next = "begun"
+            with m.State("begun"):
+                m.d.sync += self.bus.w_data.eq(number)
+                with m.If(is_last):
+                    m.next = "finish"
 
             with m.State("answer"):
                 m.d.comb += sender.start.eq(~sending)
                 with m.If(~sending):
                     m.next = "finish"
-                    with m.If(is_read):
+                    with m.If(sender.words != 0):
                         m.d.sync += index.eq(0)
                         m.next = "read"
 
             with m.State("read"):
                 # It stands still until the answer comes.
-                m.d.sync += self.bus.addr.eq(request.address + index)
+                m.d.sync += self.bus.addr.eq(address + index)
                 m.d.sync += self.bus.r_en.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "take"
@@ -129,14 +199,17 @@ class Link(wiring.Component):
             with m.State("give"), m.If(sender.i.ready):
                 m.d.sync += sender.i.valid.eq(0)
                 m.next = "read"
-                with m.If(index == request.count):
+                with m.If(index == count):
                     m.next = "finish"
 
             with m.State("finish"):
-                m.d.comb += receiver.done.eq(1)
+                with m.If(result):
+                    m.d.sync += owed.eq(0)
+                with m.Else():
+                    m.d.comb += receiver.done.eq(1)
                 m.next = "wait"
 
-        working = ~fsm.ongoing("wait") | receiver.pending | sender.busy | encoder.busy | uart_transmitter.busy
+        working = ~fsm.ongoing("wait") | owed | receiver.pending | sender.busy | encoder.busy | uart_transmitter.busy
         m.d.sync += self.active.eq(uart_receiver.busy | receiver.busy | working)
         with m.If(receiver.bad | uart_receiver.error):
             m.d.sync += self.error.eq(1)

@@ -6,7 +6,17 @@ from amaranth.lib.wiring import In, Out
 
 from .ram import Ram
 from .spec.config import Config
-from .spec.registers import ADDRESS_BITS, MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Region, Register
+from .spec.registers import (
+    ADDRESS_BITS,
+    MAGIC,
+    PROFILE_MARKS,
+    REGION_SHIFT,
+    RUN_BITS,
+    VERSION,
+    Output,
+    Region,
+    Register,
+)
 
 _INDEX = range(max(Register) + 1)
 
@@ -15,8 +25,9 @@ class Registers(wiring.Component):
     """Answers the regions REGISTERS and PROFILE, and counts the cycles of a run.
 
     ``o`` follows ``i_address`` `LATENCY` cycles later, for as long as the address stands still; it is 0 in any other
-    region. A new value written to RUN begins a run: ``busy`` is 1 from then on, and ``start`` comes ``start_delay - 1``
-    cycles after its rise. ``i_finished`` ends it, and ``i_mark`` notes the time since ``start``.
+    region. A new value written to RUN begins a run: ``run`` is that value and ``busy`` is 1 from then on, and ``start``
+    comes ``start_delay - 1`` cycles after its rise. ``i_finished`` ends it, and ``i_mark`` notes the time since
+    ``start``.
     """
 
     LATENCY = 4
@@ -50,6 +61,8 @@ class Registers(wiring.Component):
                 "i_data": In(32),
                 "i_write": In(1),
                 "o": Out(32),
+                "run": Out(RUN_BITS),
+                "output": Out(Output),
                 "busy": Out(1),
                 "start": Out(1),
                 "i_mark": In(1),
@@ -85,23 +98,32 @@ class Registers(wiring.Component):
 
         # A run begins with a new value, which takes a cycle to be told from the old one.
         region, offset = self.i_address[REGION_SHIFT:], self.i_address[:REGION_SHIFT]
-        run, written = Signal(32), Signal(32)
-        to_run, new, begin = Signal(), Signal(), Signal()
+        written = Signal(len(self.output.as_value()))
+        to_run, to_output, new, begin = Signal(), Signal(), Signal(), Signal()
         m.d.sync += to_run.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.RUN))
+        m.d.sync += to_output.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.OUTPUT))
         # In a compact core data stand still in the cycle after a write.
         m.d["comb" if self._compact else "sync"] += written.eq(self.i_data)
-        m.d.sync += new.eq(self.i_data != run)
+        m.d.sync += new.eq(self.i_data[:RUN_BITS] != self.run)
         m.d.comb += begin.eq(to_run & new & ~self.busy)
         with m.If(begin):
-            m.d.sync += run.eq(written)
+            m.d.sync += self.run.eq(written)
             m.d.sync += self.busy.eq(1)
+        with m.If(to_output):
+            m.d.sync += self.output.eq(written)
         starting = Signal(self._start_delay)
         m.d.sync += starting.eq(Cat(begin, starting))
         m.d.comb += self.start.eq(starting[-1])
 
         # What the host reads, in steps: the address stands still.
         fact, state = Signal(32), Signal(32)
-        states = {Register.RUN: run, Register.STATUS: self.busy, Register.CYCLES: cycles, Register.MARKS: marks}
+        states = {
+            Register.RUN: self.run,
+            Register.STATUS: self.busy,
+            Register.CYCLES: cycles,
+            Register.MARKS: marks,
+            Register.OUTPUT: self.output.as_value(),
+        }
         index = Signal(_INDEX.stop.bit_length())
         m.d.sync += index.eq(offset)
         with m.Switch(index):

@@ -1,6 +1,7 @@
 """The program interpreter: the living definition of the instruction set, behind the device interface."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from rtl.spec import isa, number, timing
 from rtl.spec.config import Config
 from rtl.spec.layout import host_memories, weight_tile, words_to_lines
-from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, VERSION, Region, Register, words_per_line
+from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, RUNS, VERSION, Region, Register, words_per_line
 
 from .watched import Computed, Drained, Watch
 
@@ -74,6 +75,7 @@ class InterpreterDevice:
                 registers[register] = getattr(config, register.name.lower())
         self._memory[Region.REGISTERS] = registers
         self._decoded: _Decoded | None = None
+        self._outputs: list[tuple[int, int]] = []
 
     def read(self, addr: int, count: int) -> NDArray[np.uint32]:
         """Return ``count`` words from word address ``addr`` on."""
@@ -94,10 +96,24 @@ class InterpreterDevice:
     def start(self) -> None:
         """Run the program once."""
         run = int(self.read(Register.RUN, 1)[0])
-        self.write(Register.RUN, np.array([run % 0xFFFFFFFF + 1], np.uint32))
+        self.write(Register.RUN, np.array([(run + 1) % RUNS], np.uint32))
 
-    def wait(self, timeout: float = 10.0) -> None:
-        """Return at once: the run is over when `start` returns."""
+    def prepare(self, outputs: Sequence[tuple[int, int]], cycles: int) -> None:
+        """Say what is read after each run from now on: (address, count)."""
+        self._outputs = list(outputs)
+
+    def begin(
+        self, inputs: Sequence[tuple[int, NDArray[np.uint32]]], timeout: float = 10.0
+    ) -> list[NDArray[np.uint32]]:
+        """Write inputs, (address, words), and run the program."""
+        for address, words in inputs:
+            self.write(address, words)
+        self.start()
+        return [self.read(address, count) for address, count in self._outputs]
+
+    def finish(self, run: list[NDArray[np.uint32]], timeout: float = 10.0) -> list[NDArray[np.uint32]]:
+        """Return what was read after a run, which is over since `begin`."""
+        return run
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -2,15 +2,16 @@
 
 import enum
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from amaranth.hdl import unsigned
 from amaranth.lib import data
 from cobs import cobs
 
-from .registers import ADDRESS_BITS
+from .registers import ADDRESS_BITS, REGION_SHIFT, RUNS, Region
 
-LINK_VERSION = 1
+LINK_VERSION = 2
 DELIMITER = 0x00
 MAX_WORDS = 64  # 32-bit words in one frame; they fit one block RAM of every supported FPGA
 CRC_BYTES = 4
@@ -25,20 +26,25 @@ class BadFrame(ValueError):
 class Op(enum.IntEnum):
     """What a request asks for, and what an answer answers.
 
-    REFUSED occurs in answers only: the request arrived intact, but is not one this link knows.
+    INPUT is a WRITE of activations for a certain run, and nothing if that is not the next one. RUN is the last INPUT of
+    a run, which begins then; it is answered with OUTPUT when the run is over. REFUSED occurs in answers only: the
+    request arrived intact, but is not one this link knows.
     """
 
     READ = 1
     WRITE = 2
+    INPUT = 3
+    RUN = 4
     REFUSED = 7
 
 
 class Header(data.Struct):
     """First bytes of every frame, least significant first.
 
-    An answer repeats the header of its request with ``answer`` set, so that a late answer is never taken for another
-    request's. ``count`` is the number of words read or written from ``address`` on. ``version`` is the first field that
-    either end compares: another version may have other fields behind ``sequence``.
+    An answer has the header of its request with ``answer`` set. ``count`` is the number of words read or written from
+    ``address`` on. In INPUT and RUN the number of the run takes the place of the region in ``address``; in the answer
+    to RUN address and count are those of OUTPUT. ``version`` is the first field that either end compares: another
+    version may have other fields behind ``sequence``.
     """
 
     op: unsigned(3)
@@ -50,6 +56,9 @@ class Header(data.Struct):
 
 
 HEADER_BYTES = Header.as_shape().size // 8
+UNSENT = slice(2, 5)
+"""Bytes of the header that an answer is without: those of ``address``, of which its CRC tells all the same."""
+ANSWER_HEADER_BYTES = HEADER_BYTES - (UNSENT.stop - UNSENT.start)
 MAX_FRAME_BYTES = HEADER_BYTES + 4 * MAX_WORDS + CRC_BYTES
 
 
@@ -67,7 +76,7 @@ class Frame:
     count : int
         Words to read or write, 1 to ``MAX_WORDS``.
     data : bytes
-        The words, little endian: in requests to WRITE and in answers to READ, otherwise empty.
+        The words, little endian: in all requests but READ and in answers to READ and RUN, otherwise empty.
     answer : bool
         Whether this frame goes from the board to the host.
     version : int
@@ -84,38 +93,69 @@ class Frame:
     @property
     def carries_data(self) -> bool:
         """Whether ``count`` words follow the header."""
-        return self.op is (Op.READ if self.answer else Op.WRITE)
+        return self.op in ((Op.READ, Op.RUN) if self.answer else (Op.WRITE, Op.INPUT, Op.RUN))
+
+    @property
+    def header(self) -> bytes:
+        """The header, all of it."""
+        fields = {
+            "op": self.op,
+            "answer": self.answer,
+            "version": self.version,
+            "sequence": self.sequence,
+            "address": self.address,
+            "count": self.count,
+        }
+        return int(Header.const(fields).as_bits()).to_bytes(HEADER_BYTES, "little")
+
+
+def run_address(number: int, address: int) -> int:
+    """Return the address of INPUT and RUN: of activations, for the run of this number."""
+    return number % RUNS << REGION_SHIFT | address - Region.ACT.base
+
+
+def answer(request: Frame, data: bytes = b"", output: tuple[int, int] = (Region.ACT.base, 0)) -> Frame:
+    """Return the answer to a request; that to RUN has address and count of ``output``."""
+    if request.op is Op.RUN:
+        address, count = output
+        request = replace(request, address=run_address(request.address >> REGION_SHIFT, address), count=count)
+    return replace(request, answer=True, data=data)
 
 
 def encode(frame: Frame) -> bytes:
     """Return ``frame`` as it goes over the wire, with the delimiter at its end."""
-    header = Header.const(
-        {
-            "op": frame.op,
-            "answer": frame.answer,
-            "version": frame.version,
-            "sequence": frame.sequence,
-            "address": frame.address,
-            "count": frame.count,
-        }
-    ).as_bits()
-    body: bytes = int(header).to_bytes(HEADER_BYTES, "little") + frame.data
-    framed: bytes = cobs.encode(body + zlib.crc32(body).to_bytes(CRC_BYTES, "little"))
+    header = bytearray(frame.header)
+    crc = zlib.crc32(header + frame.data)
+    if frame.answer and frame.op is not Op.REFUSED:
+        del header[UNSENT]
+    framed: bytes = cobs.encode(bytes(header) + frame.data + crc.to_bytes(CRC_BYTES, "little"))
     return framed + bytes([DELIMITER])
 
 
-def decode(framed: bytes) -> Frame:
+def decode(framed: bytes, expected: Mapping[tuple[Op, int], Frame] | None = None) -> Frame:
     """Return the frame in ``framed``, the bytes between two delimiters.
+
+    An answer other than REFUSED is one of those ``expected``, by operation and sequence number: it has what they have,
+    but for the data.
 
     Raises
     ------
     BadFrame
-        If the bytes are not COBS, the CRC is wrong, the version is another, or the length is not that of the operation.
+        If the bytes are not COBS, the CRC is wrong, the version is another, the length is not that of the operation, or
+        the answer is none that is expected.
     """
     try:
         body = cobs.decode(framed)
     except cobs.DecodeError as error:
         raise BadFrame(f"not COBS: {error}") from None
+    if len(body) < ANSWER_HEADER_BYTES + CRC_BYTES:
+        raise BadFrame(f"expected at least {ANSWER_HEADER_BYTES + CRC_BYTES} bytes, not {len(body)}")
+    short = expected is not None and body[0] & _ANSWER and body[0] & _OP != Op.REFUSED
+    if short:
+        wanted = expected.get((body[0] & _OP, body[1]))
+        if wanted is None:
+            raise BadFrame(f"nothing is expected of operation {body[0] & _OP} and sequence number {body[1]}")
+        body = body[: UNSENT.start] + wanted.header[UNSENT] + body[UNSENT.start :]
     if len(body) < HEADER_BYTES + CRC_BYTES:
         raise BadFrame(f"expected at least {HEADER_BYTES + CRC_BYTES} bytes, not {len(body)}")
     body, crc = body[:-CRC_BYTES], int.from_bytes(body[-CRC_BYTES:], "little")
@@ -137,7 +177,12 @@ def decode(framed: bytes) -> Frame:
     )
     if frame.version != LINK_VERSION and frame.op is not Op.REFUSED:
         raise BadFrame(f"expected version {LINK_VERSION}, not {frame.version}")
-    expected = 4 * frame.count if frame.carries_data else 0
-    if len(frame.data) != expected:
-        raise BadFrame(f"expected {expected} bytes of data, not {len(frame.data)}")
+    length = 4 * frame.count if frame.carries_data else 0
+    if len(frame.data) != length:
+        raise BadFrame(f"expected {length} bytes of data, not {len(frame.data)}")
+    if short and replace(frame, data=b"") != replace(wanted, data=b""):
+        raise BadFrame(f"expected the count {wanted.count}, not {frame.count}")
     return frame
+
+
+_OP, _ANSWER = 0x07, 0x08  # in byte 0

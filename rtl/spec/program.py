@@ -88,11 +88,20 @@ class Program:
         """Return what the host must write for a tensor of the graph: (word address, words)."""
         return self.placements[name].address(self.config), to_words(self.laid_out(name, tensor), self.config)
 
+    def span(self, name: str) -> tuple[int, int]:
+        """Return what the host must read for a tensor of the graph: (word address, count of words)."""
+        place = self.placements[name]
+        return place.address(self.config), place.words(self.config)
+
     def read(self, name: str, words: Callable[[int, int], NDArray[np.uint32]]) -> NDArray[np.int8]:
         """Return a tensor of the graph from memory; ``words(address, count)`` are those that the host reads there."""
-        place, config = self.placements[name], self.config
-        there = words(place.address(config), place.words(config))
-        return self.taken_up(name, from_words(there, place.shape, config))
+        there = words(*self.span(name))
+        return self.taken_up(name, from_words(there, self.placements[name].shape, self.config))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The tensors that are outputs of the graph."""
+        return tuple(dict.fromkeys(port.tensor for port in self.graph.outputs))
 
     def memory_image(self) -> list[tuple[int, NDArray[np.uint32]]]:
         """Return what the host must write before the first run: (word address, words), the stamp last."""

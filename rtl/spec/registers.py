@@ -3,14 +3,24 @@
 import enum
 
 from amaranth.hdl import unsigned
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 MAGIC = 0x46504741  # "FPGA"
-VERSION = 3
+VERSION = 4
 ADDRESS_BITS = 24
 REGION_SHIFT = 20
 PROFILE_MARKS = 256
+RUN_BITS = ADDRESS_BITS - REGION_SHIFT
+RUNS = 1 << RUN_BITS
+"""Runs are counted modulo this."""
+
+
+class Output(data.Struct):
+    """What the answer to a run brings: ``count`` words, up to 64, from ``address`` of activations on; 0 is none."""
+
+    address: unsigned(REGION_SHIFT)
+    count: unsigned(7)
 
 
 class Bus(wiring.Signature):
@@ -26,6 +36,12 @@ class Bus(wiring.Signature):
     w_en, w_data : Out(1), Out(32)
     r_en : Out(1)
     r_valid, r_data : In(1), In(32)
+    run : In(4)
+        The register RUN.
+    busy : In(1)
+        A run is under way.
+    output : In(Output)
+        The register OUTPUT.
     """
 
     def __init__(self) -> None:
@@ -37,6 +53,9 @@ class Bus(wiring.Signature):
                 "r_en": Out(1),
                 "r_valid": In(1),
                 "r_data": In(unsigned(32)),
+                "run": In(unsigned(RUN_BITS)),
+                "busy": In(1),
+                "output": In(Output),
             }
         )
 
@@ -62,12 +81,12 @@ class Region(enum.IntEnum):
 
 
 class Register(enum.IntEnum):
-    """Word addresses of the registers. All but RUN are read-only.
+    """Word addresses of the registers. All but RUN and OUTPUT are read-only.
 
-    RUN starts an inference when a value different from its present one is written, so that a repeated write is
-    harmless. STATUS is 1 while a run is under way. CYCLES is the length of the last run. MARKS is the number of
-    entries of the PROFILE region: the cycle at which each layer of the last run ended. What a core does not have reads
-    as 0.
+    RUN is the number of the last run, modulo 16; another number begins a run, if none is under way, and the same one
+    again does nothing. STATUS is 1 while a run is under way. CYCLES is the length of the last run. MARKS is the number
+    of entries of the PROFILE region: the cycle at which each layer of the last run ended. OUTPUT is an :class:`Output`.
+    What a core does not have reads as 0.
     """
 
     MAGIC = 0
@@ -91,6 +110,7 @@ class Register(enum.IntEnum):
     CYCLES = 18
     MARKS = 19
     COMPACT = 20
+    OUTPUT = 21
 
 
 def words_per_line(line_bytes: int) -> int:

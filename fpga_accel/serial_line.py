@@ -1,0 +1,101 @@
+"""A serial port as a line of frames: open it, send bytes, take what lies between delimiters."""
+
+import serial
+from serial.tools import list_ports
+
+from rtl.spec.errors import LinkCut, NoDevice
+from rtl.spec.link import DELIMITER
+
+_READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
+
+
+class SerialLine:
+    """An open port, of this name or path; ``sent`` and ``received`` count bytes.
+
+    Raises
+    ------
+    NoDevice
+        If the port does not open.
+    LinkCut
+        In every method, if the port goes away.
+    """
+
+    def __init__(self, port: str, baud: int) -> None:
+        self.port = port
+        self.sent = 0
+        self.received = 0
+        self._bytes = bytearray()
+        try:
+            self._serial = serial.Serial(port, baud, timeout=_READ_S, write_timeout=10.0, exclusive=True)
+        except (OSError, ValueError) as error:
+            raise NoDevice(_cannot_open(port, error)) from None
+
+    def close(self) -> None:
+        """Close the port."""
+        self._serial.close()
+
+    def set_rate(self, baud: int) -> bool:
+        """Take another rate and forget what has come; say whether the port can."""
+        try:
+            self._serial.baudrate = baud
+        except (OSError, ValueError):
+            return False
+        self._bytes.clear()
+        return True
+
+    def send(self, line: bytes) -> None:
+        """Send bytes."""
+        try:
+            self._serial.write(line)
+            self.sent += len(line)
+        except (OSError, TypeError) as error:  # TypeError: pyserial, of a port that was closed meanwhile
+            raise self._cut(error) from None
+
+    def hears(self) -> bool:
+        """Whether there are bytes to be received."""
+        try:
+            return bool(self._serial.in_waiting)
+        except (OSError, TypeError) as error:
+            raise self._cut(error) from None
+
+    def receive(self) -> int:
+        """Take what has come, or wait a little for something; return the number of bytes."""
+        try:
+            some = self._serial.read(1)
+            if some:
+                some += self._serial.read(self._serial.in_waiting)
+        except (OSError, TypeError) as error:
+            raise self._cut(error) from None
+        self._bytes += some
+        self.received += len(some)
+        return len(some)
+
+    def frame(self) -> bytes | None:
+        """Take the next frame of what was received, without its delimiter; None if there is none that is whole."""
+        while (at := self._bytes.find(DELIMITER)) >= 0:
+            framed = bytes(self._bytes[:at])
+            del self._bytes[: at + 1]
+            if framed:
+                return framed
+        return None
+
+    def _cut(self, error: Exception) -> LinkCut:
+        return LinkCut(f"{self.port}: the link was cut ({error}); plug the board in again and open it anew")
+
+
+def ports_present() -> str:
+    """Return a sentence with the serial ports that there are."""
+    ports = sorted(info.device for info in list_ports.comports())
+    return f"Ports present: {', '.join(ports)}" if ports else "No serial port is present"
+
+
+def _cannot_open(port: str, error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    text = str(error)
+    if number == 2 or "No such file" in text or "FileNotFound" in text:
+        return f"{port}: there is no such port. {ports_present()}"
+    if number == 13 or "Permission" in text:
+        return f"{port}: no permission; add yourself to the group of the port (dialout), then log in again"
+    if number in (11, 16) or "exclusively lock" in text:
+        return f"{port}: the port is in use by another program; close that first"
+    return f"{port}: it does not open as a serial port ({text}). {ports_present()}"
