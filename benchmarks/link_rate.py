@@ -19,7 +19,7 @@ from rtl.top import Top
 from sim.board import SimulatedBoard
 
 BAUD = BAUDS[0]
-SAMPLES = 20
+SAMPLES = 50
 
 
 class Line:
@@ -72,24 +72,19 @@ def main() -> None:
         with Line(board, device) as line:
             runner.run(program, inputs, wanted, lambda done: None)
         taken = sum(4 * program.write(name, q[0])[1].size for name, q in inputs.items())
-        given = 0
-        for name in wanted:
-
-            def count(address: int, words: int) -> np.ndarray:
-                nonlocal given
-                given += 4 * words
-                return device.read(address, words)
-
-            program.read(name, count)
+        given = sum(4 * program.span(name)[1] for name in wanted)
+        sent, received, cycles = (each / SAMPLES for each in (line.sent, line.received, line.cycles))
+        fixed = sent - taken + received - given
         print(
-            f"an inference: {line.sent / SAMPLES:.0f} bytes to the board, {taken} of them input; "
-            f"{line.received / SAMPLES:.0f} from it, {given} of them output"
+            f"an inference: {sent:.1f} bytes to the board, {taken} of them input; {received:.1f} from it, {given} of "
+            f"them output; {fixed:.1f} besides"
         )
-        larger = max(BITS * divisor * max(taken, given), program.cycles)
+        times = {"the line": BITS * divisor * max(sent, received), "the core": program.cycles}
+        slower = max(times, key=lambda name: times[name])
         print(
-            f"  {line.cycles / SAMPLES:.0f} cycles: the core {program.cycles}, the line at least "
-            f"{BITS * divisor * taken} in and {BITS * divisor * given} out; {line.cycles / SAMPLES / larger:.2f} times "
-            "the largest of these"
+            f"  {cycles:.0f} cycles: the core {program.cycles}, the line {BITS * divisor * sent:.0f} in and "
+            f"{BITS * divisor * received:.0f} out; {cycles / times[slower]:.3f} times that of {slower}, "
+            f"{cycles / max(BITS * divisor * max(taken, given), program.cycles):.3f} times with payload alone"
         )
         print(f"  sent again: {device.resent}")
 

@@ -35,7 +35,8 @@ def padding(request: Frame, cycles: int, output: int = 0) -> int:
 
     The board drops a frame that begins before the last is performed. Delimiters alone mean nothing to it, so they are
     time: for the words of a WRITE, for the answer to a READ, which takes the line the other way, and for the ``output``
-    words of a run that may be over meanwhile.
+    words of a run that may be over meanwhile. The first byte of a frame is time, too: the board knows of the frame by
+    the second.
     """
     reads = request.op is Op.READ
     perform = _SETTLE + request.count * (_READ_WORD if reads else _WRITE_WORD)
@@ -45,4 +46,4 @@ def padding(request: Frame, cycles: int, output: int = 0) -> int:
     if reads:
         answer = answer_bytes(request)
         longer = answer + answer // _DRIFT + 1 - line_bytes(request, 0)
-    return max(-(-perform // cycles), longer)
+    return max(-(-perform // cycles) - 1, longer)

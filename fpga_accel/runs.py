@@ -104,7 +104,7 @@ class Runs:
         """Return what was read after a run, in the order of `prepare`."""
         while run.outputs is None:
             if run not in self._under_way:
-                raise BoardReset(f"{self._requests.line.port}: the run was given up; run again")
+                raise NoAnswer(f"{self._requests.line.port}: the run was given up with one before it; run again")
             self._advance(timeout)
         return run.outputs
 
@@ -255,4 +255,6 @@ class Runs:
 
     def _send(self, request: Frame) -> None:
         self._requests.send(request, self._pause)
-        self._pause = padding(request, self._requests.cycles_a_byte, self._requests.output[1])
+        # The answer to the run before may come between INPUTs; behind a RUN nothing is sent until it is there.
+        output = self._requests.output[1] if request.op is Op.INPUT and len(self._under_way) > 1 else 0
+        self._pause = padding(request, self._requests.cycles_a_byte, output)

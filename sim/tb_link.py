@@ -1,4 +1,5 @@
-"""Testbench: the link alone, its line driven by frames good and bad, its bus by a memory that answers in its own time.
+"""Testbench: the link alone, its line driven by frames good and bad, its bus by a memory that answers in its own time
+and by runs that end when they are told to.
 
 The time of a bit comes as DIVISOR. Between frames everything that must hold always is checked: exactly the accesses
 and the answers of the definition, and nothing else.
@@ -13,7 +14,8 @@ from cobs import cobs
 from cocotb.clock import Clock
 from cocotb.triggers import Event, FallingEdge, Timer, with_timeout
 
-from rtl.spec.link import LINK_VERSION, MAX_WORDS, BadFrame, Frame, Op, decode, encode
+from rtl.spec.link import LINK_VERSION, MAX_WORDS, BadFrame, Frame, Op, answer, decode, encode, run_address
+from rtl.spec.registers import REGION_SHIFT, RUNS, Region, Register
 
 PERIOD_NS = 10
 DIVISOR = int(os.environ.get("DIVISOR", "4"))
@@ -22,7 +24,10 @@ SILENCE_NS = 8000 * PERIOD_NS  # more than any request takes to its answer's fir
 
 
 class Board:
-    """The link with a memory behind it, and the host's end of the line."""
+    """The link with a memory behind it, and the host's end of the line.
+
+    Runs take ``run_cycles``, or, if that is None, until `over`.
+    """
 
     def __init__(self, dut, rng, latency=(1, 9)):
         self.dut = dut
@@ -32,10 +37,16 @@ class Board:
         self.accesses = []
         self.heard = bytearray()
         self.heard_one = Event()
+        self.expected = {}
+        self.run_cycles = None
+        self.output = (Region.ACT.base, 0)
 
     async def start(self):
         self.dut.rx.value = 1
         self.dut.bus__r_valid.value = 0
+        self.dut.bus__run.value = 0
+        self.dut.bus__busy.value = 0
+        self.dut.bus__output.value = 0
         self.dut.rst.value = 1
         Clock(self.dut.clk, PERIOD_NS, "ns", impl="gpi").start()
         await Timer(20 * PERIOD_NS, "ns")
@@ -54,6 +65,29 @@ class Board:
                     break
                 self.accesses.append(("w", int(dut.bus__addr.value), int(dut.bus__w_data.value)))
                 self.memory[int(dut.bus__addr.value)] = int(dut.bus__w_data.value)
+                if int(dut.bus__addr.value) == Register.RUN:
+                    assert not dut.bus__busy.value, "a run in a run"
+                    cocotb.start_soon(self._run(int(dut.bus__w_data.value)))
+
+    async def _run(self, number):
+        dut = self.dut
+        for _ in range(self.rng.randint(1, 9)):
+            await FallingEdge(dut.clk)
+        dut.bus__run.value = number
+        dut.bus__busy.value = 1
+        if self.run_cycles is not None:
+            await Timer(self.run_cycles * PERIOD_NS, "ns")
+            await self.over()
+
+    async def over(self):
+        """End the run."""
+        await FallingEdge(self.dut.clk)
+        self.dut.bus__busy.value = 0
+
+    def set_output(self, address, count):
+        """Say what the answer to RUN brings."""
+        self.output = (address, count)
+        self.dut.bus__output.value = count << REGION_SHIFT | address - Region.ACT.base
 
     async def _serve_reads(self):
         dut = self.dut
@@ -103,7 +137,11 @@ class Board:
             self.heard_one.clear()
             await with_timeout(self.heard_one.wait(), SILENCE_NS, "ns")
         framed, _, self.heard = self.heard.partition(b"\0")
-        return decode(bytes(framed))
+        return decode(bytes(framed), self.expected)
+
+    def expect(self, *requests):
+        """Know the answers to these requests, and to no others."""
+        self.expected = {(request.op, request.sequence): answer(request, output=self.output) for request in requests}
 
     async def idle(self):
         """Wait until the link says that nothing is in work, then a little more."""
@@ -112,20 +150,45 @@ class Board:
             await with_timeout(self.dut.active.falling_edge, 40 * SILENCE_NS, "ns")
         await Timer(20 * BIT_NS, "ns")
 
+    def words(self, address, count):
+        """Return what a read of these words gives."""
+        return b"".join(
+            self.memory.get(a, a ^ 0xA5A5A5A5).to_bytes(4, "little") for a in range(address, address + count)
+        )
+
+    def accesses_of(self, frame):
+        """Return the accesses that the definition has for a request that is performed."""
+        address = frame.address
+        if frame.op in (Op.INPUT, Op.RUN):
+            address = Region.ACT.base + address % (1 << REGION_SHIFT)
+        words = range(address, address + frame.count)
+        if frame.op is Op.READ:
+            return [("r", address) for address in words]
+        sent = [int.from_bytes(frame.data[n : n + 4], "little") for n in range(0, len(frame.data), 4)]
+        written = [("w", address, word) for address, word in zip(words, sent, strict=True)]
+        return [*written, ("w", Register.RUN, frame.address >> REGION_SHIFT)] if frame.op is Op.RUN else written
+
+    def answer_to(self, frame):
+        """Return the answer that the definition has."""
+        data = b""
+        if frame.op is Op.READ:
+            data = self.words(frame.address, frame.count)
+        if frame.op is Op.RUN:
+            data = self.words(*self.output)
+        return answer(frame, data, self.output)
+
     async def ask(self, frame, gap=0):
         """Send a good request; check accesses and answer against the definition."""
         self.accesses.clear()
+        self.expect(frame)
         await self.say(encode(frame), gap)
-        answer = await self.answer()
-        words = range(frame.address, frame.address + frame.count)
-        data = b""
-        if frame.op is Op.WRITE:
-            sent = [int.from_bytes(frame.data[n : n + 4], "little") for n in range(0, len(frame.data), 4)]
-            assert self.accesses == [("w", address, word) for address, word in zip(words, sent, strict=True)]
-        else:
-            assert self.accesses == [("r", address) for address in words]
-            data = b"".join(self.memory.get(a, a ^ 0xA5A5A5A5).to_bytes(4, "little") for a in words)
-        assert answer == Frame(frame.op, frame.sequence, frame.address, frame.count, data, answer=True)
+        found = await self.answer()
+        accesses = self.accesses_of(frame)
+        if frame.op is Op.RUN:
+            address, count = self.output
+            accesses += [("r", address + index) for index in range(count)]
+        assert self.accesses == accesses
+        assert found == self.answer_to(frame)
         assert not self.heard
 
     async def silence(self, line, gap=0):
@@ -146,6 +209,12 @@ class Board:
         if rng.random() < 0.3:
             data = bytes(rng.randrange(1, 256) for _ in range(4 * count))
         return Frame(op, rng.randrange(256), address, count, data if op is Op.WRITE else b"")
+
+    def of_a_run(self, op, number, count=None):
+        """Return a random INPUT or RUN for the run of a number."""
+        count = count or self.rng.choice([1, 2, 7, MAX_WORDS])
+        address = Region.ACT.base + self.rng.randrange((1 << REGION_SHIFT) - count)
+        return Frame(op, self.rng.randrange(256), run_address(number, address), count, self.rng.randbytes(4 * count))
 
 
 async def board(dut, **options):
@@ -236,6 +305,7 @@ async def frames_in_a_frame_are_not_served(dut):
     host = await board(dut, latency=(60, 60))
     first, second = host.request(Op.READ, MAX_WORDS), host.request(Op.WRITE, 3)
     host.accesses.clear()
+    host.expect(first, second)
     await host.say(encode(first) + encode(second))
     assert (await host.answer()).sequence == first.sequence
     await host.idle()
@@ -252,6 +322,7 @@ async def a_frame_is_served_whole_or_not_at_all(dut):
         host.latency = (latency, latency)
         host.accesses.clear()
         first, second = host.request(Op.READ, 2), host.request(Op.WRITE, 2)
+        host.expect(first, second)
         await host.say(encode(first) + encode(second))
         assert (await host.answer()).sequence == first.sequence
         await host.idle()
@@ -298,7 +369,7 @@ async def intact_but_unknown_is_refused(dut):
         "operation 0": bytes([LINK_VERSION << 4 | 0]) + good[1:],
         "operation 5": bytes([LINK_VERSION << 4 | 5]) + good[1:],
         "an answer": bytes([good[0] | 8]) + good[1:],
-        "version 2": bytes([2 << 4 | Op.READ]) + good[1:],
+        "version 1": bytes([1 << 4 | Op.READ]) + good[1:],
         "count 0": good[:5] + bytes([0]),
         "count too large": good[:5] + bytes([MAX_WORDS + 1]),
         "count 255": good[:5] + bytes([255]),
@@ -306,6 +377,9 @@ async def intact_but_unknown_is_refused(dut):
         "write without data": write[:-4],
         "write with more": write + bytes(4),
         "write of too much": write[:5] + bytes([MAX_WORDS + 1]) + bytes(4 * (MAX_WORDS + 1)),
+        "input of nothing": bytes([LINK_VERSION << 4 | Op.INPUT]) + good[1:],
+        "run with too much": bytes([LINK_VERSION << 4 | Op.RUN]) + write[1:] + bytes(4),
+        "run without an output": bytes([LINK_VERSION << 4 | Op.RUN]) + write[1:],
         "write of 128": write[:5] + bytes([128]) + bytes(4 * 128),
     }
     for name, body in unknown.items():
@@ -319,3 +393,124 @@ async def intact_but_unknown_is_refused(dut):
     await host.silence(intact(write + bytes(2)))
     await host.silence(intact(good[:5]))
     await host.ask(host.request())
+
+
+@cocotb.test()
+async def runs(dut):
+    """INPUTs and a RUN; each length of output; the number of the run goes round."""
+    host = await board(dut)
+    for number in range(1, RUNS + 3):
+        host.run_cycles = host.rng.choice([1, 2, 3, 50, 3000])
+        host.set_output(Region.ACT.base + host.rng.randrange(1 << 19), host.rng.choice([1, 2, 5, MAX_WORDS]))
+        for _ in range(host.rng.randrange(3)):
+            await host.ask(host.of_a_run(Op.INPUT, number), gap=host.rng.choice([0, 2]))
+        await host.ask(host.of_a_run(Op.RUN, number), gap=host.rng.choice([0, 2]))
+    await host.idle()
+    assert not dut.active.value
+
+
+@cocotb.test()
+async def requests_in_a_run(dut):
+    """Others are served; INPUT and RUN of any other number than the next leave no trace; a RUN again starts nothing."""
+    host = await board(dut)
+    host.set_output(0x100123, 3)
+    run = host.of_a_run(Op.RUN, 1)
+    host.accesses.clear()
+    await host.say(encode(run))
+    await Timer(2 * SILENCE_NS, "ns")
+    assert host.accesses == host.accesses_of(run) and not host.heard and dut.active.value
+    for _ in range(3):
+        await host.ask(host.request())
+        for number in range(16):
+            if number not in (1, 2):
+                host.accesses.clear()
+                await host.say(encode(host.of_a_run(host.rng.choice([Op.INPUT, Op.RUN]), number, 1)))
+        await host.say(encode(host.of_a_run(Op.INPUT, 1)))
+        await host.say(encode(run))
+        await Timer(SILENCE_NS, "ns")
+        assert not host.accesses and not host.heard
+    host.expect(run)
+    await host.over()
+    assert await host.answer() == host.answer_to(run)
+    # Once over, the answer may be had as often as one likes, and nothing else happens.
+    for _ in range(3):
+        host.accesses.clear()
+        await host.say(encode(run))
+        assert await host.answer() == host.answer_to(run)
+        assert host.accesses == [("r", 0x100123 + n) for n in range(3)]
+    await host.silence(encode(host.of_a_run(Op.INPUT, 1)))
+    await host.silence(encode(host.of_a_run(Op.RUN, 0)))
+
+
+@cocotb.test()
+async def the_next_run_waits_for_the_answer_to_the_last(dut):
+    """INPUT or RUN for the next run, behind a RUN that is going on: it is performed when that is over and answered."""
+    host = await board(dut)
+    number = 0
+    for op in (Op.INPUT, Op.RUN) * 4:
+        number += 1
+        host.set_output(0x100000 + 0x100 * number, host.rng.choice([1, 4, MAX_WORDS]))
+        run, ahead = host.of_a_run(Op.RUN, number), host.of_a_run(op, number + 1)
+        read = [("r", host.output[0] + n) for n in range(host.output[1])]
+        host.accesses.clear()
+        host.expect(run, ahead)
+        await host.say(encode(run) + bytes(60 * 20 // DIVISOR) + encode(ahead))
+        await Timer(SILENCE_NS, "ns")
+        assert host.accesses == host.accesses_of(run) and not host.heard
+        host.accesses.clear()
+        await host.over()
+        assert await host.answer() == host.answer_to(run)
+        if op is Op.RUN:
+            await Timer(SILENCE_NS, "ns")
+            assert host.accesses == read + host.accesses_of(ahead) and not host.heard
+            number += 1
+            await host.over()
+            assert await host.answer() == host.answer_to(ahead)
+            host.accesses = host.accesses[: -len(read)]
+        else:
+            assert await host.answer() == host.answer_to(ahead)
+        assert host.accesses == read + host.accesses_of(ahead)
+
+
+@cocotb.test()
+async def a_run_without_end_is_no_end_of_the_link(dut):
+    """What waits for it is dropped when another frame begins, and the frame after that is served."""
+    host = await board(dut)
+    host.set_output(0x100000, 2)
+    run = host.of_a_run(Op.RUN, 1)
+    await host.say(encode(run))
+    for op in (Op.INPUT, Op.RUN):
+        host.accesses.clear()
+        await host.say(bytes(60 * 20 // DIVISOR) + encode(host.of_a_run(op, 2)))
+        await Timer(SILENCE_NS, "ns")
+        await host.say(encode(host.request(Op.READ, 1)))
+        await Timer(SILENCE_NS, "ns")
+        assert not host.heard and host.accesses in ([], host.accesses_of(run))
+        await host.ask(host.request())
+    host.expect(run)
+    await host.over()
+    assert await host.answer() == host.answer_to(run)
+    await host.idle()
+    assert not host.heard and not dut.active.value
+
+
+@cocotb.test()
+async def a_core_that_is_reset_refuses_runs(dut):
+    host = await board(dut)
+    host.set_output(0x100000, 2)
+    host.run_cycles = 10
+    await host.ask(host.of_a_run(Op.RUN, 1))
+    host.set_output(0x100000, 0)
+    dut.bus__run.value = 0
+    for number in range(RUNS):
+        run = host.of_a_run(Op.RUN, number, 2)
+        host.accesses.clear()
+        await host.say(encode(run))
+        refused = await host.answer()
+        assert (refused.op, refused.sequence, refused.address, refused.count) == (
+            Op.REFUSED,
+            run.sequence,
+            run.address,
+            run.count,
+        )
+        assert not host.accesses

@@ -2,9 +2,13 @@
 
 import os
 import random
+import select
 import termios
 import threading
+import time
 import tty
+import zlib
+from collections import deque
 
 import numpy as np
 import pytest
@@ -17,9 +21,9 @@ from fpga_accel.device import SerialDevice
 from fpga_accel.pace import answer_bytes, cycles_a_byte, line_bytes, padding
 from rtl.link import Link
 from rtl.spec.config import core
-from rtl.spec.errors import DeviceError
-from rtl.spec.link import BAUDS, MAX_WORDS, BadFrame, Frame, Op, decode, encode
-from rtl.spec.registers import MAGIC, Register
+from rtl.spec.errors import BoardReset, DeviceError
+from rtl.spec.link import BAUDS, MAX_WORDS, BadFrame, Frame, Op, answer, decode, encode
+from rtl.spec.registers import MAGIC, Region, Register
 from sim.board import DIVISOR, SimulatedBoard
 
 RNG = np.random.default_rng(4)
@@ -32,14 +36,20 @@ def words(count):
 class FakeBoard:
     """The board's end of a pseudo-terminal, in a thread; ``fault(line)`` says what becomes of each answer.
 
-    A fault returns the bytes to send instead, or None to cut the line.
+    A fault returns the bytes to send instead, or None to cut the line; ``lost(line)`` whether a request does not
+    arrive. A run takes ``run_s`` seconds, and makes OUTPUT of all the activations in front of it: `made`.
     """
 
-    def __init__(self, fault=lambda line: line):
+    def __init__(self, fault=lambda line: line, lost=lambda line: False):
         self.fault = fault
+        self.lost = lost
         self.memory = {int(Register.MAGIC): MAGIC}
         self.requests = []
-        self.busy_reads = 0
+        self.run_s = 0.0
+        self.runs = 0
+        self._over = 0.0  # when the last run is
+        self._owed = None
+        self._held = None
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
@@ -53,10 +63,19 @@ class FakeBoard:
         os.close(self._slave)  # its last user: the thread's read fails
         self._thread.join()
 
+    def reset(self):
+        """Forget everything, as after a loss of power."""
+        self.memory = {int(Register.MAGIC): MAGIC}
+        self._over = 0.0
+        self._owed = self._held = None
+
     def _serve(self):
         received = b""
         try:
             while True:
+                self._go_on()
+                if not select.select([self._master], [], [], 0.001 if self._owed else None)[0]:
+                    continue
                 received += os.read(self._master, 4096)
                 *lines, received = received.split(b"\0")
                 for line in lines:
@@ -64,28 +83,81 @@ class FakeBoard:
                         request = decode(line)
                     except BadFrame:
                         continue
+                    if self.lost(line):
+                        continue
                     self.requests.append(request)
-                    out = self.fault(encode(self._answer(request)))
-                    if out is None:
-                        return
-                    os.write(self._master, out)
+                    if self._held:
+                        self._held = None
+                        continue
+                    self._take(request)
+                    self._go_on()
         except OSError:
             pass
         finally:
             os.close(self._master)
 
-    def _answer(self, request):
-        data = b""
-        if request.op is Op.WRITE:
-            for index, word in enumerate(np.frombuffer(request.data, "<u4")):
-                self.memory[request.address + index] = int(word)
+    def _busy(self):
+        return time.monotonic() < self._over
+
+    def _go_on(self):
+        if self._owed and not self._busy():
+            request, self._owed = self._owed, None
+            address, count = self._output()
+            self._send(answer(request, self._words(address, count), (address, count)))
+        if self._held and not self._busy() and not self._owed:
+            held, self._held = self._held, None
+            self._take(held)
+
+    def _output(self):
+        output = self.memory.get(int(Register.OUTPUT), 0)
+        return Region.ACT.base + output % (1 << 20), output >> 20
+
+    def _words(self, address, count):
+        return np.array([self.memory.get(address + index, 0) for index in range(count)], "<u4").tobytes()
+
+    def _take(self, request):
+        if request.op is Op.READ:
+            self.memory[int(Register.STATUS)] = int(self._busy())
+            self._send(answer(request, self._words(request.address, request.count)))
+            return
+        address = request.address
+        if request.op is not Op.WRITE:
+            if request.op is Op.RUN and not self._output()[1]:
+                self._send(Frame(Op.REFUSED, request.sequence, request.address, request.count, answer=True))
+                return
+            ahead = ((address >> 20) - self.memory.get(int(Register.RUN), 0)) % 16
+            if ahead == 0 and request.op is Op.RUN:
+                self._owed = request
+            if ahead != 1:
+                return
+            if self._busy() or self._owed:
+                self._held = request
+                return
+            address = Region.ACT.base + address % (1 << 20)
+        for index, word in enumerate(np.frombuffer(request.data, "<u4")):
+            self.memory[address + index] = int(word)
+        if request.op is Op.RUN:
+            self.runs += 1
+            self.memory[int(Register.RUN)] = request.address >> 20
+            first, _ = self._output()
+            inputs = np.frombuffer(self._words(Region.ACT.base, first - Region.ACT.base), "<u4")
+            for index, word in enumerate(made(inputs, 3 * MAX_WORDS)):
+                self.memory[first + index] = int(word)
+            self._over = time.monotonic() + self.run_s
+            self._owed = request
         else:
-            if request.address <= Register.STATUS < request.address + request.count and self.busy_reads:
-                self.busy_reads -= 1
-                self.memory[int(Register.STATUS)] = int(self.busy_reads > 0)
-            values = [self.memory.get(request.address + index, 0) for index in range(request.count)]
-            data = np.array(values, "<u4").tobytes()
-        return Frame(request.op, request.sequence, request.address, request.count, data, answer=True)
+            self._send(answer(request))
+
+    def _send(self, frame):
+        out = self.fault(encode(frame))
+        if out is None:
+            raise OSError("cut")
+        os.write(self._master, out)
+
+
+def made(inputs, count):
+    """What the program of the fake board makes of its inputs."""
+    return (zlib.crc32(inputs.astype("<u4").tobytes()) + np.arange(count, dtype=np.uint64)).astype(np.uint32)
 
 
 def nth(number, fault):
@@ -110,12 +182,8 @@ FAULTS = {
     "doubled": nth(2, lambda line: line + line),
     "noise in front": nth(2, lambda line: b"\xff\1\0\7" + b"\0" + line),
     "noise behind": nth(2, lambda line: line + b"\7\7"),
-    "of another request": nth(
-        2, lambda line: encode(Frame(Op.READ, decode(line[:-1]).sequence, 7, 1, bytes(4), answer=True)) + line
-    ),
-    "of an old request": nth(
-        2, lambda line: encode(Frame(Op.READ, decode(line[:-1]).sequence ^ 1, 0, 1, bytes(4), answer=True)) + line
-    ),
+    "of another request": nth(2, lambda line: encode(Frame(Op.READ, line[2], 7, 1, bytes(4), answer=True)) + line),
+    "of an old request": nth(2, lambda line: encode(Frame(Op.READ, line[2] ^ 1, 0, 1, bytes(4), answer=True)) + line),
 }
 
 
@@ -140,34 +208,139 @@ def test_requests_that_are_lost_are_sent_again():
         assert len(set(sequences)) == 22
 
 
-def test_start_gives_run_another_value_and_wait_waits():
+LENGTHS = {  # words of input, and of the tensors that are read
+    "one frame": (5, [3]),
+    "whole frames": (2 * MAX_WORDS, [MAX_WORDS]),
+    "several inputs and outputs": (MAX_WORDS + 1, [1, MAX_WORDS, 2]),
+    "much output": (3 * MAX_WORDS, [2 * MAX_WORDS + 1]),
+}
+
+
+def run_all(device, board, length, spans, *, samples=12, timeout=10.0):
+    """Run samples, two under way, and compare."""
+    base = Region.ACT.base
+    ends = np.cumsum(spans)
+    device.prepare([(base + length + int(end) - count, count) for end, count in zip(ends, spans, strict=True)], 0)
+    begun = deque()
+
+    def finish():
+        run, inputs = begun.popleft()
+        np.testing.assert_array_equal(np.concatenate(device.finish(run, timeout)), made(inputs, ends[-1]))
+
+    for _ in range(samples):
+        inputs = words(length)
+        cut = length // 3
+        begun.append((device.begin([(base, inputs[:cut]), (base + cut, inputs[cut:])], timeout), inputs))
+        if len(begun) == 2:
+            finish()
+    while begun:
+        finish()
+
+
+@pytest.mark.parametrize("length, spans", LENGTHS.values(), ids=LENGTHS)
+def test_runs(length, spans):
+    with FakeBoard() as board, SerialDevice(board.port, 3_000_000, answer_s=5.0) as device:
+        board.run_s = 0.01
+        run_all(device, board, length, spans)
+        assert device.resent == 0 and board.runs == 12
+
+
+@pytest.mark.parametrize("length, spans", LENGTHS.values(), ids=LENGTHS)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_runs_under_faults_of_answers(fault, length, spans):
+    rare = fault if fault is FAULTS["none"] else nth(3, fault)
+    with FakeBoard(rare) as board, SerialDevice(board.port, 3_000_000, answer_s=0.03, attempts=20) as device:
+        board.run_s = 0.002
+        run_all(device, board, length, spans)
+
+
+@pytest.mark.parametrize("length, spans", LENGTHS.values(), ids=LENGTHS)
+@pytest.mark.parametrize("first", range(10))
+def test_one_request_is_lost(length, spans, first):
+    """Each of the first requests of a stream in its turn, INPUTs and RUNs."""
+    count = 0
+
+    def lost(line):
+        nonlocal count
+        of_a_run = decode(line).op in (Op.INPUT, Op.RUN)
+        count += of_a_run
+        return of_a_run and count == first + 1
+
+    with FakeBoard(lost=lost) as board, SerialDevice(board.port, 3_000_000, answer_s=0.03) as device:
+        run_all(device, board, length, spans, samples=5)
+        assert device.resent > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_ways_lose_much(seed):
+    rng = random.Random(seed)
+    with (
+        FakeBoard(lambda line: line if rng.random() < 0.9 else b"", lambda line: rng.random() < 0.1) as board,
+        SerialDevice(board.port, 3_000_000, answer_s=0.02, attempts=50) as device,
+    ):
+        for length, spans in LENGTHS.values():
+            board.run_s = rng.choice([0.0, 0.005, 0.05])
+            run_all(device, board, length, spans)
+
+
+def test_a_run_may_take_longer_than_an_answer():
+    with FakeBoard() as board, SerialDevice(board.port, 3_000_000, answer_s=0.05, attempts=2) as device:
+        board.run_s = 0.3
+        run_all(device, board, 5, [3], samples=3)
+        assert board.runs == 3
+
+
+def test_what_is_asked_for_between_runs_waits_for_them():
+    with FakeBoard() as board, SerialDevice(board.port, 3_000_000) as device:
+        board.run_s = 0.05
+        device.prepare([(Region.ACT.base + 8, 4)], 0)
+        inputs = [words(8), words(8)]
+        runs = [device.begin([(Region.ACT.base, each)]) for each in inputs]
+        np.testing.assert_array_equal(device.read(Region.ACT.base, 8), inputs[1])
+        for run, each in zip(runs, inputs, strict=True):
+            np.testing.assert_array_equal(device.finish(run)[0], made(each, 4))
+
+
+def test_numbers_go_on_from_those_of_the_board():
     with FakeBoard() as board:
-        for present, next_values in [(0, (1, 2)), (0xFFFFFFFE, (0xFFFFFFFF, 1))]:
-            board.memory[int(Register.RUN)] = present
-            with SerialDevice(board.port) as device:
-                for value in next_values:
-                    device.start()
-                    assert board.memory[int(Register.RUN)] == value
-                    board.busy_reads = 4
-                    device.wait(timeout=10)
-                    assert board.busy_reads == 0
+        for _ in range(3):
+            with SerialDevice(board.port, 3_000_000) as device:
+                run_all(device, board, 5, [3], samples=7)
+        assert board.memory[int(Register.RUN)] == 21 % 16 and board.runs == 21
 
 
-def test_a_board_that_was_reset_during_a_run_gives_no_result():
-    with FakeBoard() as board, SerialDevice(board.port) as device:
-        device.start()
-        board.memory[int(Register.RUN)] = 0
-        with pytest.raises(DeviceError, match=f"{board.port}: the board was reset during the run"):
-            device.wait(timeout=10)
-        device.start()
-        device.wait(timeout=10)
+@pytest.mark.parametrize("under_way", [1, 2])
+def test_a_board_that_was_reset_during_a_run_gives_no_result(under_way):
+    with FakeBoard() as board, SerialDevice(board.port, 3_000_000, answer_s=0.05) as device:
+        board.run_s = 0.2
+        device.prepare([(Region.ACT.base + 8, 4)], 0)
+        run, *_ = [device.begin([(Region.ACT.base, words(8))]) for _ in range(under_way)]
+        time.sleep(0.02)
+        board.reset()
+        reason = f"{board.port}: the board was reset during the run"
+        with pytest.raises(BoardReset, match=reason):
+            device.finish(run)
+        with pytest.raises(BoardReset, match=reason):
+            device.finish(device.begin([(Region.ACT.base, words(8))]))
+        run_all(device, board, 5, [3], samples=3)
 
 
-def test_wait_gives_up():
-    with FakeBoard() as board, SerialDevice(board.port) as device:
-        board.memory[int(Register.STATUS)] = 1
+def test_a_board_that_was_reset_between_runs_gives_no_result():
+    with FakeBoard() as board, SerialDevice(board.port, 3_000_000, answer_s=0.05) as device:
+        run_all(device, board, 5, [3], samples=3)
+        board.reset()
+        with pytest.raises(BoardReset, match="the board was reset"):
+            device.finish(device.begin([(Region.ACT.base, words(5))]))
+
+
+def test_finish_gives_up():
+    with FakeBoard() as board, SerialDevice(board.port, 3_000_000, answer_s=0.02) as device:
+        device.prepare([(Region.ACT.base + 8, 4)], 0)
+        board.run_s = 0.5
+        run = device.begin([(Region.ACT.base, words(8))])
         with pytest.raises(DeviceError, match="still busy after 0.01 s; reset the board"):
-            device.wait(timeout=0.01)
+            device.finish(run, timeout=0.01)
+        run_all(device, board, 5, [3], samples=3)
 
 
 def test_port_that_does_not_exist_lists_those_that_do():
@@ -215,8 +388,8 @@ def test_finds_the_rate_of_the_board(baud):
         board.fault = lambda line: line if speed(board.port) == wanted else b"\x80\xf8"
         with SerialDevice(board.port, answer_s=0.05, attempts=1) as device:
             data = words(100)
-            device.write(8, data)
-            assert np.array_equal(device.read(8, 100), data)
+            device.write(0x100000, data)
+            assert np.array_equal(device.read(0x100000, 100), data)
 
 
 def test_no_rate_is_that_of_the_board():
@@ -240,12 +413,11 @@ def test_garbage():
 
 
 @pytest.mark.parametrize(
-    ("version", "reason"), [(1, "refused READ of 1 words at 0x000000"), (2, "speaks version 2 of the link, this .* 1;")]
+    ("version", "reason"), [(2, "refused READ of 1 words at 0x000000"), (1, "speaks version 1 of the link, this .* 2;")]
 )
 def test_refused(version, reason):
     def refuse(line):
-        request = decode(line[:-1])
-        return encode(Frame(Op.REFUSED, request.sequence, 0, 1, answer=True, version=version))
+        return encode(Frame(Op.REFUSED, line[2], 0, 1, answer=True, version=version))
 
     with FakeBoard(refuse) as board, pytest.raises(DeviceError, match=reason):
         SerialDevice(board.port)
@@ -320,7 +492,7 @@ def test_simulated_target_takes_requests_at_the_rate_of_the_line(divisor):
         SimulatedBoard(core("4x3"), top=Target(divisor), divisor=divisor) as board,
         SerialDevice(board.port, 3_000_000) as device,
     ):
-        device._cycles_a_byte = cycles_a_byte(divisor * 3_000_000, 3_000_000)
+        device._requests.clock_hz = divisor * 3_000_000
         writing = cost(board, lambda: device.write(8, data))
         reading = cost(board, lambda: np.testing.assert_array_equal(device.read(8, 1000), data))
         assert device.resent == 0
@@ -335,14 +507,15 @@ def test_lengths_on_the_line_are_those_of_frames(count):
     for data in (zeros, ones):
         written = encode(Frame(Op.WRITE, 1, 0x111111, count, data))
         assert len(written) <= line_bytes(Frame(Op.WRITE, 1, 0x111111, count, data), count) <= len(written) + 1
-        answer = encode(Frame(Op.READ, 1, 0x111111, count, data, answer=True))
-        assert len(answer) <= answer_bytes(Frame(Op.READ, 1, 0x111111, count)) <= len(answer) + 1
+        for request in (Frame(Op.READ, 1, 0x111111, count), Frame(Op.RUN, 1, 0x111111, 1, bytes(4))):
+            given = encode(answer(request, data, (0x100000, count)))
+            assert len(given) <= answer_bytes(request, count) <= len(given) + 1
 
 
 def test_padding_gives_the_board_its_time():
     write = Frame(Op.WRITE, 1, 0, MAX_WORDS, bytes(4 * MAX_WORDS))
-    assert padding(write, cycles_a_byte(48_000_000, 3_000_000)) == 2
-    assert padding(write, cycles_a_byte(0, 3_000_000)) == 30  # an unknown clock: as slow as can be
+    assert padding(write, cycles_a_byte(48_000_000, 3_000_000)) == 1
+    assert padding(write, cycles_a_byte(0, 3_000_000)) == 29  # an unknown clock: as slow as can be
     read = Frame(Op.READ, 1, 0, MAX_WORDS)
     assert padding(read, 160) + line_bytes(read, 0) > answer_bytes(read)
 

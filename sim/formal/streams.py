@@ -12,7 +12,7 @@ from rtl.registers import Registers
 from rtl.sequencer import Sequencer
 from rtl.spec import isa, timing
 from rtl.spec.config import Config
-from rtl.spec.registers import REGION_SHIFT, Region, Register
+from rtl.spec.registers import REGION_SHIFT, RUN_BITS, Region, Register
 
 from .harness import Claim, Harness
 
@@ -233,8 +233,8 @@ def run_once(harness: Harness) -> None:
         m.d.sync += started.eq(0)
     to_run = write & (unit.i_address == (int(Region.REGISTERS) << REGION_SHIFT | int(Register.RUN)))
     # What was last in RUN.
-    run = Signal(32)
-    asked, asked_for = harness.past(to_run, 1, "to_run"), harness.past(value, 1, "value")
+    run = Signal(RUN_BITS)
+    asked, asked_for = harness.past(to_run, 1, "to_run"), harness.past(value[:RUN_BITS], 1, "value")
     begins = asked & ~unit.busy & (asked_for != run)
     with m.If(begins):
         m.d.sync += run.eq(asked_for)
@@ -245,6 +245,7 @@ def run_once(harness: Harness) -> None:
     with m.Elif(finished):
         m.d.sync += busy.eq(0)
     harness.check(unit.busy == busy)
+    harness.check(unit.run == run)
 
 
 STREAMS = (
