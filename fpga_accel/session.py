@@ -146,12 +146,9 @@ class Session(Closing):
         DeviceError
             If the device stops answering.
         """
-        known = [array.name for array in self.plan.outputs]
-        unknown = [name for name in output_names or () if name not in known]
-        if unknown:
-            raise BadInput(f"no output named '{unknown[0]}'; the model has: {', '.join(known)}")
+        names = self._names(output_names)
         values, _ = self.run_tensors(feed, every=False)
-        return [_into(out or {}, name, values[name]) for name in output_names or known]
+        return [_into(out or {}, name, values[name]) for name in names]
 
     def run_async(
         self,
@@ -175,14 +172,24 @@ class Session(Closing):
     def stream(
         self, feeds: Iterable[Mapping[str, object]], output_names: Sequence[str] | None = None, *, ahead: int = 2
     ) -> Iterator[list[NDArray[np.generic]]]:
-        """Yield the outputs for each of many feeds, in order, while up to ``ahead`` more are under way."""
-        begun: deque[Future[list[NDArray[np.generic]]]] = deque()
-        for feed in feeds:
-            begun.append(self.run_async(output_names, feed))
-            if len(begun) > ahead:
-                yield begun.popleft().result()
+        """Yield the outputs for each of many feeds, in order, while up to ``ahead`` more are under way.
+
+        If the whole model runs on the core, the input of a sample goes to the device while the one before is computed.
+        """
+        names = self._names(output_names)
+        begun: deque[Callable[[], list[NDArray[np.generic]]]] = deque()
+        try:
+            for feed in feeds:
+                begun.append(self._begin(names, feed))
+                if len(begun) > ahead:
+                    yield begun.popleft()()
+        except BadInput:
+            # What was begun before is as good as ever.
+            while begun:
+                yield begun.popleft()()
+            raise
         while begun:
-            yield begun.popleft().result()
+            yield begun.popleft()()
 
     def tensors(self, feed: Mapping[str, object]) -> Tensors:
         """Return every tensor of the core that is still there after a run, as int8 (batch, *shape), for comparison.
@@ -210,7 +217,8 @@ class Session(Closing):
         """Return the cycles of each layer: predicted, and of the last sample that ran on this device."""
         result = []
         for program in self.plan.programs:
-            measured = self._runner.layer_cycles(program) if self._runner else None
+            with self._lock:
+                measured = self._runner.layer_cycles(program) if self._runner else None
             for index, layer in enumerate(program.layers):
                 cycles = None if measured is None else measured[index]
                 result.append(LayerProfile(layer.name, layer.operator, layer.macs, layer.cycles, cycles))
@@ -218,7 +226,8 @@ class Session(Closing):
 
     def cycles(self) -> int | None:
         """Return the length of the last run in cycles; None if nothing ran or the device has no clock."""
-        lengths = [self._runner.cycles(program) if self._runner else None for program in self.plan.programs]
+        with self._lock:
+            lengths = [self._runner.cycles(program) if self._runner else None for program in self.plan.programs]
         return None if None in lengths else sum(length for length in lengths if length is not None)
 
     def _run(self, arrays: Values, every: bool, first: int, total: int) -> tuple[Values, Tensors]:
@@ -241,6 +250,39 @@ class Session(Closing):
             values |= reference.outputs(graph, made)
             tensors |= made if every else {name: made[name] for name in wanted}
         return {array.name: values[array.name] for array in self.plan.outputs}, tensors
+
+    def _names(self, output_names: Sequence[str] | None) -> list[str]:
+        """Return the outputs that are asked for."""
+        known = [array.name for array in self.plan.outputs]
+        unknown = [name for name in output_names or () if name not in known]
+        if unknown:
+            raise BadInput(f"no output named '{unknown[0]}'; the model has: {', '.join(known)}")
+        return list(output_names or known)
+
+    def _begin(self, names: list[str], feed: Mapping[str, object]) -> Callable[[], list[NDArray[np.generic]]]:
+        """Begin what `run` does; return what waits for its end."""
+        segment, *more = self.plan.segments
+        if more or isinstance(segment, HostSegment) or self._runner is None:
+            return self.run_async(names, feed).result
+        runner, graph, program = self._runner, segment.graph, segment.work
+        assert isinstance(program, Program)
+        arrays = check_feed(self.get_inputs(), feed)
+        inputs = reference.quantize_inputs(graph, {name: arrays[name] for name in segment.inputs})
+        samples = len(next(iter(inputs.values())))
+        with self._lock:
+            begun = [
+                runner.begin(program, {name: q[index] for name, q in inputs.items()}, program.outputs)
+                for index in range(samples)
+            ]
+
+        def finish() -> list[NDArray[np.generic]]:
+            with self._lock:
+                found = [runner.finish(each) for each in begun]
+            self._counted(0, samples)(samples)
+            values = reference.outputs(graph, {name: np.stack([each[name] for each in found]) for name in found[0]})
+            return [values[name] for name in names]
+
+        return finish
 
     def _counted(self, first: int, total: int) -> Callable[[int], None]:
         """Return what tells of each sample that is done."""

@@ -127,17 +127,36 @@ def test_a_stream_is_in_order_and_asks_ahead(digits_program, images, expected):
         assert list(session.stream([])) == []
 
 
+def test_a_stream_gives_what_it_can_before_a_bad_feed(digits_program, images, expected):
+    feeds = [{"image": images[:2]}, {"image": images[2:3]}, {"picture": images[:1]}]
+    with Session(digits_program) as session:
+        results = session.stream(feeds)
+        np.testing.assert_array_equal(next(results)[0], expected[:2])
+        np.testing.assert_array_equal(next(results)[0], expected[2:3])
+        with pytest.raises(BadInput, match="picture"):
+            next(results)
+
+
+def test_others_may_run_in_the_midst_of_a_stream(digits_program, images, expected):
+    plan = Plan.load_file(digits_program)
+    with SimulatedBoard(plan.config) as board, Session(plan, f"serial:{board.port}") as session:
+        results = session.stream({"image": images[n : n + 2]} for n in range(0, 10, 2))
+        found = [next(results)[0]]
+        np.testing.assert_array_equal(session.run(None, {"image": images[20:23]})[0], expected[20:23])
+        found += [one for (one,) in results]
+        np.testing.assert_array_equal(np.concatenate(found), expected[:10])
+        assert session.cycles() == plan.cycles
+
+
 def test_threads_take_turns(digits_program, images, expected):
     inside = threading.Lock()
 
     class Watched(InterpreterDevice):
-        def start(self):
+        def begin(self, inputs, timeout=10.0):
             assert inside.acquire(blocking=False), "two runs at a time"
-            super().start()
-
-        def wait(self, timeout=10.0):
-            super().wait(timeout)
+            run = super().begin(inputs, timeout)
             inside.release()
+            return run
 
     with Session(digits_program, Watched(core("8x8"))) as session, ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda n: session.run(None, {"image": images[n : n + 1]})[0], range(16)))
