@@ -67,6 +67,9 @@ def compile_program(
     keep_tensors: Annotated[
         bool, typer.Option(help="Give every tensor its own memory, so that all can be compared after a run.")
     ] = False,
+    stream: Annotated[
+        bool, typer.Option(help="Leave the place of the inputs alone, so that the next ones can come during a run.")
+    ] = False,
     hdl: Annotated[
         bool, typer.Option(help="Also write the circuits, Amaranth and Verilog, to the folder M.hdl.")
     ] = True,
@@ -88,6 +91,7 @@ def compile_program(
             config,
             board=board,
             keep_tensors=keep_tensors,
+            stream=stream,
             require_core=require_core,
             hdl=hdl,
             note=progress,

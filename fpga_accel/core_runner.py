@@ -19,6 +19,14 @@ Tensors = dict[str, NDArray[np.int8]]
 AHEAD = 2  # samples under way
 
 
+def _free(program: Program, outputs: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return after how many layers the next inputs may be written, and their cycles; 0 if outputs lie there."""
+    inputs = [program.span(port.tensor) for port in program.graph.inputs]
+    shared = any(a < b + n and b < a + m for a, m in inputs for b, n in outputs)
+    free = 0 if shared else program.free
+    return free, sum(layer.cycles for layer in program.layers[:free])
+
+
 @dataclass(frozen=True)
 class Begun:
     """A sample that was begun: its program, the tensors wanted of it, and the device's run."""
@@ -60,7 +68,7 @@ class CoreRunner:
         self._measure()
         self._loaded = None
         # The board forgets in a reset what it is told first: one at any time from here on is noticed.
-        self._device.prepare(outputs, program.cycles)
+        self._device.prepare(outputs, program.cycles, _free(program, outputs))
         if not holds(self._device, program):
             image = program.memory_image()
             address, stamp = image[-1]

@@ -31,10 +31,12 @@ class Device(Protocol):
     def write(self, addr: int, data: Words) -> None:
         """Write words from ``addr`` on."""
 
-    def prepare(self, outputs: Sequence[Span], cycles: int) -> None:
-        """Say what is read after each run from now on: (address, count); and about how long a run takes.
+    def prepare(self, outputs: Sequence[Span], cycles: int = ..., free: tuple[int, int] = ...) -> None:
+        """Say what is read after each run from now on: (address, count).
 
-        A reset of the board from then on is noticed.
+        ``cycles`` is about how long a run takes, and ``free`` the number of layers after which it does not need its
+        inputs any more, and about how long these take; 0 if that is never. A reset of the board from then on is
+        noticed.
         """
 
     def begin(self, inputs: Sequence[tuple[int, Words]], timeout: float = ...) -> Any:
@@ -143,9 +145,9 @@ class SerialDevice(Closing):
             ]
         )
 
-    def prepare(self, outputs: Sequence[Span], cycles: int) -> None:
-        """Say what is read after each run from now on, and about how many cycles a run takes."""
-        self._runs.prepare(outputs, cycles)
+    def prepare(self, outputs: Sequence[Span], cycles: int = 0, free: tuple[int, int] = (0, 0)) -> None:
+        """Say what is read after each run from now on, and when it does not need its inputs any more."""
+        self._runs.prepare(outputs, cycles, free)
 
     def begin(self, inputs: Sequence[tuple[int, Words]], timeout: float = 60.0) -> Run:
         """Write inputs and run the program, when the run before is over; return the run."""

@@ -12,13 +12,14 @@ from rtl.spec.errors import BoardReset, NoAnswer, StillBusy
 from rtl.spec.link import MAX_WORDS, Frame, Op, run_address
 from rtl.spec.registers import REGION_SHIFT, RUNS, Region, Register
 
-from .pace import padding
+from .pace import line_bytes, padding
 from .requests import WINDOW, Requests
 
 Words = NDArray[np.uint32]
 Span = tuple[int, int]
 """Address and count of words."""
 UNDER_WAY = 2
+_BEGIN = 400  # cycles from RUN to the run, the last inputs included; it may be later, and costs time then
 
 
 @dataclass
@@ -53,10 +54,11 @@ class Runs:
         self._pause = 0  # delimiters in front of the next frame
         self._rest: list[Span] = []
         self._spans: list[Span] = []
+        self._free_cycles = 0  # of a run, until the next one's inputs may be written
         self.silence = 0.0
 
-    def prepare(self, outputs: Sequence[Span], cycles: int) -> None:
-        """Say what is read after each run from now on, and how long one takes; the board forgets it in a reset."""
+    def prepare(self, outputs: Sequence[Span], cycles: int, free: tuple[int, int]) -> None:
+        """Say what is read after each run from now on, as `fpga_accel.device.Device` has it."""
         self.settle()
         self.silence = 2 * cycles / self._requests.clock_hz if self._requests.clock_hz else 0.0
         chunks = [
@@ -68,7 +70,9 @@ class Runs:
         self._requests.output = address, count = chunks[0]
         self._rest = chunks[1:]
         register = (address - Region.ACT.base) | count << REGION_SHIFT
-        self._ask(Op.WRITE, Register.OUTPUT, np.array([register], "<u4").tobytes())
+        marks, self._free_cycles = free
+        self._free_cycles = self._free_cycles if marks else cycles
+        self._ask(Op.WRITE, Register.OUTPUT, np.array([register, marks], "<u4").tobytes())
         self._number = self._settled(60.0)
 
     def begin(self, inputs: Sequence[tuple[int, Words]], timeout: float) -> Run:
@@ -145,7 +149,7 @@ class Runs:
         )
 
     def _send_inputs(self, run: Run, before: Run | None, timeout: float) -> None:
-        """Send all but the last part. The board may hold the first until the run before is over."""
+        """Send all but the last part. The board may hold the first until the run before does not need its own."""
         for part in run.inputs[:-1]:
             if self._lost or run.outputs is not None:
                 return
@@ -153,11 +157,17 @@ class Runs:
             run.open.append(request)
             self._send(request)
             end = time.monotonic() + timeout
-            held = len(run.open) == 1 and before is not None and before.data is None
+            held = part is run.inputs[0] and before is not None and before.data is None
+            held = held and not self._free_when_it_is_there(request)
             while not self._lost and run.open and (held or len(run.open) >= WINDOW):
                 self._hear(timeout, end)
             if not self._lost and self._requests.line.hears():
                 self._hear(timeout, end)
+
+    def _free_when_it_is_there(self, request: Frame) -> bool:
+        """Whether a run that began before a request was sent needs its inputs no more when that is there."""
+        time_on_line = line_bytes(request, request.count) * self._requests.cycles_a_byte
+        return self._requests.clock_hz > 0 and self._free_cycles + _BEGIN <= time_on_line
 
     def _hear(self, timeout: float, end: float) -> None:
         """Take answers, or notice that they are lost."""

@@ -60,6 +60,7 @@ def compile_file(
     *,
     board: str | None = None,
     keep_tensors: bool = False,
+    stream: bool = False,
     require_core: bool = False,
     hdl: bool = False,
     note: Note = lambda *_: None,
@@ -80,7 +81,7 @@ def compile_file(
         from .explore import explore
 
         config = explore(found.plan, boards.get(board or ""), note)[0].config
-    plan = compile_plan(found.plan, config, keep_tensors=keep_tensors)
+    plan = compile_plan(found.plan, config, keep_tensors=keep_tensors, stream=stream)
     if hdl:
         # Amaranth takes a second to import.
         from .emit import emit

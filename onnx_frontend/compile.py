@@ -5,11 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtl.spec import isa, timing
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 from rtl.spec.graph import Graph
+from rtl.spec.layout import Placement
 from rtl.spec.program import Layer, Program
 from rtl.spec.stamp import STAMP_WORDS
 
@@ -42,30 +44,36 @@ class Order:
         return max(issue.end for issue in self.issues)
 
 
-def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False) -> Program:
+def compile_graph(graph: Graph, config: Config, *, keep_tensors: bool = False, stream: bool = False) -> Program:
     """Compile a quantized graph for a core, in the style that takes the fewest cycles of those that fit.
 
     With ``keep_tensors`` every tensor of the graph can be read after a run: no memory is reused, and a Table stays a
-    layer of its own. Inputs lie as patches where that saves cycles and the model then fits.
+    layer of its own. With ``stream`` nothing else lies where the inputs do, if the model then fits, so that those of
+    the next run may be written when they have been read. Inputs lie as patches where that saves cycles and the model
+    then fits.
 
     Raises
     ------
     DoesNotFit
         If the model exceeds a memory of the core; the message names the memory and both sizes.
     """
-    try:
-        return _compiled(tile(graph, config, packed=True), graph, config, keep_tensors=keep_tensors)
-    except DoesNotFit:
-        return _compiled(tile(graph, config, packed=False), graph, config, keep_tensors=keep_tensors)
+    ways = [
+        (packed, inputs_stay) for inputs_stay in ((True, False) if stream else (False,)) for packed in (True, False)
+    ]
+    for packed, inputs_stay in ways[:-1]:
+        with suppress(DoesNotFit):
+            return _compiled(tile(graph, config, packed=packed), graph, config, keep_tensors, inputs_stay)
+    packed, inputs_stay = ways[-1]
+    return _compiled(tile(graph, config, packed=packed), graph, config, keep_tensors, inputs_stay)
 
 
-def _compiled(plan: Plan, graph: Graph, config: Config, *, keep_tensors: bool) -> Program:
+def _compiled(plan: Plan, graph: Graph, config: Config, keep_tensors: bool, inputs_stay: bool) -> Program:
     inputs = [port.tensor for port in graph.inputs]
     outputs = [plan.stored[port.tensor] for port in graph.outputs]
     if not keep_tensors:
         fuse_tables(plan, {*inputs, *outputs, *plan.constants})
     before = [*plan.constants, *inputs]
-    stay = {*outputs, *plan.constants, *(plan.tensors if keep_tensors else ())}
+    stay = {*outputs, *plan.constants, *(plan.tensors if keep_tensors else inputs if inputs_stay else ())}
     kept = {*inputs, *plan.stored.values()} if keep_tensors else set(outputs)
 
     programs: list[Program] = []
@@ -135,9 +143,15 @@ def _program(graph: Graph, plan: Plan, order: Order, before: list[str], stay: Se
         packings={name: plan.packings[stored] for name, stored in plan.stored.items() if stored in plan.packings},
         kept=tuple(name for name, stored in plan.stored.items() if stored in kept),
         layers=_layers(plan, code, timeline),
+        free=code.marks_until_free(_lines([places[plan.stored[port.tensor]] for port in graph.inputs], config)),
         cycles=timeline.total,
         notes=tuple(plan.notes),
     )
+
+
+def _lines(places: Iterable[Placement], config: Config) -> NDArray[np.int64]:
+    """Return the lines of activation memory that tensors take."""
+    return np.concatenate([np.arange(place.base, place.base + place.lines(config)) for place in places])
 
 
 def _layers(plan: Plan, code: Code, timeline: timing.Timeline) -> tuple[Layer, ...]:

@@ -10,6 +10,7 @@ from rtl.spec import isa, number
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit
 from rtl.spec.layout import Placement, weight_lines
+from rtl.spec.registers import PROFILE_MARKS
 
 from . import fields
 from .jobs import Job, Part, Touched
@@ -27,9 +28,9 @@ class Code:
     """The programs under construction, as lists of field values, with the memories they refer to.
 
     What the tokens follow from is how many instructions of a unit there were, with the last one that did something: for
-    each line of activation memory ``written`` by DRAIN and ``read`` by COMPUTE, for each half of the accumulators
-    ``filled`` by COMPUTE and ``drained`` by DRAIN, for each bank ``computed``, read by COMPUTE, and ``streamed``, read
-    by the window unit.
+    each line of activation memory ``written`` by DRAIN, ``windowed``, read by it, and ``read`` by COMPUTE, for each
+    half of the accumulators ``filled`` by COMPUTE and ``drained`` by DRAIN, for each bank ``computed``, read by
+    COMPUTE, and ``streamed``, read by the window unit.
     """
 
     config: Config
@@ -50,6 +51,7 @@ class Code:
     def __post_init__(self) -> None:
         self.written = np.zeros(self.config.act_words, np.int64)
         self.read = np.zeros(self.config.act_words, np.int64)
+        self.windowed = np.zeros(self.config.act_words, np.int64)
 
     def add_weights(self, lines: NDArray[np.int8]) -> int:
         """Return the address of the first of these weight lines; equal ones are stored once."""
@@ -68,6 +70,22 @@ class Code:
             self.channels.append(lines)
             self.channel_count += len(lines)
         return self.channel_addresses[key]
+
+    def marks_until_free(self, lines: NDArray[np.int64]) -> int:
+        """Return how many layers have ended when nothing reads these lines of activation memory any more.
+
+        It is 0 if something writes there, or reads there to the end.
+        """
+        if self.written[lines].any():
+            return 0
+        computes, drains = int(self.read[lines].max(initial=0)), int(self.windowed[lines].max(initial=0))
+        marks = computed = 0
+        for index, (_, drain) in enumerate(self.drain, start=1):
+            computed = max(computed, drain["wait"])
+            marks += drain["mark"]
+            if drain["mark"] and index >= drains and computed >= computes:
+                return marks if marks <= PROFILE_MARKS else 0
+        return 0
 
     def banks(self, addresses: Iterable[NDArray[np.int64]]) -> list[int]:
         """Return the banks in which there are addresses; none without a window unit, as all is one then."""
@@ -148,6 +166,8 @@ def _drain(job: Job, issue: Issue, layer: str, places: Mapping[str, Placement], 
     wait = 0 if job.windowed else code.filled[issue.half]
     if job.windowed:
         (part,) = job.parts
+        for addresses in _addresses((*part.reads, *part.streams), places):
+            code.windowed[addresses] = len(code.drain) + 1
         after = max(int(code.written[each].max(initial=0)) for each in _addresses(part.reads, places))
         for bank in code.banks(_addresses(part.streams, places)):
             wait = max(wait, code.computed[bank])

@@ -129,8 +129,8 @@ def whole_on_host(model: onnx.ModelProto) -> Plan:
     return Plan(model.graph.name, tuple(inputs), tuple(outputs), (segment,), None)
 
 
-def compile_plan(plan: Plan, config: Config, *, keep_tensors: bool = False) -> Plan:
-    """Return the plan with every graph compiled for a core.
+def compile_plan(plan: Plan, config: Config, *, keep_tensors: bool = False, stream: bool = False) -> Plan:
+    """Return the plan with every graph compiled for a core, as `compile_graph` does.
 
     Raises
     ------
@@ -140,7 +140,8 @@ def compile_plan(plan: Plan, config: Config, *, keep_tensors: bool = False) -> P
     segments: list[Segment] = []
     for segment in plan.segments:
         if isinstance(segment, CoreSegment):
-            segment = replace(segment, work=compile_graph(segment.graph, config, keep_tensors=keep_tensors))
+            work = compile_graph(segment.graph, config, keep_tensors=keep_tensors, stream=stream)
+            segment = replace(segment, work=work)
         segments.append(segment)
     return replace(plan, segments=tuple(segments))
 

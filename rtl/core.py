@@ -24,7 +24,8 @@ class Core(wiring.Component):
 
     The host fills the memories over ``bus`` while the core is idle, starts a run by writing a new number to RUN, and
     waits until STATUS is 0. Memories answer only while the core is idle; accesses in between are lost, reads give
-    undefined data. A run begins some cycles after the write; CYCLES counts from there to the end of the last unit.
+    undefined data. But writes to activations are always done, in a cycle in which the core does not write itself. A run
+    begins some cycles after the write; CYCLES counts from there to the end of the last unit.
     In a compact core address and data of a write stand still in the cycle after it.
     What the host would write by ``image``, (word address, words), is there from the start on.
     """
@@ -165,6 +166,8 @@ class Core(wiring.Component):
         m.d.comb += start.eq(registers.start)
         m.d.comb += self.busy.eq(registers.busy)
         m.d.comb += self.bus.busy.eq(registers.busy)
+        m.d.comb += self.bus.free.eq(registers.free)
+        m.d.comb += self.bus.w_wait.eq(act.o_wait)
         m.d.comb += self.bus.run.eq(registers.run)
         m.d.comb += self.bus.output.eq(registers.output)
 

@@ -22,8 +22,9 @@ class Link(wiring.Component):
     every request may be repeated, nothing is lost. An intact request of another version, or of impossible length, is
     REFUSED, and so is a RUN without OUTPUT.
 
-    A RUN is answered when the run is over, other requests meanwhile. An INPUT or RUN for the next run waits for the end
-    of the last; it is dropped when another frame begins behind it, so that the host is heard even if there is no end.
+    A RUN is answered when the run is over, other requests meanwhile. A RUN for the next run waits for the end of the
+    last, and an INPUT until that one needs its own no more. What waits is dropped when another frame begins behind it,
+    so that the host is heard even if there is no end.
 
     Parameters
     ----------
@@ -114,18 +115,19 @@ class Link(wiring.Component):
 
         index = Signal(range(MAX_WORDS + 1))
         following = Signal.like(index)
-        at_last = Signal()  # two cycles old, as ``index`` stands still for three
+        at_last = Signal()  # two cycles old, as ``index`` stands still for four
         m.d.sync += following.eq(index + 1)
         m.d.sync += at_last.eq(following == count)
+        all_written = Signal()
         sending = Signal()  # a cycle old, as no answer follows the one before so soon
         m.d.sync += sending.eq(sender.busy)
         m.d.comb += receiver.data_at.eq(index)
-        m.d.sync += self.bus.w_data.eq(receiver.data)
         m.d.sync += self.bus.w_en.eq(0)
         m.d.sync += self.bus.r_en.eq(0)
         with m.FSM() as fsm:
             with m.State("wait"):
                 m.d.sync += index.eq(0)
+                m.d.sync += all_written.eq(0)
                 m.d.sync += result.eq(over)
                 with m.If(over):
                     m.next = "answer"
@@ -149,22 +151,28 @@ class Link(wiring.Component):
                     m.next = "finish"
                 with m.Elif(over):
                     m.next = "wait"
-                with m.Elif(~self.bus.busy):
+                with m.Elif(Mux(is_run, ~self.bus.busy, self.bus.free)):
                     m.next = "fetch"
 
             with m.State("fetch"):
                 m.next = "fetched"
             with m.State("fetched"):
+                m.next = "turn"
+            with m.State("turn"):
                 m.next = "write"
-            with m.State("write"):
+                with m.If(all_written):
+                    m.next = "written"
+            with m.State("write"), m.If(~self.bus.w_wait):
                 m.d.sync += self.bus.addr.eq(address + index)
+                m.d.sync += self.bus.w_data.eq(receiver.data)
                 m.d.sync += self.bus.w_en.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "fetch"
-                with m.If(at_last):
-                    m.next = "answer"
-                    with m.If(is_run):
-                        m.next = "begin"
+                m.d.sync += all_written.eq(at_last)
+            with m.State("written"), m.If(~self.bus.w_wait):
+                m.next = "answer"
+                with m.If(is_run):
+                    m.next = "begin"
 
             with m.State("begin"):
                 m.d.sync += self.bus.addr.eq(Region.REGISTERS.base + Register.RUN)
@@ -173,10 +181,8 @@ class Link(wiring.Component):
                 m.d.sync += owed.eq(1)
                 m.d.sync += run_sequence.eq(request.sequence)
                 m.next = "begun"
-            with m.State("begun"):
-                m.d.sync += self.bus.w_data.eq(number)
-                with m.If(is_last):
-                    m.next = "finish"
+            with m.State("begun"), m.If(is_last):
+                m.next = "finish"
 
             with m.State("answer"):
                 m.d.comb += sender.start.eq(~sending)

@@ -28,7 +28,7 @@ def ports(*, columns, width, depth, group):
         "i_busy": In(1),
         "i_read_address": In(ceil_log2(depth)),
         "o_read": Out(width).array(columns),
-        **(core_write if group else {}),
+        **(core_write | {"o_wait": Out(1)} if group else {}),
         "i_host_address": In(REGION_SHIFT),
         "i_host_data": In(32),
         "i_host_write": In(1),
@@ -45,9 +45,11 @@ class HostMemory(wiring.Component):
 
     A read address presented in one cycle gives ``o_read`` `LATENCY` cycles later (and those of its hop). The core
     writes ``group`` neighbouring cells at a time, the cells ``i_write_group * group`` and after; 0 if it only reads.
-    Cell ``n`` of ``i_write_data`` comes ``n // hop`` cycles after the address. While ``i_busy`` the addresses and data
-    of the core count, else those of the host, who sees each line as a power of two of 32-bit words and reads them
-    `host_latency` cycles after the address, which must stand still until then. A cell must not matter to who reads it
+    Cell ``n`` of ``i_write_data`` comes ``n // hop`` cycles after the address. While ``i_busy`` the addresses of the
+    core count, else those of the host, who sees each line as a power of two of 32-bit words and reads them
+    `host_latency` cycles after the address, which must stand still until then. The host writes while not ``i_busy``;
+    where the core writes, too, at any time, but the core goes first: while ``o_wait`` the host's address and data stand
+    still. A cell must not matter to who reads it
     in the cycle in which it is written.
 
     With ``two_banks`` the upper half of the addresses is a memory of its own, so that there can be a second reader
@@ -145,7 +147,14 @@ class HostMemory(wiring.Component):
             for out, value in zip(self.o_second, gather.o, strict=True):
                 m.d.comb += out.eq(value)
         word = self.i_host_address[: ceil_log2(words)]
-        write_address = Mux(self.i_busy, self.i_write_address, line) if self._group else line
+        host_write = self.i_host_write & ~self.i_busy
+        core_write = 0
+        write_address = line
+        if self._group:
+            core_write = self.i_write & self.i_busy
+            host_write = (self.i_host_write | self.o_wait) & ~core_write
+            m.d.sync += self.o_wait.eq((self.i_host_write | self.o_wait) & core_write)
+            write_address = Mux(core_write, self.i_write_address, line)
         written = [
             later(f"host_{cell}", self.i_host_data.word_select(cell % per_word, self._width), cell // self._hop)
             for cell in range(lcm(self._group or 1, per_word))
@@ -153,14 +162,14 @@ class HostMemory(wiring.Component):
         for cell, host in enumerate(written) if self._group else ():
             lane = cell % self._group
             core = later(f"core_{cell}", self.i_write_data[lane], cell // self._hop - lane // self._hop)
-            written[cell] = Mux(later(f"busy_{cell}", self.i_busy, cell // self._hop), core, host)
+            written[cell] = Mux(later(f"core_write_{cell}", core_write, cell // self._hop), core, host)
         # Which cells are written: as many together as both sides write together, in each bank.
         together = gcd(self._group or per_word, per_word)
         writes = []
         for first in range(0, self._columns, together):
-            mine = self.i_host_write & ~self.i_busy & (word == first // per_word)
+            mine = host_write & (word == first // per_word)
             if self._group:
-                mine |= self.i_write & self.i_busy & (self.i_write_group == first // self._group)
+                mine |= core_write & (self.i_write_group == first // self._group)
             writes.append([mine & (write_address[-1] == bank) for bank in range(2)] if self._two_banks else [mine])
 
         # Along the chain, with no logic between its registers and the memories; what the host asked for is collected

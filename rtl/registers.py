@@ -27,7 +27,7 @@ class Registers(wiring.Component):
     ``o`` follows ``i_address`` `LATENCY` cycles later, for as long as the address stands still; it is 0 in any other
     region. A new value written to RUN begins a run: ``run`` is that value and ``busy`` is 1 from then on, and ``start``
     comes ``start_delay - 1`` cycles after its rise. ``i_finished`` ends it, and ``i_mark`` notes the time since
-    ``start``.
+    ``start``. ``free`` says, a cycle late, that there is no run, or one that has as many marks as INPUT_FREE.
     """
 
     LATENCY = 4
@@ -63,6 +63,7 @@ class Registers(wiring.Component):
                 "o": Out(32),
                 "run": Out(RUN_BITS),
                 "output": Out(Output),
+                "free": Out(1),
                 "busy": Out(1),
                 "start": Out(1),
                 "i_mark": In(1),
@@ -99,7 +100,7 @@ class Registers(wiring.Component):
         # A run begins with a new value, which takes a cycle to be told from the old one.
         region, offset = self.i_address[REGION_SHIFT:], self.i_address[:REGION_SHIFT]
         written = Signal(len(self.output.as_value()))
-        to_run, to_output, new, begin = Signal(), Signal(), Signal(), Signal()
+        to_run, to_output, to_free, new, begin = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.sync += to_run.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.RUN))
         m.d.sync += to_output.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.OUTPUT))
         # In a compact core data stand still in the cycle after a write.
@@ -111,6 +112,11 @@ class Registers(wiring.Component):
             m.d.sync += self.busy.eq(1)
         with m.If(to_output):
             m.d.sync += self.output.eq(written)
+        free_at = Signal.like(marks)
+        m.d.sync += to_free.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.INPUT_FREE))
+        with m.If(to_free):
+            m.d.sync += free_at.eq(written)
+        m.d.sync += self.free.eq(~self.busy | (running & (free_at != 0) & (marks >= free_at)))
         starting = Signal(self._start_delay)
         m.d.sync += starting.eq(Cat(begin, starting))
         m.d.comb += self.start.eq(starting[-1])

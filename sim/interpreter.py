@@ -98,7 +98,7 @@ class InterpreterDevice:
         run = int(self.read(Register.RUN, 1)[0])
         self.write(Register.RUN, np.array([(run + 1) % RUNS], np.uint32))
 
-    def prepare(self, outputs: Sequence[tuple[int, int]], cycles: int) -> None:
+    def prepare(self, outputs: Sequence[tuple[int, int]], cycles: int = 0, free: tuple[int, int] = (0, 0)) -> None:
         """Say what is read after each run from now on: (address, count)."""
         self._outputs = list(outputs)
 

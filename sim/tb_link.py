@@ -46,6 +46,8 @@ class Board:
         self.dut.bus__r_valid.value = 0
         self.dut.bus__run.value = 0
         self.dut.bus__busy.value = 0
+        self.dut.bus__free.value = 1
+        self.dut.bus__w_wait.value = 0
         self.dut.bus__output.value = 0
         self.dut.rst.value = 1
         Clock(self.dut.clk, PERIOD_NS, "ns", impl="gpi").start()
@@ -75,6 +77,7 @@ class Board:
             await FallingEdge(dut.clk)
         dut.bus__run.value = number
         dut.bus__busy.value = 1
+        dut.bus__free.value = 0
         if self.run_cycles is not None:
             await Timer(self.run_cycles * PERIOD_NS, "ns")
             await self.over()
@@ -83,6 +86,7 @@ class Board:
         """End the run."""
         await FallingEdge(self.dut.clk)
         self.dut.bus__busy.value = 0
+        self.dut.bus__free.value = 1
 
     def set_output(self, address, count):
         """Say what the answer to RUN brings."""

@@ -63,6 +63,7 @@ def program(config, *, loads=(), computes, drains, weights=None, channels=None, 
         layers=tuple(
             Layer(f"drain {index}", "", 0, int(cycles)) for index, cycles in enumerate(np.diff([0, *timeline.marks]))
         ),
+        free=0,
         cycles=timeline.total,
         notes=(),
     )

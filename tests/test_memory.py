@@ -70,7 +70,7 @@ def test_both_sides(columns, width, hop, group, two_banks, depth):
         return value, (1 << width * len(inside)) - 1
 
     async def bench(ctx):
-        busy = 0
+        busy = waits = 0
         for cycle in range(CYCLES):
             if random.random() < 0.1:
                 busy ^= 1
@@ -79,6 +79,8 @@ def test_both_sides(columns, width, hop, group, two_banks, depth):
                 write_line = core_line
             word = int(random.integers(words))
             host_data, host_write = int(random.integers(1 << 32)), int(random.integers(2))
+            if waits:
+                host_line, word, host_data, host_write = *waits, 0
             place, core_write = int(random.integers(columns // max(group, 1))), int(random.integers(2))
             data = [int(cell) for cell in random.integers(0, 1 << width, group)]
             ctx.set(dut.i_busy, busy)
@@ -120,11 +122,15 @@ def test_both_sides(columns, width, hop, group, two_banks, depth):
                 if chained or asked == word:
                     assert ctx.get(dut.o_host) & mask == value, f"cycle {cycle}"
 
-            if busy and group:
-                wrote["core"] += core_write
-                if core_write:
-                    cells[write_line, place * group : (place + 1) * group] = data
-            elif not busy and host_write:
+            if group:
+                assert ctx.get(dut.o_wait) == bool(waits), f"cycle {cycle}"
+            wants = host_write or waits
+            waits = 0
+            if busy and group and core_write:
+                wrote["core"] += 1
+                cells[write_line, place * group : (place + 1) * group] = data
+                waits = (host_line, word, host_data) if wants else 0
+            elif wants and (group or not busy):
                 wrote["host"] += 1
                 for index, column in enumerate(range(columns)[word * per_word : (word + 1) * per_word]):
                     cells[host_line, column] = host_data >> width * index & (1 << width) - 1
@@ -136,21 +142,23 @@ def test_both_sides(columns, width, hop, group, two_banks, depth):
 
 @pytest.mark.parametrize("busy", [0, 1])
 def test_the_other_side_cannot_write(busy):
-    """A core that writes while idle, and a host that writes while busy, leave no trace."""
-    dut = HostMemory(columns=3, width=8, depth=DEPTH, hop=2, group=3)
+    """A core that writes while idle, and a host that writes while busy what the core only reads, leave no trace."""
+    dut = HostMemory(columns=3, width=8, depth=DEPTH, hop=2, group=0 if busy else 3)
 
     async def bench(ctx):
         ctx.set(dut.i_busy, busy)
         for line in range(DEPTH):
-            ctx.set(dut.i_write_address, line)
-            ctx.set(dut.i_write, not busy)
+            if not busy:
+                ctx.set(dut.i_write_address, line)
+                ctx.set(dut.i_write, 1)
+                for cell in dut.i_write_data:
+                    ctx.set(cell, 255)
             ctx.set(dut.i_host_address, line)
             ctx.set(dut.i_host_write, busy)
             ctx.set(dut.i_host_data, 0xFFFFFFFF)
-            for cell in dut.i_write_data:
-                ctx.set(cell, 255)
             await ctx.tick()
-        ctx.set(dut.i_write, 0)
+        if not busy:
+            ctx.set(dut.i_write, 0)
         ctx.set(dut.i_host_write, 0)
         for line in range(DEPTH):
             ctx.set(dut.i_read_address, line)

@@ -19,9 +19,10 @@ class HostMemory(wiring.Component):
     A read address presented in one cycle gives ``o_read`` `LATENCY` cycles later. The core writes ``group``
     neighbouring cells at a time, the cells ``i_write_group * group`` and after; 0 if it only reads. While ``i_busy``
     the addresses and data of the core count, else those of the host, who sees each line as a power of two of 32-bit
-    words and reads them `LATENCY` cycles after the address, which must stand still until then. A cell must not matter
-    to who reads it in the cycle in which it is written. ``lines``, uint8 (depth, bytes of a line), are there from the
-    start on.
+    words and reads them `LATENCY` cycles after the address, which must stand still until then. The host writes while
+    not ``i_busy``; where the core writes, too, at any time, but the core goes first: while ``o_wait`` address and data
+    of the host stand still. A cell must not matter to who reads it in the cycle in which it is written. ``lines``,
+    uint8 (depth, bytes of a line), are there from the start on.
     """
 
     LATENCY = 1
@@ -52,6 +53,12 @@ class HostMemory(wiring.Component):
         word = self.i_host_address[: ceil_log2(words)]
         line = self.i_host_address[ceil_log2(words) :][: ceil_log2(self._depth)]
 
+        host_write = self.i_host_write & ~self.i_busy
+        if self._group:
+            core_write = self.i_write & self.i_busy
+            host_write = (self.i_host_write | self.o_wait) & ~core_write
+            m.d.sync += self.o_wait.eq((self.i_host_write | self.o_wait) & core_write)
+
         cells = []
         for columns in _together(self._columns, self._width, self._group):
             first = columns[0]
@@ -65,13 +72,13 @@ class HostMemory(wiring.Component):
             )
             m.submodules[f"columns_{first}"] = ram
             m.d.comb += ram.i_read_address.eq(Mux(self.i_busy, self.i_read_address, line))
-            write = self.i_host_write & ~self.i_busy & (word == first // per_word)
+            write = host_write & (word == first // per_word)
             data = Cat(self.i_host_data.word_select(column % per_word, self._width) for column in columns)
             address = line
             if self._group:
-                write |= self.i_write & self.i_busy & (self.i_write_group == first // self._group)
+                write |= core_write & (self.i_write_group == first // self._group)
                 own = Cat(self.i_write_data[column % self._group] for column in columns)
-                data, address = Mux(self.i_busy, own, data), Mux(self.i_busy, self.i_write_address, line)
+                data, address = Mux(core_write, own, data), Mux(core_write, self.i_write_address, line)
             m.d.comb += ram.i_write_address.eq(address)
             m.d.comb += ram.i_data.eq(data)
             m.d.comb += ram.i_write.eq(write)

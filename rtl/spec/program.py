@@ -24,7 +24,7 @@ from .registers import Region
 from .stamp import STAMP_WORDS, stamp, stamp_address
 from .typed import make
 
-FORMAT = 5
+FORMAT = 6
 T = TypeVar("T")
 
 
@@ -49,8 +49,9 @@ class Program:
     ``load``, ``compute``, ``drain``: uint32 words of the three programs; ``weights``: uint8 lines (n, weight_bytes);
     ``channels``: uint8 lines of parameter memory (n, `Config.parameter_bytes`); ``tables``: uint8 (n, 256), entry
     ``b + 128`` being the byte that replaces ``b``. ``placements`` tells where each tensor lies, and ``packings`` which
-    ones lie there as patches; those in ``kept`` are still there at the end of a run. ``cycles`` is the predicted length
-    of a run.
+    ones lie there as patches; those in ``kept`` are still there at the end of a run. When ``free`` layers have ended,
+    nothing reads or writes any more where the inputs lie; 0 if that is so only when all have. ``cycles`` is the
+    predicted length of a run.
     """
 
     config: Config
@@ -65,6 +66,7 @@ class Program:
     packings: Mapping[str, Packing]
     kept: tuple[str, ...]
     layers: tuple[Layer, ...]
+    free: int
     cycles: int
     notes: tuple[str, ...]
 

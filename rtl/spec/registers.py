@@ -34,12 +34,17 @@ class Bus(wiring.Signature):
     addr : Out(24)
         Word address: region in the upper four bits.
     w_en, w_data : Out(1), Out(32)
+    w_wait : In(1)
+        From the third cycle after ``w_en`` on: the write waits until the core does not write itself. Until it is done
+        address and data stand still.
     r_en : Out(1)
     r_valid, r_data : In(1), In(32)
     run : In(4)
         The register RUN.
     busy : In(1)
         A run is under way.
+    free : In(1)
+        No run needs its input any more.
     output : In(Output)
         The register OUTPUT.
     """
@@ -50,11 +55,13 @@ class Bus(wiring.Signature):
                 "addr": Out(unsigned(ADDRESS_BITS)),
                 "w_en": Out(1),
                 "w_data": Out(unsigned(32)),
+                "w_wait": In(1),
                 "r_en": Out(1),
                 "r_valid": In(1),
                 "r_data": In(unsigned(32)),
                 "run": In(unsigned(RUN_BITS)),
                 "busy": In(1),
+                "free": In(1),
                 "output": In(Output),
             }
         )
@@ -81,12 +88,13 @@ class Region(enum.IntEnum):
 
 
 class Register(enum.IntEnum):
-    """Word addresses of the registers. All but RUN and OUTPUT are read-only.
+    """Word addresses of the registers. All but RUN, OUTPUT and INPUT_FREE are read-only.
 
     RUN is the number of the last run, modulo 16; another number begins a run, if none is under way, and the same one
     again does nothing. STATUS is 1 while a run is under way. CYCLES is the length of the last run. MARKS is the number
     of entries of the PROFILE region: the cycle at which each layer of the last run ended. OUTPUT is an :class:`Output`.
-    What a core does not have reads as 0.
+    INPUT_FREE is the number of marks in a run from which on the run does not need its input any more, 0 for none; it
+    cannot be read. What a core does not have reads as 0.
     """
 
     MAGIC = 0
@@ -111,6 +119,7 @@ class Register(enum.IntEnum):
     MARKS = 19
     COMPACT = 20
     OUTPUT = 21
+    INPUT_FREE = 22
 
 
 def words_per_line(line_bytes: int) -> int:
