@@ -174,7 +174,7 @@ class Session(Closing):
     ) -> Iterator[list[NDArray[np.generic]]]:
         """Yield the outputs for each of many feeds, in order, while up to ``ahead`` more are under way.
 
-        If the whole model runs on the core, the input of a sample goes to the device while the one before is computed.
+        If one segment of the model runs on the core, the input of a sample goes there while the one before is computed.
         """
         names = self._names(output_names)
         begun: deque[Callable[[], list[NDArray[np.generic]]]] = deque()
@@ -261,15 +261,19 @@ class Session(Closing):
 
     def _begin(self, names: list[str], feed: Mapping[str, object]) -> Callable[[], list[NDArray[np.generic]]]:
         """Begin what `run` does; return what waits for its end."""
-        segment, *more = self.plan.segments
-        if more or isinstance(segment, HostSegment) or self._runner is None:
-            return self.run_async(names, feed).result
-        runner, graph, program = self._runner, segment.graph, segment.work
-        assert isinstance(program, Program)
         arrays = check_feed(self.get_inputs(), feed)
-        inputs = reference.quantize_inputs(graph, {name: arrays[name] for name in segment.inputs})
-        samples = len(next(iter(inputs.values())))
+        samples = len(next(iter(arrays.values()), [0]))
+        cores = [index for index, segment in enumerate(self.plan.segments) if not isinstance(segment, HostSegment)]
+        whole = not self.plan.host or self.plan.batch in (None, samples)
+        runner = self._runner
+        if runner is None or len(cores) != 1 or not whole:
+            return self.run_async(names, feed).result
+        before, (segment, *after) = self.plan.segments[: cores[0]], self.plan.segments[cores[0] :]
+        assert not isinstance(segment, HostSegment) and isinstance(segment.work, Program)
+        graph, program = segment.graph, segment.work
         with self._lock:
+            values = self._on_host(before, dict(arrays))
+            inputs = reference.quantize_inputs(graph, {name: values[name] for name in segment.inputs})
             begun = [
                 runner.begin(program, {name: q[index] for name, q in inputs.items()}, program.outputs)
                 for index in range(samples)
@@ -278,11 +282,18 @@ class Session(Closing):
         def finish() -> list[NDArray[np.generic]]:
             with self._lock:
                 found = [runner.finish(each) for each in begun]
-            self._counted(0, samples)(samples)
-            values = reference.outputs(graph, {name: np.stack([each[name] for each in found]) for name in found[0]})
-            return [values[name] for name in names]
+                self._counted(0, samples)(samples)
+                made = {name: np.stack([each[name] for each in found]) for name in program.outputs}
+                results = self._on_host(after, values | reference.outputs(graph, made))
+            return [results[name] for name in names]
 
         return finish
+
+    def _on_host(self, segments: Sequence[Segment], values: Values) -> Values:
+        """Return the values and what host segments make of them."""
+        for segment in segments:
+            values = values | self._host[segment.name].run(values)
+        return values
 
     def _counted(self, first: int, total: int) -> Callable[[int], None]:
         """Return what tells of each sample that is done."""

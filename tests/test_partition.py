@@ -285,6 +285,18 @@ def test_nodes_without_a_name_of_their_own():
     assert_exact(qdq, feed, found)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_stream_gives_what_runs_give(name):
+    model, feed = make(name)
+    plan = compile_plan(partition(quantize(model, feed)).plan, core("8x8"))
+    count = plan.batch or 1
+    feeds = [{key: array[n : n + count] for key, array in feed.items()} for n in range(0, len(feed["x"]), count)]
+    with Session(plan) as opened:
+        for one, found in zip(feeds, opened.stream(feeds), strict=True):
+            for got, wanted in zip(found, opened.run(None, one), strict=True):
+                np.testing.assert_array_equal(got, wanted)
+
+
 def test_programs_are_loaded_when_they_change():
     class Counting(InterpreterDevice):
         written = 0

@@ -57,7 +57,9 @@ def test_nothing_needs_the_input_once_it_is_free(quantized, config, order):
         nonlocal marks
         marks += isinstance(event, Drained) and event.instruction["mark"]
         if marks >= program.free:
-            device._act[place.base : place.base + place.lines(config)] = np.random.default_rng(marks).integers(-128, 128)
+            device._act[place.base : place.base + place.lines(config)] = np.random.default_rng(marks).integers(
+                -128, 128
+            )
 
     watched = compile_plan(plan, config, stream=True)
     device = InterpreterDevice(config, order, watch=scribble)
