@@ -51,7 +51,10 @@ def main() -> None:
     plan = Plan.load_file(arguments.plan)
     program, config = plan.programs[0], plan.config
     top = Top(config, divisor=divisor, clock_hz=divisor * BAUD, build_identity=0)
-    with SimulatedBoard(config, top=top, divisor=divisor) as board, SerialDevice(board.port, BAUD) as device:
+    with (
+        SimulatedBoard(config, top=top, divisor=divisor) as board,
+        SerialDevice(board.port, BAUD, answer_s=60.0) as device,
+    ):
         rng = np.random.default_rng(1)
         words = rng.integers(0, 1 << 32, 4096 if config.act_words * config.rows >= 1 << 14 else 512, np.uint32)
         with Line(board, device) as line:

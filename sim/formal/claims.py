@@ -2,6 +2,7 @@
 
 from .data import DATA
 from .harness import Claim
+from .link import LINK
 from .streams import STREAMS
 
-CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (*STREAMS, *DATA)}
+CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (*STREAMS, *DATA, *LINK)}
