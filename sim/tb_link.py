@@ -518,3 +518,39 @@ async def a_core_that_is_reset_refuses_runs(dut):
             run.count,
         )
         assert not host.accesses
+
+
+@cocotb.test()
+async def an_input_comes_when_the_run_needs_its_own_no_more(dut):
+    """And each word of it when the core lets it: until then address and data stand still."""
+    host = await board(dut)
+    host.set_output(0x100000, 2)
+
+    async def core_writes():
+        while True:
+            await dut.bus__w_en.rising_edge
+            for _ in range(3):
+                await FallingEdge(dut.clk)
+            there = int(dut.bus__addr.value), int(dut.bus__w_data.value)
+            dut.bus__w_wait.value = 1
+            for _ in range(host.rng.choice([0, 1, 2, 30])):
+                await FallingEdge(dut.clk)
+                assert (int(dut.bus__addr.value), int(dut.bus__w_data.value)) == there and not dut.bus__w_en.value
+            dut.bus__w_wait.value = 0
+
+    cocotb.start_soon(core_writes())
+    for number in range(1, 5):
+        run, ahead = host.of_a_run(Op.RUN, number), host.of_a_run(Op.INPUT, number + 1)
+        host.accesses.clear()
+        host.expect(run, ahead)
+        # The core may let the last words of a RUN wait long: time for them, too.
+        await host.say(encode(run) + bytes(60 * 60 // DIVISOR))
+        await host.say(encode(ahead))
+        await Timer(SILENCE_NS, "ns")
+        assert host.accesses == host.accesses_of(run) and not host.heard
+        await FallingEdge(dut.clk)
+        dut.bus__free.value = 1
+        assert await host.answer() == host.answer_to(ahead)
+        assert host.accesses == host.accesses_of(run) + host.accesses_of(ahead) and dut.bus__busy.value
+        await host.over()
+        assert await host.answer() == host.answer_to(run)
