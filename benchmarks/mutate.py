@@ -23,12 +23,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from circuits import CONFIGS
 from mutations import KINDS, Mutation, mutations
 from survivors import SURVIVORS
 
@@ -72,12 +73,21 @@ def near(module: Path) -> list[str]:
     return [name for name in known if name not in WHOLE]
 
 
-def circuits(folder: Path) -> str | None:
-    """Return a digest of the circuits that a folder's sources make; None if they make none."""
-    command = [sys.executable, "benchmarks/circuits.py"]
+def circuits(folder: Path, core: str) -> str | None:
+    """Return a digest of a core's circuits as a folder's sources make it; None if they make none."""
+    command = [sys.executable, "benchmarks/circuits.py", core]
     environment = os.environ | {"PYTHONPATH": str(folder)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def changes(folder: Path, original: Mapping[str, str], *, compact: bool) -> bool:
+    """Return whether a folder's sources make all cores, one of them another than it was."""
+    for core in sorted(original, reverse=not compact):
+        digest = circuits(folder, core)
+        if digest != original[core]:
+            return digest is not None
+    return False
 
 
 def copy(folder: Path) -> None:
@@ -117,14 +127,14 @@ def run_tests(folder: Path, tests: Iterable[str]) -> str:
     return found[1]
 
 
-def judge(mutation: Mutation, original: str) -> Outcome | None:
+def judge(mutation: Mutation, original: Mapping[str, str]) -> Outcome | None:
     """Return what comes of a place; None if it makes no other circuit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy(folder)
         file = folder / mutation.file
         file.write_text(mutation.apply(file.read_text()))
-        if circuits(folder) in (None, original):
+        if not changes(folder, original, compact="compact" in mutation.file):
             return None
         tests = near(ROOT / mutation.file)
         return Outcome(mutation, (run_tests(folder, tests) if tests else UNNOTICED) or run_tests(folder, WHOLE))
@@ -166,8 +176,9 @@ def campaign(places: int, seed: int, jobs: int, modules: list[Path]) -> list[Out
     """Break circuits in that many places that count; return what came of them, in the order of drawing."""
     with tempfile.TemporaryDirectory() as name:
         copy(Path(name))
-        original = circuits(Path(name))
-    if original is None:
+        digests = {core: circuits(Path(name), core) for core in CONFIGS}
+    original = {core: digest for core, digest in digests.items() if digest}
+    if len(original) < len(CONFIGS):
         raise RuntimeError("the circuits as they are cannot be made")
     kept, order, outcomes = Kept(), drawn(seed, modules), list[Outcome]()
 
