@@ -4,8 +4,8 @@
 
 Places are drawn from all modules in ``rtl`` that make circuits, of each kind of fault in turn. A fault that leaves the
 circuits of all cores as they were, or with which they cannot be made, is not counted, and another is drawn. The tests
-of the broken module come first, then those of whole cores and of the link; the first that fails is told. A test that
-takes much longer than it should has noticed, too. What nobody notices must be in ``SURVIVORS`` with the reason. The
+of the broken module come first, then those of whole cores and of the link; the first that fails is told. Tests that
+take more than twice the processor time that they should have noticed, too. What nobody notices must be in ``SURVIVORS`` with the reason. The
 exit code is 1 if fewer than nine of ten are noticed, or if one that is not noticed has no reason.
 
 What was found is kept in ``build/mutate``, so that a command which was stopped goes on where it was; other sources or
@@ -18,7 +18,9 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,8 +43,6 @@ WORK = Path("build/mutate")
 PARTS = ("rtl", "sim", "onnx_frontend", "fpga_accel", "boards", "tests", "benchmarks", "models", "pyproject.toml")
 WHOLE = ("test_core.py", "test_link.py", "test_network.py", "test_selftest.py", "test_timing.py", "test_session.py")
 """Tests of whole cores, in the order in which they are asked."""
-LIMIT_S = 900
-"""For all tests of one place; what runs longer hangs."""
 BAR = 0.9
 
 UNNOTICED, HANGS = "", "time limit"
@@ -100,44 +100,69 @@ def copy(folder: Path) -> None:
             shutil.copy(source, folder / part)
 
 
-def run_tests(folder: Path, tests: Iterable[str]) -> str:
-    """Return the first test that fails in a folder, HANGS, or UNNOTICED."""
+def run(folder: Path, test: str, limit_s: int | None) -> tuple[str, float]:
+    """Return the first test of a file that fails in a folder, HANGS, or UNNOTICED; and the processor time it took.
+
+    No process of it has more seconds of that than ``limit_s``.
+    """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
     environment = os.environ | {"FPGA_ACCEL_CACHE": str((WORK / "sim").absolute()), "PYTHONPATH": str(folder)}
-    process = subprocess.Popen(
-        [*command, *(f"tests/{name}" for name in tests)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        text, _ = process.communicate(timeout=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.communicate()
-        return HANGS
-    if process.returncode == 0:
-        return UNNOTICED
+
+    def limit() -> None:
+        if limit_s is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            [*command, f"tests/{test}"], cwd=folder, env=environment, stdout=output, stderr=output, preexec_fn=limit
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        output.seek(0)
+        text = output.read()
+    taken = used.ru_utime + used.ru_stime
+    code = os.waitstatus_to_exitcode(status)
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        return HANGS, taken
     found = re.search(r"^(?:FAILED|ERROR) (\S+)", text, re.MULTILINE)
-    if process.returncode not in (1, 2) or found is None:
-        raise RuntimeError(f"pytest ended with {process.returncode}:\n{text[-2000:]}")
-    return found[1]
+    if code != 0 and (code not in (1, 2) or found is None):
+        raise RuntimeError(f"{test}: pytest ended with {code}:\n{text[-2000:]}")
+    return (found[1] if found and code else UNNOTICED), taken
 
 
-def judge(mutation: Mutation, original: Mapping[str, str]) -> Outcome | None:
-    """Return what comes of a place; None if it makes no other circuit."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        copy(folder)
-        file = folder / mutation.file
-        file.write_text(mutation.apply(file.read_text()))
-        if not changes(folder, original, compact="compact" in mutation.file):
-            return None
-        tests = near(ROOT / mutation.file)
-        return Outcome(mutation, (run_tests(folder, tests) if tests else UNNOTICED) or run_tests(folder, WHOLE))
+class Judge:
+    """Says what comes of places; of each file of tests it finds out first what it takes as the sources are."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, float] = {}
+        with tempfile.TemporaryDirectory() as name:
+            copy(Path(name))
+            digests = {core: circuits(Path(name), core) for core in CONFIGS}
+        self._original = {core: digest for core, digest in digests.items() if digest}
+        if len(self._original) < len(CONFIGS):
+            raise RuntimeError("the circuits as they are cannot be made")
+
+    def _limit(self, test: str) -> int:
+        """Return the seconds of processor time after which a file of tests hangs."""
+        if test not in self._taken:
+            noticed, self._taken[test] = run(ROOT, test, None)
+            if noticed:
+                raise RuntimeError(f"{noticed} fails with the sources as they are")
+        return int(20 + 2 * self._taken[test])
+
+    def __call__(self, mutation: Mutation) -> Outcome | None:
+        """Return what comes of a place; None if it does not count."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            copy(folder)
+            file = folder / mutation.file
+            file.write_text(mutation.apply(file.read_text()))
+            if not changes(folder, self._original, compact="compact" in mutation.file):
+                return None
+            for test in (*near(ROOT / mutation.file), *WHOLE):
+                noticed, _ = run(folder, test, self._limit(test))
+                if noticed:
+                    return Outcome(mutation, noticed)
+        return Outcome(mutation, UNNOTICED)
 
 
 def drawn(seed: int, modules: list[Path]) -> Iterator[Mutation]:
@@ -174,19 +199,14 @@ class Kept:
 
 def campaign(places: int, seed: int, jobs: int, modules: list[Path]) -> list[Outcome]:
     """Break circuits in that many places that count; return what came of them, in the order of drawing."""
-    with tempfile.TemporaryDirectory() as name:
-        copy(Path(name))
-        digests = {core: circuits(Path(name), core) for core in CONFIGS}
-    original = {core: digest for core, digest in digests.items() if digest}
-    if len(original) < len(CONFIGS):
-        raise RuntimeError("the circuits as they are cannot be made")
+    judge = Judge()
     kept, order, outcomes = Kept(), drawn(seed, modules), list[Outcome]()
 
     def one(mutation: Mutation) -> tuple[Mutation, Outcome | None, bool]:
         if str(mutation) in kept.noticed:
             noticed = kept.noticed[str(mutation)]
             return mutation, None if noticed is None else Outcome(mutation, noticed), False
-        return mutation, judge(mutation, original), True
+        return mutation, judge(mutation), True
 
     with ThreadPoolExecutor(jobs) as pool:
         while len(outcomes) < places and (some := list(islice(order, min(2 * jobs, places - len(outcomes))))):
