@@ -5,8 +5,8 @@
 Places are drawn from all modules in ``rtl`` that make circuits, of each kind of fault in turn. A fault that leaves the
 circuits of all cores as they were, or with which they cannot be made, is not counted, and another is drawn. The tests
 of the broken module come first, then those of whole cores and of the link; the first that fails is told. Tests that
-take more than twice the processor time that they should have noticed, too. What nobody notices must be in ``SURVIVORS`` with the reason. The
-exit code is 1 if fewer than nine of ten are noticed, or if one that is not noticed has no reason.
+take more than twice the processor time that they should have noticed, too. What nobody notices must be in ``SURVIVORS``
+with the reason. The exit code is 1 if fewer than nine of ten are noticed, or if one that is not noticed has no reason.
 
 What was found is kept in ``build/mutate``, so that a command which was stopped goes on where it was; other sources or
 tests begin anew.
@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -183,7 +183,7 @@ class Kept:
 
     def __init__(self) -> None:
         sums = hashlib.sha256()
-        for folder in ("rtl", "sim", "tests", "benchmarks"):
+        for folder in ("rtl", "sim", "tests"):
             for path in sorted((ROOT / folder).rglob("*.py")):
                 sums.update(path.read_bytes())
         WORK.mkdir(parents=True, exist_ok=True)
