@@ -14,6 +14,7 @@ SEEDS ?= 1
 WORKERS ?= 2
 GRAPHS ?= 2000
 SEED ?= 0
+PLACES ?= 120
 # 1: the bitstream has the model in it.
 BAKE ?=
 # 1: flash writes to the board's flash, not to the FPGA alone.
@@ -25,7 +26,7 @@ BOARDS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute formal documents site clean distclean
+.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute formal mutate documents site clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
@@ -45,6 +46,7 @@ help:
 	@echo "make flash BOARD=.. MODEL=..       put that bitstream on the board; PERMANENT=1: into its flash"
 	@echo "make postroute BOARD=.. MODEL=..   MODEL on a small core as place and route leaves it; without BOARD: each family"
 	@echo "make formal                        proofs of units of the core, and faults that they must find"
+	@echo "make mutate PLACES=..              the circuits broken in many places, and what the tests notice; default $(PLACES)"
 	@echo "make documents                     the commands of README and tutorial, as they stand there, but for those of a board"
 	@echo "make site                          docs/ as a site, in build/site"
 	@echo "make clean                         remove build/"
@@ -121,6 +123,10 @@ postroute: $(BIN)/.installed
 
 formal: $(BIN)/.installed
 	$(BIN)/python -m sim.formal.prove
+
+# An hour; a command that was stopped goes on where it was.
+mutate: $(BIN)/.installed
+	$(BIN)/python benchmarks/mutate.py --places $(PLACES) --jobs $(WORKERS)
 
 documents: $(BIN)/.installed
 	FPGA_ACCEL_DOCUMENTS=all $(BIN)/python -m pytest tests/test_documents.py -v

@@ -83,7 +83,7 @@ def _text(result: "Result") -> list[RenderableType]:
         table("Accuracy", ("machine", "accuracy", "images"), accuracies),
         table("Chain", ("link", "images", "tensors", "bytes compared", "bytes different"), chain),
         table(
-            f"Core {result.config.name}",
+            f"Core {result.config.name}: layers overlap; cycles are those since the end of the layer before",
             ("layer", "operator", "MACs", "cycles predicted", "cycles simulated", "MAC utilization"),
             layers,
         ),

@@ -7,6 +7,7 @@ from rtl.spec.errors import BadInput
 from sim.formal.claims import CLAIMS
 from sim.formal.harness import Harness
 from sim.formal.prove import main, prove, verdicts
+from sim.formal.solver import commands
 
 QUICK = ("lookup", "countdown")
 
@@ -46,3 +47,8 @@ def test_a_claim_that_is_not_there(monkeypatch):
     monkeypatch.setattr("sys.argv", ["prove", "no-such-claim"])
     with pytest.raises(BadInput, match="no-such-claim"):
         main()
+
+
+def test_the_solver_is_given_whole_commands():
+    lines = ["(declare-fun |a (b| () Bool) ; (\n", "(assert\n", "  |a (b|)\n", "\n", "(check-sat)\n"]
+    assert list(commands(lines)) == ["".join(lines[:1]), "".join(lines[1:3]), "\n(check-sat)\n"]

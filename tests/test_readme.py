@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from fpga_accel.cli import app
 from fpga_accel.readme import README, with_operators
+from fpga_accel.reference import PAGE, reference
 
 
 def test_table_of_operators_is_up_to_date():
@@ -57,3 +58,15 @@ def test_messages_are_those_of_the_sources(line):
 
 OTHERS = {"unable to open ftdi device"}
 """What openFPGALoader says."""
+
+
+def test_reference_is_up_to_date():
+    assert PAGE.read_text() == reference(), "run python -m fpga_accel.reference"
+
+
+@pytest.mark.parametrize("path", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    """Links to other files; those of the site stay inside of it."""
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+        assert (path.parent / target).exists(), f"{path.name}: {target}"
+        assert path == README or not target.startswith(".."), f"{path.name}: {target} is not on the site"

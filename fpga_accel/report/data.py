@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boards import Board
+from fpga_accel import sources
 from fpga_accel.board_record import read
 from fpga_accel.evaluate import Difference, compare
 from fpga_accel.feed import Feed
@@ -94,7 +95,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a report tells; ``routed`` is None where the core of this board was not placed and routed."""
+    """All that a report tells.
+
+    ``routed`` is None where the core of this board was not placed and routed; ``current`` says whether what was is the
+    circuits as they are now.
+    """
 
     model: str
     board: Board
@@ -105,6 +110,7 @@ class Report:
     unknown: int
     proofs: tuple[Proof, ...]
     routed: Routed | None
+    current: bool
     path: tuple[str, ...]
 
 
@@ -165,7 +171,7 @@ def collect(
     noise, unknown = _noise(plan, expected, feed, float_model) if float_model else ((), 0)
     build = read().build(board)
     return Report(
-        model=plan.name,
+        model=model.path.name.removesuffix(".onnx").removesuffix(".qdq"),
         board=board,
         plan=plan,
         rows=tuple(_rows(plan)),
@@ -177,6 +183,7 @@ def collect(
         unknown=unknown,
         proofs=tuple(proofs),
         routed=build.routed if build else None,
+        current=build is not None and build.routed.circuits == sources.design(board, board.config),
         path=tuple(path),
     )
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from rtl.spec.errors import BadInput, ToolError
 
+from . import solver
 from .claims import CLAIMS
 from .harness import Claim
 
@@ -26,7 +27,7 @@ _SCRIPT = """\
 mode {mode}
 depth {depth}
 [engines]
-smtbmc {solver}
+smtbmc bitwuzla
 [script]
 read_rtlil top.il
 prep -top top
@@ -61,15 +62,17 @@ def prove(circuit: str, depth: int, *, induction: bool) -> bool:
     ToolError
         If SymbiYosys or the solver fails, or cannot tell.
     """
-    if importlib.util.find_spec("z3") is None:
-        raise ToolError("formal: the solver is missing; install it with 'pip install z3-solver'")
+    if importlib.util.find_spec("bitwuzla") is None:
+        raise ToolError("formal: the solver is missing; install it with 'pip install bitwuzla'")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "top.il"
         file.write_text(circuit)
         script = Path(folder) / "claim.sby"
         mode = "prove" if induction else "bmc"
-        script.write_text(_SCRIPT.format(mode=mode, depth=depth, solver="z3", file=file))
-        environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+        script.write_text(_SCRIPT.format(mode=mode, depth=depth, file=file))
+        solver.install(Path(folder))
+        places = [folder, str(Path(sys.executable).parent), os.environ["PATH"]]
+        environment = os.environ | {"PATH": os.pathsep.join(places)}
         try:
             done = subprocess.run(
                 ["yowasp-sby", "-f", *_TOOLS, str(script)], cwd=folder, env=environment, capture_output=True, text=True
