@@ -20,6 +20,7 @@ from . import (
     cli_report,
     cli_run,
     cli_selftest,
+    cli_simulate,
 )
 
 EXIT_CODES = (
@@ -58,6 +59,7 @@ app.command(
 app.command(
     "evaluate", epilog=_example("evaluate build/digits.fpga --data models/digits_test.npz --device sim --limit 64")
 )(cli_run.evaluate)
+app.command("simulate", epilog=_example("simulate build/digits.fpga --serve --tcp 0"))(cli_simulate.simulate)
 app.command("debug", epilog=_example("debug build/digits.fpga --input models/digits_test.npz"))(cli_debug.debug_core)
 app.command(
     "report",

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
-import serial
 from numpy.typing import NDArray
 from serial.tools import list_ports
 
@@ -17,6 +16,7 @@ from rtl.spec.link import BAUDS, DELIMITER, LINK_VERSION, MAX_WORDS, BadFrame, F
 from rtl.spec.registers import Register
 
 from .closing import Closing
+from .line import Line, open_line
 from .pace import BITS, answer_bytes, cycles_a_byte, padding
 
 Words = NDArray[np.uint32]
@@ -55,8 +55,8 @@ class SerialDevice(Closing):
 
     Parameters
     ----------
-    port : str
-        Name of a serial port or path of a pseudo-terminal.
+    port : str or Line
+        Name of a serial port, path of a pseudo-terminal, ``socket://HOST:PORT`` of a served board, or an open line.
     baud : int or None
         Bits per second; None tries all rates that boards have. Pseudo-terminals ignore it.
     answer_s : float
@@ -81,8 +81,8 @@ class SerialDevice(Closing):
         In every method, if the port goes away, or if the board refuses what it is asked.
     """
 
-    def __init__(self, port: str, baud: int | None = None, *, answer_s: float = 1.0, attempts: int = 4) -> None:
-        self.port = port
+    def __init__(self, port: str | Line, baud: int | None = None, *, answer_s: float = 1.0, attempts: int = 4) -> None:
+        self.port = port if isinstance(port, str) else type(port).__name__
         self._baud = baud or BAUDS[0]
         self._answer_s = answer_s
         self._attempts = attempts
@@ -94,9 +94,11 @@ class SerialDevice(Closing):
         self.bytes_sent = 0
         self.bytes_received = 0
         try:
-            self._serial = serial.Serial(port, self._baud, timeout=_READ_S, write_timeout=10.0, exclusive=True)
+            self._serial = (
+                open_line(port, self._baud, timeout=_READ_S, write_timeout=10.0) if isinstance(port, str) else port
+            )
         except (OSError, ValueError) as error:
-            raise NoDevice(_cannot_open(port, error)) from None
+            raise NoDevice(_cannot_open(self.port, error)) from None
         try:
             if baud is None:
                 self._find_rate()
