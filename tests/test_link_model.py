@@ -1,4 +1,4 @@
-"""The model of the board's end of the link: docs/link.md's words and vectors, and byte for byte what the circuits do."""
+"""The model of the board's end of the link: the words and vectors of docs/link.md, and the bytes of the circuits."""
 
 import os
 import random
