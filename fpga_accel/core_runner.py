@@ -42,12 +42,14 @@ class CoreRunner:
         if program is self._loaded:
             return
         self._loaded = None
+        self._device.wait()  # while a run of a session before is under way, memories are not there
         if not holds(self._device, program):
             image = program.memory_image()
             address, stamp = image[-1]
             self._device.write(address, np.zeros_like(stamp))
             for address, words in image:
                 self._device.write(address, words)
+            self._device.wait()  # a reset meanwhile has lost some of it
         self._loaded = program
 
     def run(
@@ -58,8 +60,28 @@ class CoreRunner:
         done: Callable[[int], None],
     ) -> Tensors:
         """Return the tensors named in ``wanted``, batch first; ``done`` is told how many samples have run."""
-        self.load(program)
-        wanted = list(wanted)
+        try:
+            self.load(program)
+            return self._run(program, inputs, list(wanted), done)
+        except BaseException:
+            self._loaded = None  # who knows what the board holds and does now
+            raise
+
+    def layer_cycles(self, program: Program) -> list[int] | None:
+        """Return the cycles of each layer in the last run of a program; None if nothing was measured."""
+        return self._measured[id(program)][0] if id(program) in self._measured else None
+
+    def cycles(self, program: Program) -> int | None:
+        """Return the length in cycles of the last run of a program; None if nothing was measured."""
+        return self._measured[id(program)][1] if id(program) in self._measured else None
+
+    def _run(
+        self,
+        program: Program,
+        inputs: Mapping[str, NDArray[np.int8]],
+        wanted: list[str],
+        done: Callable[[int], None],
+    ) -> Tensors:
         samples: list[Tensors] = []
         for index in range(len(next(iter(inputs.values())))):
             samples.append(self._run_one(program, {name: q[index] for name, q in inputs.items()}, wanted))
@@ -71,15 +93,8 @@ class CoreRunner:
                 [end - start for start, end in zip([0, *marks], marks, strict=False)],
                 length,
             )
+        self._device.wait()  # no reset came before the last outputs were read
         return {name: np.stack([sample[name] for sample in samples]) for name in wanted}
-
-    def layer_cycles(self, program: Program) -> list[int] | None:
-        """Return the cycles of each layer in the last run of a program; None if nothing was measured."""
-        return self._measured[id(program)][0] if id(program) in self._measured else None
-
-    def cycles(self, program: Program) -> int | None:
-        """Return the length in cycles of the last run of a program; None if nothing was measured."""
-        return self._measured[id(program)][1] if id(program) in self._measured else None
 
     def _run_one(self, program: Program, inputs: Tensors, wanted: list[str]) -> Tensors:
         for name, q in inputs.items():

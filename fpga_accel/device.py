@@ -136,12 +136,16 @@ class SerialDevice(Closing):
     def start(self) -> None:
         """Begin a run of the program: RUN gets another value, never 0."""
         if self._run is None:
-            self._run = int(self.read(Register.RUN, 1)[0])
-        self._run = self._run % 0xFFFFFFFF + 1
-        self.write(Register.RUN, np.array([self._run], np.uint32))
+            self.wait()
+        assert self._run is not None
+        run, self._run = self._run % 0xFFFFFFFF + 1, None  # not known until it is answered
+        self.write(Register.RUN, np.array([run], np.uint32))
+        self._run = run
 
     def wait(self, timeout: float = 60.0) -> None:
-        """Return when the run is over.
+        """Return when the run is over, or, before the first one, when the core is idle.
+
+        From the first call on a reset of the board is noticed, here at the next one.
 
         Raises
         ------
@@ -153,7 +157,13 @@ class SerialDevice(Closing):
         end = time.monotonic() + timeout
         while True:
             run, busy = (int(word) for word in self.read(Register.RUN, 2))
-            if self._run not in (None, run):
+            if self._run is None:
+                if not run:
+                    self.write(Register.RUN, np.array([1], np.uint32))
+                    continue
+                self._run = run
+            elif run != self._run:
+                self._run = None
                 raise BoardReset(f"{self.port}: the board was reset during the run; open it anew and run again")
             if not busy:
                 return

@@ -73,6 +73,7 @@ def selftest(device: Device, config: Config, note: Note) -> Iterator[Check]:
         If the device stops answering, or has another core.
     """
     plan = selftest_plan(config)
+    device.wait()
     if holds(device, plan.programs[0]):
         yield from _layers(device, plan, note)
         yield from _memories(device, config, note)

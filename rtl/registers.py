@@ -15,8 +15,9 @@ class Registers(wiring.Component):
     """Answers the regions REGISTERS and PROFILE, and counts the cycles of a run.
 
     ``o`` follows ``i_address`` `LATENCY` cycles later, for as long as the address stands still; it is 0 in any other
-    region. A new value written to RUN begins a run: ``busy`` is 1 from then on, and ``start`` comes ``start_delay - 1``
-    cycles after its rise. ``i_finished`` ends it, and ``i_mark`` notes the time since ``start``.
+    region. RUN takes 1 first, which makes ``armed`` 1 and begins nothing; each new value written to it then begins a run:
+    ``busy`` is 1 from then on, and ``start`` comes ``start_delay - 1`` cycles after its rise. ``i_finished`` ends it, and
+    ``i_mark`` notes the time since ``start``.
     """
 
     LATENCY = 3
@@ -50,6 +51,7 @@ class Registers(wiring.Component):
                 "i_data": In(32),
                 "i_write": In(1),
                 "o": Out(32),
+                "armed": Out(1),
                 "busy": Out(1),
                 "start": Out(1),
                 "i_mark": In(1),
@@ -83,17 +85,22 @@ class Registers(wiring.Component):
         m.d.comb += profile.i_data.eq(time)
         m.d.comb += profile.i_write.eq(marked)
 
-        # A run begins with a new value, which takes a cycle to be told from the old one.
+        # A run begins with a new value, which takes a cycle to be told from the old one. A host that does not know of a
+        # reset writes another value than 1: nothing begins, and RUN tells it.
         region, offset = self.i_address[REGION_SHIFT:], self.i_address[:REGION_SHIFT]
         run, written = Signal(32), Signal(32)
-        to_run, new, begin = Signal(), Signal(), Signal()
+        to_run, new, first, begin = Signal(), Signal(), Signal(), Signal()
         m.d.sync += to_run.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.RUN))
         # In a compact core data stand still in the cycle after a write.
         m.d["comb" if self._compact else "sync"] += written.eq(self.i_data)
         m.d.sync += new.eq(self.i_data != run)
-        m.d.comb += begin.eq(to_run & new & ~self.busy)
-        with m.If(begin):
+        m.d.sync += first.eq(self.i_data == 1)
+        m.d.comb += begin.eq(to_run & new & self.armed & ~self.busy)
+        with m.If(to_run & first):
+            m.d.sync += self.armed.eq(1)
+        with m.If(begin | (to_run & first & ~self.armed)):
             m.d.sync += run.eq(written)
+        with m.If(begin):
             m.d.sync += self.busy.eq(1)
         starting = Signal(self._start_delay)
         m.d.sync += starting.eq(Cat(begin, starting))

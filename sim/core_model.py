@@ -18,8 +18,9 @@ _REGIONS = {int(region): region for region in Region}
 class CoreModel:
     """The interpreter behind what the bus of `rtl.core.Core` promises a host that may be any host.
 
-    What is not there reads as 0 and is not written; while a run is under way, memories are not there either. A run
-    ends, and its results are there, when STATUS has been read often enough. One of a program that is none does not end.
+    What is not there reads as 0 and is not written, and nothing is before RUN is 1; while a run is under way, memories
+    are not there either. A run ends, and its results are there, when STATUS has been read often enough. One of a
+    program that is none does not end.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class CoreModel:
 
     Members
     -------
+    image : sequence of (int, array)
+        Another one is there from the next power-up on.
     runs : int
         How many have begun.
     """
@@ -48,7 +51,7 @@ class CoreModel:
     ) -> None:
         self.config = config
         self._facts = {Register.BUILD_IDENTITY: build_identity, Register.CLOCK_HZ: clock_hz}
-        self._image = image
+        self.image = image
         self._looks = looks
         self._sizes = {
             region: lines * words_per_line(width) for region, (lines, width) in host_memories(config).items()
@@ -60,13 +63,14 @@ class CoreModel:
     def power_cycle(self) -> None:
         """Lose everything but what the bitstream has."""
         self._core = InterpreterDevice(self.config)
-        for address, words in self._image:
+        for address, words in self.image:
             self._core.write(address, words)
         self.reset()
 
     def reset(self) -> None:
         """Forget a run and its registers; memories stay."""
         self._run = 0
+        self._armed = False
         self._busy = 0  # looks at STATUS until the run has ended
         self._stuck = False
         self._ran = False
@@ -92,7 +96,7 @@ class CoreModel:
             if region is Region.REGISTERS:
                 if offset <= Register.RUN < offset + part.stop - part.start:
                     self._begin(int(data[part][Register.RUN - offset]))
-            elif not self.busy and region is not Region.PROFILE:
+            elif self._armed and not self.busy and region is not Region.PROFILE:
                 self._core.write(region.base + offset, data[part])
 
     def _parts(self, addr: int, count: int) -> list[tuple[Region, int, slice]]:
@@ -125,7 +129,10 @@ class CoreModel:
         return int(self._core.read(number, 1)[0])
 
     def _begin(self, value: int) -> None:
-        if value == self._run or self.busy:
+        if value == self._run or self.busy or not (self._armed or value == 1):
+            return
+        if not self._armed:
+            self._run, self._armed = 1, True
             return
         self._run = value
         self.runs += 1

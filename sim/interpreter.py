@@ -75,6 +75,7 @@ class InterpreterDevice:
             if hasattr(config, register.name.lower()):
                 registers[register] = getattr(config, register.name.lower())
         self._memory[Region.REGISTERS] = registers
+        self._armed = False
         self._decoded: _Decoded | None = None
 
     def read(self, addr: int, count: int) -> NDArray[np.uint32]:
@@ -83,18 +84,23 @@ class InterpreterDevice:
         return self._memory[Region(addr >> REGION_SHIFT)][offset : offset + count].copy()
 
     def write(self, addr: int, data: NDArray[np.uint32]) -> None:
-        """Write words from word address ``addr`` on; a new value in RUN runs the program."""
+        """Write words from word address ``addr`` on; a new value in RUN, behind a first 1, runs the program."""
         region, offset = Region(addr >> REGION_SHIFT), addr & (1 << REGION_SHIFT) - 1
         if region is not Region.REGISTERS:
             self._memory[region][offset : offset + len(data)] = data
             if region is not Region.ACT:
                 self._decoded = None
+        elif offset == Register.RUN and not self._armed:
+            self._armed = data[0] == 1
+            self._memory[region][Register.RUN] = int(self._armed)
         elif offset == Register.RUN and self._memory[region][Register.RUN] != data[0]:
             self._memory[region][Register.RUN] = data[0]
             self._run()
 
     def start(self) -> None:
         """Run the program once."""
+        if not self._armed:
+            self.write(Register.RUN, np.array([1], np.uint32))
         run = int(self.read(Register.RUN, 1)[0])
         self.write(Register.RUN, np.array([run % 0xFFFFFFFF + 1], np.uint32))
 

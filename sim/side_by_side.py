@@ -115,8 +115,8 @@ def compare(program: Program, inputs: Mapping[str, NDArray[np.int8]], circuits: 
     for address, words in writes:
         device.write(address, words)
     device.start()
-    run = (Register.RUN, np.array([1], np.uint32))
-    records = circuits.record([*writes, run], cycles=LONGER * program.cycles)
+    armed, run = ((Register.RUN, np.array([value], np.uint32)) for value in (1, 2))
+    records = circuits.record([armed, *writes, run], cycles=LONGER * program.cycles)
     found = list(
         streams(
             records,

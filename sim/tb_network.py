@@ -79,6 +79,7 @@ async def every_tensor(dut):
     dut.rst.value = 0
 
     bus = Bus(dut)
+    await bus.write(Register.RUN, [1])
     for address, words in program.memory_image():
         await bus.write(address, words)
 
@@ -90,7 +91,7 @@ async def every_tensor(dut):
             for row, cells in enumerate(bytes_of_line):
                 for line, value in enumerate(lines[:, row]):
                     cells[place.base + line].value = int(value) & 0xFF
-        await bus.write(Register.RUN, [index + 1])
+        await bus.write(Register.RUN, [index + 2])
         await RisingEdge(dut.busy)
         await FallingEdge(dut.busy)
 

@@ -73,12 +73,19 @@ def check_equals_the_interpreter(program, seed):
         for register in Register:
             if hasattr(config, register.name.lower()):
                 assert (await read(register, 1))[0] == getattr(config, register.name.lower()), register.name
+        # Nothing is written, and nothing begins, before RUN is 1.
+        await write(Region.LOAD.base, 7)
+        await write(Register.RUN, 5)
+        assert (await read(Region.LOAD.base, 1))[0] == 0
+        await write(Register.RUN, 1)
+        await ctx.tick().repeat(10)
+        assert [int(word) for word in await read(Register.RUN, 2)] == [1, 0]
         for address, word in writes:
             await write(address, word)
         for address, words in program.memory_image():
             for index in (0, len(words) - 1):
                 assert (await read(address + index, 1))[0] == words[index], f"address {address + index}"
-        for run, (image, wanted) in enumerate(zip(images, expected, strict=True), start=1):
+        for run, (image, wanted) in enumerate(zip(images, expected, strict=True), start=2):
             base, words = program.write(source, image)
             for index, word in enumerate(words):
                 await write(base + index, int(word))

@@ -142,7 +142,7 @@ def test_requests_that_are_lost_are_sent_again():
 
 def test_start_gives_run_another_value_and_wait_waits():
     with FakeBoard() as board:
-        for present, next_values in [(0, (1, 2)), (0xFFFFFFFE, (0xFFFFFFFF, 1))]:
+        for present, next_values in [(0, (2, 3)), (0xFFFFFFFE, (0xFFFFFFFF, 1))]:
             board.memory[int(Register.RUN)] = present
             with SerialDevice(board.port) as device:
                 for value in next_values:
@@ -385,5 +385,6 @@ def test_board_with_a_core_tells_its_sizes(name):
         assert registers[Register.BUILD_IDENTITY] == 0x12345678
         assert registers[Register.ROWS] == config.rows
         data = words(config.act_words)
+        device.wait()
         device.write(0x100000, data)
         assert np.array_equal(device.read(0x100000, len(data)), data)

@@ -111,9 +111,11 @@ def test_garbage_that_is_run_does_not_end_and_takes_no_memory():
     rng = np.random.default_rng(5)
     for _ in range(20):
         core = CoreModel(CONFIG)
+        core.write(Register.RUN, np.array([1], np.uint32))
         for region in (4, 5, 6):
             core.write(region << 20, rng.integers(0, 1 << 32, 500, dtype=np.uint32))
-        core.write(Register.RUN, np.array([1], np.uint32))
+        core.write(Register.RUN, np.array([2], np.uint32))
+        assert core.runs == 1
         assert core.read(Register.STATUS, 1)[0] in (0, 1)
         core.reset()
         assert not core.busy

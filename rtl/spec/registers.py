@@ -64,10 +64,12 @@ class Region(enum.IntEnum):
 class Register(enum.IntEnum):
     """Word addresses of the registers. All but RUN are read-only.
 
-    RUN starts an inference when a value different from its present one is written, so that a repeated write is
-    harmless. STATUS is 1 while a run is under way. CYCLES is the length of the last run. MARKS is the number of
-    entries of the PROFILE region: the cycle at which each layer of the last run ended. What a core does not have reads
-    as 0.
+    RUN is 0 after a reset. Until it has taken 1, which starts nothing, no other value and no memory is written; later
+    it starts an inference when a value different from its present one is written, so that a repeated write is harmless.
+    A host writes 1 where it finds 0, before it looks for its program; what it writes after a reset that it does not
+    know of is lost, no run starts, and RUN tells. STATUS is 1 while a run is under way. CYCLES is the length of the
+    last run. MARKS is the number of entries of the PROFILE region: the cycle at which each layer of the last run ended.
+    What a core does not have reads as 0.
     """
 
     MAGIC = 0

@@ -231,9 +231,13 @@ def run_once(harness: Harness) -> None:
     to_run = write & (unit.i_address == (int(Region.REGISTERS) << REGION_SHIFT | int(Register.RUN)))
     # What was last in RUN.
     run = Signal(32)
+    armed = Signal()
     asked, asked_for = harness.past(to_run, 1, "to_run"), harness.past(value, 1, "value")
-    begins = asked & ~unit.busy & (asked_for != run)
-    with m.If(begins):
+    begins = asked & armed & ~unit.busy & (asked_for != run)
+    arms = asked & ~armed & (asked_for == 1)
+    with m.If(arms):
+        m.d.sync += armed.eq(1)
+    with m.If(begins | arms):
         m.d.sync += run.eq(asked_for)
     harness.check(unit.start == harness.past(begins, delay, "begins"))
     busy = Signal()
