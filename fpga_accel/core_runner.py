@@ -11,7 +11,9 @@ from rtl.spec.registers import Region, Register
 
 from .device import Device
 from .identity import check_core, read_core_info
+from .progress import Note
 
+_CHUNK = 4096  # words between two reports of progress
 Tensors = dict[str, NDArray[np.int8]]
 
 
@@ -37,20 +39,31 @@ class CoreRunner:
         self._loaded: Program | None = None
         self._measured: dict[int, tuple[list[int], int]] = {}
 
-    def load(self, program: Program) -> None:
-        """Write a program to the core, if it is not the one that is there."""
+    def load(self, program: Program, note: Note | None = None) -> bool:
+        """Write a program to the core, if it is not the one that is there; return whether it was written.
+
+        ``note`` is called as ``note("word loaded", done, total)``.
+        """
         if program is self._loaded:
-            return
+            return False
         self._loaded = None
         self._device.wait()  # while a run of a session before is under way, memories are not there
-        if not holds(self._device, program):
+        there = holds(self._device, program)
+        if not there:
             image = program.memory_image()
             address, stamp = image[-1]
             self._device.write(address, np.zeros_like(stamp))
+            done, total = 0, sum(words.size for _, words in image)
             for address, words in image:
-                self._device.write(address, words)
+                for start in range(0, words.size, _CHUNK):
+                    part = words[start : start + _CHUNK]
+                    self._device.write(address + start, part)
+                    done += part.size
+                    if note:
+                        note("word loaded", done, total)
             self._device.wait()  # a reset meanwhile has lost some of it
         self._loaded = program
+        return not there
 
     def run(
         self,

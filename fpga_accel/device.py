@@ -108,6 +108,11 @@ class SerialDevice(Closing):
             self.close()
             raise
 
+    @property
+    def baud(self) -> int:
+        """The rate at which the board answers; without meaning where there is no serial line."""
+        return self._baud
+
     def close(self) -> None:
         """Close the port; the board keeps what was loaded."""
         self._serial.close()

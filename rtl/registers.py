@@ -15,9 +15,9 @@ class Registers(wiring.Component):
     """Answers the regions REGISTERS and PROFILE, and counts the cycles of a run.
 
     ``o`` follows ``i_address`` `LATENCY` cycles later, for as long as the address stands still; it is 0 in any other
-    region. RUN takes 1 first, which makes ``armed`` 1 and begins nothing; each new value written to it then begins a run:
-    ``busy`` is 1 from then on, and ``start`` comes ``start_delay - 1`` cycles after its rise. ``i_finished`` ends it, and
-    ``i_mark`` notes the time since ``start``.
+    region. RUN takes 1 first, which makes ``armed`` 1 and begins nothing; each new value written to it then begins a
+    run: ``busy`` is 1 from then on, and ``start`` comes ``start_delay - 1`` cycles after its rise. ``i_finished`` ends
+    it, and ``i_mark`` notes the time since ``start``.
     """
 
     LATENCY = 3
