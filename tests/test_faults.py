@@ -1,12 +1,18 @@
 """Faults on the link: right, or an error that says what happened, and a new session works; never a wrong answer."""
 
 import itertools
+import json
 import random
 
+import faults
 import numpy as np
 import pytest
+from fault_episodes import Outcome, episode
 from fault_line import NEVER, Clock, Direction, Killed, ModelLine, Tally
+from fault_model_bench import ModelBench
 from fault_models import CONFIG, models
+from fault_plants import PLANTS
+from faults import document, on_models
 
 from fpga_accel import BoardReset, FpgaAccelError, NoAnswer, Session
 from fpga_accel.device import SerialDevice
@@ -134,3 +140,69 @@ def test_a_line_is_dead_for_a_while_at_any_byte(clock):
         check(Session(MODEL.plan, board.connect()), 4)
         if dead_in_sessions == 40:
             break
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_campaign_finds_nothing(seed):
+    seen = on_models(3000, seed)
+    assert not seen.failed, document([seen])
+    assert seen.tally.frames >= 3000 and seen.right > 50 and seen.killed and seen.sessions > 10
+    assert {"BoardReset", "NoAnswer"} <= set(seen.errors) <= {"BoardReset", "NoAnswer", "Refused", "WrongCore"}
+    assert {"flip", "lose", "delay", "reset", "power cycle"} <= set(seen.tally.faults)
+
+
+def test_a_campaign_is_the_same_again():
+    assert on_models(1000, 5) == on_models(1000, 5)
+
+
+@pytest.mark.parametrize("plant", [name for name in PLANTS if name])
+def test_a_campaign_finds_what_is_planted(plant):
+    """Each defect gives wrong answers; seeds are those of `make faults`."""
+    for seed in range(4):
+        seen = on_models(5000, seed, plant)
+        if seen.wrong:
+            break
+    assert seen.failed and seen.wrong
+
+
+def test_a_campaign_finds_what_a_driver_does_that_never_ends(monkeypatch):
+    """One that asks again for ever, and one that fails without a type."""
+    rng, tally, clock = random.Random(0), Tally(), Clock()
+    monkeypatch.setattr("fpga_accel.device.time", clock)
+    bench = ModelBench(rng, tally, clock)
+    bench.connect(NEVER)
+    bench._link.take = lambda line: b""
+    seen = Outcome("hanging")
+    monkeypatch.setattr(SerialDevice, "_silence", lambda *_: 1 / 0)
+    episode(bench, rng, seen)
+    assert seen.untyped and seen.dead and seen.failed
+    monkeypatch.setattr(SerialDevice, "__init__", lambda self, line, **_: ever(line))
+    seen = Outcome("hanging")
+    episode(bench, rng, seen)
+    assert seen.hangs and seen.failed
+
+
+def ever(line):
+    while True:
+        line.read()
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_the_command_tells_and_exits(failed, monkeypatch, capsys):
+    seen = Outcome("models", right=5, wrong=int(failed))
+    monkeypatch.setattr(faults, "on_models", lambda *_: seen)
+    arguments = ["faults", "--circuit-frames", "0", "--kills", "0"]
+    for more in ([], ["--json"]):
+        monkeypatch.setattr("sys.argv", [*arguments, *more])
+        with pytest.raises(SystemExit) as caught:
+            faults.main()
+        assert bool(caught.value.code) is failed
+        out = capsys.readouterr().out
+        assert "wrong" in out
+    assert json.loads(out)["passed"] is not failed
+
+
+def test_killed_processes():
+    seen = faults.of_processes(2, 3)
+    assert not seen.failed, document([seen])
+    assert seen.killed >= 2 and seen.right >= 8
