@@ -93,9 +93,9 @@ class Registers(wiring.Component):
         m.d.sync += to_run.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.RUN))
         # In a compact core data stand still in the cycle after a write.
         m.d["comb" if self._compact else "sync"] += written.eq(self.i_data)
-        m.d.sync += new.eq(self.i_data != run)
+        m.d.sync += new.eq(self.armed & (self.i_data != run))
         m.d.sync += first.eq(self.i_data == 1)
-        m.d.comb += begin.eq(to_run & new & self.armed & ~self.busy)
+        m.d.comb += begin.eq(to_run & new & ~self.busy)
         with m.If(to_run & first):
             m.d.sync += self.armed.eq(1)
         with m.If(begin | (to_run & first & ~self.armed)):

@@ -233,7 +233,7 @@ def run_once(harness: Harness) -> None:
     run = Signal(32)
     armed = Signal()
     asked, asked_for = harness.past(to_run, 1, "to_run"), harness.past(value, 1, "value")
-    begins = asked & armed & ~unit.busy & (asked_for != run)
+    begins = asked & harness.past(armed, 1, "armed_then") & ~unit.busy & (asked_for != run)
     arms = asked & ~armed & (asked_for == 1)
     with m.If(arms):
         m.d.sync += armed.eq(1)
