@@ -139,11 +139,12 @@ class SerialDevice(Closing):
         )
 
     def start(self) -> None:
-        """Begin a run of the program: RUN gets another value, never 0."""
+        """Begin a run of the program: RUN gets another value, never 0 or 1."""
         if self._run is None:
             self.wait()
         assert self._run is not None
-        run, self._run = self._run % 0xFFFFFFFF + 1, None  # not known until it is answered
+        run = self._run + 1 if self._run < 0xFFFFFFFF else 2
+        self._run = None  # not known until it is answered
         self.write(Register.RUN, np.array([run], np.uint32))
         self._run = run
 

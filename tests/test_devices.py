@@ -142,7 +142,7 @@ def test_requests_that_are_lost_are_sent_again():
 
 def test_start_gives_run_another_value_and_wait_waits():
     with FakeBoard() as board:
-        for present, next_values in [(0, (2, 3)), (0xFFFFFFFE, (0xFFFFFFFF, 1))]:
+        for present, next_values in [(0, (2, 3)), (0xFFFFFFFE, (0xFFFFFFFF, 2))]:
             board.memory[int(Register.RUN)] = present
             with SerialDevice(board.port) as device:
                 for value in next_values:
