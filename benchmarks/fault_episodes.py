@@ -15,7 +15,7 @@ from fpga_accel.line import Line
 from fpga_accel.session import Session
 from rtl.spec.errors import FpgaAccelError
 
-GAPS = (0, 4_000, 1_500, 700, 350)
+GAPS = (0, 2_000, 1_000, 500, 300)
 """Mean bytes between two faults of a direction; 0 for none."""
 RESETS = (0, 0, 20_000, 4_000, 800)
 """Mean bytes between two resets of the board; 0 for none."""

@@ -9,8 +9,8 @@ from fpga_accel.pace import BITS
 
 DELIMITER = b"\0"
 NEVER = 1 << 60
-HELD = 400  # bytes for which a line may be stuck, noisy or slow, and this many times as long now and then
-LONG = 40
+HELD = 200  # bytes for which a line may be stuck, noisy or slow, and this many times as long now and then
+LONG = 80
 PACKET = 64  # bytes that come twice at most: what a USB serial port takes at once
 LIMIT_S = 600.0
 """In which an operation must end, right or with an error: a minute for a run, and for each of a hundred requests, each
@@ -130,7 +130,7 @@ class Direction:
         if kind == "repeat":
             return byte + self._recent[-self._rng.randrange(1, PACKET) :]
         self._mode = kind
-        self._left = self._rng.randrange(1, HELD) * self._rng.choice([*[1] * 9, LONG])
+        self._left = self._rng.randrange(1, HELD) * self._rng.choice([*[1] * 24, LONG])
         return self._during(byte)
 
 
