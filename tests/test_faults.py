@@ -15,14 +15,17 @@ from fault_plants import PLANTS
 from faults import document, on_models
 
 from fpga_accel import BoardReset, FpgaAccelError, NoAnswer, Session
+from fpga_accel.core_runner import CoreRunner
 from fpga_accel.device import SerialDevice
+from rtl.spec.registers import Register
+from sim.board import SimulatedBoard
 from sim.core_model import CoreModel
 from sim.link_model import LinkModel
 
 MODEL, OTHER = models()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("fpga_accel.device.time", clock)
@@ -104,6 +107,43 @@ def test_a_board_is_reset_at_any_byte(clock, happens):
         check(session, 3)
         check(Session(MODEL.plan, board.connect()), 4)
     assert noticed > 10
+
+
+@pytest.mark.parametrize("happens", EVENTS.values(), ids=EVENTS)
+def test_what_is_said_to_be_loaded_is_there(clock, happens):
+    (program,) = MODEL.plan.programs
+    told = 0
+    for at in itertools.count(1, 41):
+        board = Board(clock)
+        board.at, board.event = at, lambda board=board: happens(board)
+        device = board.connect()
+        if board.taken >= at:
+            continue
+        runner = CoreRunner(device, CONFIG, measures=False)
+        try:
+            runner.load(program)
+        except BoardReset:
+            told += 1
+            continue
+        if board.taken < at:
+            break
+        for address, words in image(MODEL):
+            np.testing.assert_array_equal(device.read(address, words.size), words)
+    assert told > 10
+
+
+def test_circuits_that_were_reset():
+    """They take neither the run nor the input of a host that does not know; the session goes on."""
+    with SimulatedBoard(CONFIG) as board, SerialDevice(board.port) as device, Session(MODEL.plan, device) as session:
+        check(session, 0)
+        before = device.read(1 << 20, 8)
+        board.reset()
+        device.write(1 << 20, ~before)
+        np.testing.assert_array_equal(device.read(1 << 20, 8), before)
+        with pytest.raises(BoardReset):
+            check(session, 1)
+        check(session, 2)
+        assert device.read(Register.RUN, 2).tolist() == [2, 0]
 
 
 def test_a_host_is_killed_at_any_byte_and_another_begins(clock):
