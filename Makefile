@@ -26,13 +26,14 @@ BOARDS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute formal mutate documents site clean distclean
+.PHONY: help demo test sim fuzz faults onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute formal mutate documents site clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
 	@echo "make test                          ruff, mypy and all tests"
 	@echo "make sim                           the cocotb tests of the circuits alone"
 	@echo "make fuzz GRAPHS=.. SEED=..        random graphs on all machines, compared; defaults $(GRAPHS) $(SEED)"
+	@echo "make faults SEED=..                100,000 frames on a line with faults, hosts killed, boards reset; what came of it"
 	@echo "make onnx-conformance              ONNX's backend test suite, as it is and in int8; the score goes into the README"
 	@echo "make lint                          ruff and mypy alone"
 	@echo "make exactness                     every byte of the models of ../shared/data on every machine"
@@ -72,6 +73,9 @@ sim: $(BIN)/.installed
 
 fuzz: $(BIN)/.installed
 	PYTHONPATH=tests $(BIN)/python -m fuzz --graphs $(GRAPHS) --seed $(SEED) --processes $(WORKERS)
+
+faults: $(BIN)/.installed
+	$(BIN)/python benchmarks/faults.py --seed $(SEED)
 
 onnx-conformance: $(BIN)/.installed
 	$(BIN)/python -m fpga_accel.conformance

@@ -12,6 +12,7 @@ from . import (
     cli_check,
     cli_debug,
     cli_demo,
+    cli_device,
     cli_devices,
     cli_explore,
     cli_model,
@@ -20,6 +21,7 @@ from . import (
     cli_report,
     cli_run,
     cli_selftest,
+    cli_simulate,
 )
 
 EXIT_CODES = (
@@ -58,6 +60,7 @@ app.command(
 app.command(
     "evaluate", epilog=_example("evaluate build/digits.fpga --data models/digits_test.npz --device sim --limit 64")
 )(cli_run.evaluate)
+app.command("simulate", epilog=_example("simulate build/digits.fpga --serve --tcp 0"))(cli_simulate.simulate)
 app.command("debug", epilog=_example("debug build/digits.fpga --input models/digits_test.npz"))(cli_debug.debug_core)
 app.command(
     "report",
@@ -68,6 +71,8 @@ app.command(
 )(cli_report.report)
 app.command("devices", epilog=_example("devices"))(cli_devices.devices)
 app.command("info", epilog=_example("info serial:/dev/ttyUSB0"))(cli_board.info)
+app.command("load", epilog=_example("load build/digits.fpga --device serial:/dev/ttyUSB0"))(cli_device.load)
+app.command("profile", epilog=_example("profile build/digits.fpga --device sim"))(cli_device.profile)
 app.command("selftest", epilog=_example("selftest sim --core 4x4"))(cli_selftest.selftest)
 app.command("bitstream", epilog=_example("bitstream --board ulx3s-85f --model build/digits.fpga --seeds 4"))(
     cli_board.bitstream

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,21 +72,35 @@ def info(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Ask a board which core it has."""
-    from .identity import read_core_info
+    """Ask a board which core, clock, rate and program it has, and whether it is at work; nothing is changed."""
+    from rtl.spec.registers import Register
+    from rtl.spec.stamp import STAMP_WORDS, stamp_address
+
+    from .device import SerialDevice
+    from .identity import core_of, read_core_info
 
     if not device.startswith("serial:"):
         raise BadInput(f"device '{device}': expected serial:PORT, for example serial:/dev/ttyUSB0")
     with open_device(device, None, **device_options(device, baud)) as opened:
         core = read_core_info(opened)
-    document = {
+        config = core_of(core)
+        (busy,) = opened.read(Register.STATUS, 1)
+        # While a run is under way, memories do not answer.
+        stamp = opened.read(stamp_address(config), STAMP_WORDS)
+        rate = opened.baud if isinstance(opened, SerialDevice) and "://" not in device else None
+    document: dict[str, Any] = {
         "device": device,
+        "core": config.name,
+        "loaded": None if busy or not stamp.any() else stamp.astype("<u4").tobytes().hex(),
+        "busy": bool(busy),
+        "baud": rate,
         "identity": f"{core.core_identity:08x}",
         "build_identity": f"{core.build_identity:08x}",
         "clock_hz": core.clock_hz,
         **core.sizes,
     }
-    return Answer(document, [f"{key}: {value}" for key, value in document.items()])
+    said = {key: "-" if value is None else value for key, value in document.items()}
+    return Answer(document, [f"{key}: {value}" for key, value in said.items()])
 
 
 @answers

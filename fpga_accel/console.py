@@ -57,8 +57,9 @@ def _plain(value: object) -> object:
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
-def _print_json(document: Mapping[str, Any]) -> None:
-    print(json.dumps(document, default=_plain, indent=2))
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print a document on stdout at once."""
+    print(json.dumps(document, default=_plain, indent=2), flush=True)
 
 
 def print_text(text: Sequence[RenderableType]) -> None:
@@ -79,7 +80,7 @@ def _fail(error: Exception, *, as_json: bool, debug: bool) -> int:
     if debug:
         traceback.print_exception(error, file=sys.stderr)
     if as_json:
-        _print_json({"error": message, "kind": kind, "exit_code": code})
+        print_json({"error": message, "kind": kind, "exit_code": code})
     print(f"fpga-accel: {message}", file=sys.stderr)
     return code
 
@@ -101,7 +102,7 @@ def answers(command: Callable[P, Answer]) -> Callable[P, None]:
         except Exception as error:  # a user gets one message, whatever it is; --debug has the traceback
             raise typer.Exit(_fail(error, as_json=as_json, debug=debug)) from error
         if as_json:
-            _print_json(answer.document)
+            print_json(answer.document)
         else:
             print_text(answer.text)
         raise typer.Exit(answer.exit_code)

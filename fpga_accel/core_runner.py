@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl.spec.config import Config
+from rtl.spec.errors import BoardReset
 from rtl.spec.program import Program
 from rtl.spec.registers import Region, Register
 
 from .device import Device
 from .identity import check_core, read_core_info
+from .progress import Note
 
+_CHUNK = 4096  # words between two reports of progress
 Tensors = dict[str, NDArray[np.int8]]
 AHEAD = 2  # samples under way
 
@@ -60,26 +63,44 @@ class CoreRunner:
         self._unmeasured = False
         self._measured: dict[int, tuple[list[int], int]] = {}
 
-    def load(self, program: Program, wanted: Sequence[str] = ()) -> None:
-        """Write a program to the core, if it is not the one that is there, and say which tensors will be wanted."""
+    def load(self, program: Program, note: Note | None = None, *, wanted: Sequence[str] = ()) -> bool:
+        """Write a program to the core, if it is not the one that is there, and say which tensors will be wanted.
+
+        Return whether it was written. ``note`` is called as ``note("word loaded", done, total)``.
+
+        Raises
+        ------
+        BoardReset
+            If what was written is not there.
+        """
         outputs = [program.span(name) for name in wanted or program.outputs]
         if program is self._loaded and outputs == self._outputs:
-            return
+            return False
         self._measure()
         self._loaded = None
         # The board forgets in a reset what it is told first: one at any time from here on is noticed.
         self._device.prepare(outputs, program.cycles, _free(program, outputs))
-        if not holds(self._device, program):
+        there = holds(self._device, program)
+        if not there:
             image = program.memory_image()
             address, stamp = image[-1]
             self._device.write(address, np.zeros_like(stamp))
+            done, total = 0, sum(words.size for _, words in image)
             for address, words in image:
-                self._device.write(address, words)
+                for start in range(0, words.size, _CHUNK):
+                    part = words[start : start + _CHUNK]
+                    self._device.write(address + start, part)
+                    done += part.size
+                    if note:
+                        note("word loaded", done, total)
+            if not holds(self._device, program):
+                raise BoardReset("the board was reset while a program was loaded; open it anew")
         self._loaded, self._outputs = program, outputs
+        return not there
 
     def begin(self, program: Program, inputs: Tensors, wanted: Sequence[str]) -> Begun:
         """Begin to run a sample, once the one before is over; see :class:`~fpga_accel.device.Device`."""
-        self.load(program, wanted)
+        self.load(program, wanted=wanted)
         self._unmeasured = self._measures
         return Begun(program, tuple(wanted), self._device.begin([program.write(name, q) for name, q in inputs.items()]))
 
@@ -102,14 +123,18 @@ class CoreRunner:
         wanted = list(wanted)
         begun: deque[Begun] = deque()
         samples: list[Tensors] = []
-        for index in range(len(next(iter(inputs.values())))):
-            begun.append(self.begin(program, {name: q[index] for name, q in inputs.items()}, wanted))
-            if len(begun) == AHEAD:
+        try:
+            for index in range(len(next(iter(inputs.values())))):
+                begun.append(self.begin(program, {name: q[index] for name, q in inputs.items()}, wanted))
+                if len(begun) == AHEAD:
+                    samples.append(self.finish(begun.popleft()))
+                    done(len(samples))
+            while begun:
                 samples.append(self.finish(begun.popleft()))
                 done(len(samples))
-        while begun:
-            samples.append(self.finish(begun.popleft()))
-            done(len(samples))
+        except BaseException:
+            self._loaded = None  # who knows what the board holds and does now
+            raise
         return {name: np.stack([sample[name] for sample in samples]) for name in wanted}
 
     def layer_cycles(self, program: Program) -> list[int] | None:

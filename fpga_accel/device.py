@@ -11,6 +11,7 @@ from rtl.spec.link import BAUDS, DELIMITER, MAX_WORDS, Op
 from rtl.spec.registers import Register
 
 from .closing import Closing
+from .line import Line
 from .requests import Requests
 from .runs import Run, Runs, Span, Words
 from .serial_line import SerialLine, ports_present
@@ -66,8 +67,8 @@ class SerialDevice(Closing):
 
     Parameters
     ----------
-    port : str
-        Name of a serial port or path of a pseudo-terminal.
+    port : str or Line
+        Name of a serial port, path of a pseudo-terminal, ``socket://HOST:PORT`` of a served board, or an open line.
     baud : int or None
         Bits per second; None tries all rates that boards have. Pseudo-terminals ignore it.
     answer_s : float
@@ -92,9 +93,9 @@ class SerialDevice(Closing):
         In every method, if the port goes away, or if the board refuses what it is asked.
     """
 
-    def __init__(self, port: str, baud: int | None = None, *, answer_s: float = 1.0, attempts: int = 4) -> None:
-        self.port = port
+    def __init__(self, port: str | Line, baud: int | None = None, *, answer_s: float = 1.0, attempts: int = 4) -> None:
         self._line = SerialLine(port, baud or BAUDS[0])
+        self.port = self._line.port
         self._requests = Requests(self._line, baud or BAUDS[0], answer_s=answer_s, attempts=attempts)
         self._runs = Runs(self._requests)
         try:
@@ -105,6 +106,11 @@ class SerialDevice(Closing):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def baud(self) -> int:
+        """The rate at which the board answers; without meaning where there is no serial line."""
+        return self._requests.baud
 
     @property
     def resent(self) -> int:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 DEVICE_HELP = (
     "numpy (reference on the graph), program (interpreter of the program), "
-    "sim (the circuits of the whole board, simulated, behind a serial port), serial:PORT (a board)"
+    "sim (the circuits of the whole board, simulated, behind a serial port), serial:PORT (a board, "
+    "or one that is served: PORT may be socket://HOST:PORT)"
 )
 
 

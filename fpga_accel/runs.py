@@ -197,6 +197,8 @@ class Runs:
         """Read what the answer to RUN did not bring, and put together what was to be read."""
         reads = [self._requests.request(Op.READ, address, count) for address, count in self._rest]
         data = [run.data or b"", *(answer.data for answer in self._requests.ask(reads))]
+        if reads:
+            self._state()  # no reset came before they were read
         words = np.frombuffer(b"".join(data), "<u4").astype(np.uint32)
         run.outputs = np.split(words, np.cumsum([count for _, count in self._spans])[:-1])
         self._under_way.popleft()
@@ -239,22 +241,27 @@ class Runs:
     def _settled(self, timeout: float) -> int:
         """Wait until no run is under way, and return the number of the last."""
         end = time.monotonic() + timeout
-        first, count = Register.RUN, Register.OUTPUT - Register.RUN + 1
-        address, length = self._requests.output
         while True:
-            (answer,) = self._requests.ask([self._requests.request(Op.READ, first, count)])
-            words = np.frombuffer(answer.data, "<u4")
-            if words[Register.OUTPUT - first] != (address - Region.ACT.base) | length << REGION_SHIFT:
-                raise BoardReset(
-                    f"{self._requests.line.port}: the board was reset during the run; open it anew and run again"
-                )
-            if not words[Register.STATUS - first]:
-                return int(words[0])
+            number, busy = self._state()
+            if not busy:
+                return number
             if time.monotonic() > end:
                 raise StillBusy(
                     f"{self._requests.line.port}: the core is still busy after {timeout:g} s; "
                     "reset the board, or allow more time"
                 )
+
+    def _state(self) -> tuple[int, bool]:
+        """Return the number of the board's last run, and whether it is under way, if the board was not reset."""
+        first, count = Register.RUN, Register.OUTPUT - Register.RUN + 1
+        address, length = self._requests.output
+        (answer,) = self._requests.ask([self._requests.request(Op.READ, first, count)])
+        words = np.frombuffer(answer.data, "<u4")
+        if words[Register.OUTPUT - first] != (address - Region.ACT.base) | length << REGION_SHIFT:
+            raise BoardReset(
+                f"{self._requests.line.port}: the board was reset during the run; open it anew and run again"
+            )
+        return int(words[0]), bool(words[Register.STATUS - first])
 
     def _request(self, op: Op, number: int, part: tuple[int, bytes]) -> Frame:
         address, data = part

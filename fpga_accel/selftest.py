@@ -73,6 +73,7 @@ def selftest(device: Device, config: Config, note: Note) -> Iterator[Check]:
         If the device stops answering, or has another core.
     """
     plan = selftest_plan(config)
+    device.prepare([(Region.ACT.base, 1)])  # after a reset a board takes nothing before that
     if holds(device, plan.programs[0]):
         yield from _layers(device, plan, note)
         yield from _memories(device, config, note)

@@ -1,16 +1,17 @@
 """A serial port as a line of frames: open it, send bytes, take what lies between delimiters."""
 
-import serial
 from serial.tools import list_ports
 
 from rtl.spec.errors import LinkCut, NoDevice
 from rtl.spec.link import DELIMITER
 
+from .line import Line, open_line
+
 _READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
 
 
 class SerialLine:
-    """An open port, of this name or path; ``sent`` and ``received`` count bytes.
+    """A port of this name or path, or what is open already; ``sent`` and ``received`` count bytes.
 
     Raises
     ------
@@ -20,15 +21,15 @@ class SerialLine:
         In every method, if the port goes away.
     """
 
-    def __init__(self, port: str, baud: int) -> None:
-        self.port = port
+    def __init__(self, port: str | Line, baud: int) -> None:
+        self.port = port if isinstance(port, str) else type(port).__name__
         self.sent = 0
         self.received = 0
         self._bytes = bytearray()
         try:
-            self._serial = serial.Serial(port, baud, timeout=_READ_S, write_timeout=10.0, exclusive=True)
+            self._serial = open_line(port, baud, timeout=_READ_S, write_timeout=10.0) if isinstance(port, str) else port
         except (OSError, ValueError) as error:
-            raise NoDevice(_cannot_open(port, error)) from None
+            raise NoDevice(_cannot_open(self.port, error)) from None
 
     def close(self) -> None:
         """Close the port."""

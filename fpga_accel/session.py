@@ -107,7 +107,7 @@ class Session(Closing):
                     options = {"note": note, **options}
                 device = stack.enter_context(open_device(device, self.plan.config, **options))
             self._runner = CoreRunner(device, self.plan.config, measures)
-            self._runner.load(self.plan.programs[0])
+            self._runner.load(self.plan.programs[0], note)
             self._stack = stack.pop_all()
 
     def close(self) -> None:

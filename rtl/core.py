@@ -181,6 +181,7 @@ class Core(wiring.Component):
 
         answer = registers.o
         busy = self.busy
+        write &= registers.told
         for index, (place, cells) in enumerate(owned):
             mine = later(f"mine_{index}", address[REGION_SHIFT:] == place)
             address, written = later(f"address_{index}", address), later(f"written_{index}", written)

@@ -27,7 +27,8 @@ class Registers(wiring.Component):
     ``o`` follows ``i_address`` `LATENCY` cycles later, for as long as the address stands still; it is 0 in any other
     region. A new value written to RUN begins a run: ``run`` is that value and ``busy`` is 1 from then on, and ``start``
     comes ``start_delay - 1`` cycles after its rise. ``i_finished`` ends it, and ``i_mark`` notes the time since
-    ``start``. ``free`` says, a cycle late, that there is no run, or one that has as many marks as INPUT_FREE.
+    ``start``. ``told`` says that OUTPUT was written since the reset; before that a host writes nothing else, as it may not
+    know of the reset. ``free`` says, a cycle late, that there is no run, or one that has as many marks as INPUT_FREE.
     """
 
     LATENCY = 4
@@ -63,6 +64,7 @@ class Registers(wiring.Component):
                 "o": Out(32),
                 "run": Out(RUN_BITS),
                 "output": Out(Output),
+                "told": Out(1),
                 "free": Out(1),
                 "busy": Out(1),
                 "start": Out(1),
@@ -112,6 +114,7 @@ class Registers(wiring.Component):
             m.d.sync += self.busy.eq(1)
         with m.If(to_output):
             m.d.sync += self.output.eq(written)
+        m.d.sync += self.told.eq(self.output.count != 0)
         free_at = Signal.like(marks)
         m.d.sync += to_free.eq(self.i_write & (region == Region.REGISTERS) & (offset == Register.INPUT_FREE))
         with m.If(to_free):

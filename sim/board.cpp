@@ -2,7 +2,8 @@
 //
 // Prints the path of the terminal and then lives until its standard input closes. The clock runs only while there is
 // something to do: bytes to send to the board, a byte on its way from it, or an LED that says link or core are at work.
-// For each byte on its standard input it prints the cycles that the clock has run, and the seconds that took.
+// For each byte on its standard input it prints the cycles that the clock has run, and the seconds that took; an r resets
+// the board first, which keeps what its memories hold. It takes no more from a client that does not take its answers.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -26,6 +27,8 @@ constexpr unsigned LED_LINK = 1u << 1;
 constexpr unsigned LED_BUSY = 1u << 2;
 constexpr unsigned SETTLE_CYCLES = 64;  // from a level on a pin to the LEDs that tell of it
 constexpr unsigned POWER_UP_CYCLES = 256;
+constexpr unsigned RESET_CYCLES = 16;
+constexpr size_t UNREAD_BYTES = 1u << 14;  // that are kept for a client
 constexpr unsigned POLL_CYCLES = 256;   // how often a running clock looks at terminal and parent
 
 double now() {
@@ -119,11 +122,23 @@ int main(int argc, char** argv) {
     unsigned quiet = 0, pause = 0;
     while (true) {
         const bool idle = quiet > SETTLE_CYCLES;
-        pollfd fds[2] = {{0, POLLIN, 0}, {master, short(POLLIN | (out.empty() ? 0 : POLLOUT)), 0}};
+        const bool takes = out.size() < UNREAD_BYTES;
+        pollfd fds[2] = {{0, POLLIN, 0}, {master, short((takes ? POLLIN : 0) | (out.empty() ? 0 : POLLOUT)), 0}};
         poll(fds, 2, idle ? -1 : 0);
         if (fds[0].revents) {
             char question;
             if (read(0, &question, 1) <= 0) return 0;
+            if (question == 'r') {
+                top.rst = 1;
+                for (unsigned n = 0; n < RESET_CYCLES; ++n) {
+                    top.clk = 1;
+                    top.eval();
+                    top.clk = 0;
+                    top.eval();
+                }
+                top.rst = 0;
+                quiet = 0;
+            }
             printf("%llu %.6f\n", static_cast<unsigned long long>(cycles), seconds);
             fflush(stdout);
         }

@@ -112,8 +112,20 @@ class SimulatedBoard:
 
     def speed(self) -> tuple[int, float]:
         """Return the cycles simulated so far and the seconds they took."""
+        return self._ask("?")
+
+    def reset(self) -> None:
+        """Pulse the reset: registers and whatever is under way are lost, what memories hold is not."""
+        self._ask("r")
+
+    @property
+    def runs(self) -> bool:
+        """Whether the simulation is still there."""
+        return self._process is not None and self._process.poll() is None
+
+    def _ask(self, question: str) -> tuple[int, float]:
         assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write("?")
+        self._process.stdin.write(question)
         self._process.stdin.flush()
         cycles, seconds = self._process.stdout.readline().split()
         return int(cycles), float(seconds)

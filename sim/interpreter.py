@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, RUNS, VERSION
 from .watched import Computed, Drained, Watch
 
 BUILD_IDENTITY = 0
+_STREAMED = 1 << 22  # words at once: more than any program has, and less than fill the host's memory
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,8 @@ class InterpreterDevice:
         config, name = self.config, f"COMPUTE instruction {index}"
         _below(name, "operation", now["op"], len(isa.Op))
         op = isa.Op(now["op"])
+        loops = ("blocks", "taps_y", "taps_x", "pixels_y", "pixels_x")
+        _below(name, "words", prod(now[loop] + 1 for loop in loops), _STREAMED)
         block, tap_y, tap_x = np.meshgrid(
             *(np.arange(now[loop] + 1) for loop in ("blocks", "taps_y", "taps_x")), indexing="ij"
         )
@@ -333,6 +337,7 @@ class InterpreterDevice:
             _below(name, "position of a row in the window unit", columns - 1, config.window)
         elif taps[:, [2, 5, 6, 7, 8]].any():
             raise ValueError(f"{name}: a sum has the taps 0, 1, 3 and 4, and others are not 0")
+        _below(name, "words", rows * columns * pair, _STREAMED // len(taps))
         y, x, t = np.meshgrid(np.arange(rows), np.arange(columns), np.arange(pair), indexing="ij")
         place_y, place_x = now["y"] + y, now["x"] + x
         outside = (place_y < 0) | (place_y > now["height"]) | (place_x < 0) | (place_x > now["width"])

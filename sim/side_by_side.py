@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rtl.spec import isa
 from rtl.spec.layout import Placement
 from rtl.spec.program import Program
-from rtl.spec.registers import Register
+from rtl.spec.registers import REGION_SHIFT, TOLD_CYCLES, Register
 
 from .events import Event, predicted, recorded
 from .interpreter import InterpreterDevice
@@ -115,8 +115,9 @@ def compare(program: Program, inputs: Mapping[str, NDArray[np.int8]], circuits: 
     for address, words in writes:
         device.write(address, words)
     device.start()
+    told = (Register.OUTPUT, np.array([1 << REGION_SHIFT], np.uint32))
     run = (Register.RUN, np.array([1], np.uint32))
-    records = circuits.record([*writes, run], cycles=LONGER * program.cycles)
+    records = circuits.record([*[told] * TOLD_CYCLES, *writes, run], cycles=LONGER * program.cycles)
     found = list(
         streams(
             records,

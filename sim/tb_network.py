@@ -14,7 +14,7 @@ from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, Timer
 
 from rtl.spec.layout import image_lines, lines_image
 from rtl.spec.program import Program
-from rtl.spec.registers import Region, Register
+from rtl.spec.registers import REGION_SHIFT, TOLD_CYCLES, Region, Register
 
 
 class Bus:
@@ -79,6 +79,8 @@ async def every_tensor(dut):
     dut.rst.value = 0
 
     bus = Bus(dut)
+    for _ in range(TOLD_CYCLES):
+        await bus.write(Register.OUTPUT, [1 << REGION_SHIFT])
     for address, words in program.memory_image():
         await bus.write(address, words)
 

@@ -11,7 +11,7 @@ from amaranth.sim import Simulator
 from onnx_frontend.compile import compile_graph
 from rtl.core import Core
 from rtl.spec.config import core
-from rtl.spec.registers import MAGIC, Region, Register
+from rtl.spec.registers import MAGIC, REGION_SHIFT, TOLD_CYCLES, Region, Register
 from sim.interpreter import InterpreterDevice
 
 
@@ -73,6 +73,11 @@ def check_equals_the_interpreter(program, seed):
         for register in Register:
             if hasattr(config, register.name.lower()):
                 assert (await read(register, 1))[0] == getattr(config, register.name.lower()), register.name
+        # No memory is written before OUTPUT is.
+        await write(Region.LOAD.base, 7)
+        assert (await read(Region.LOAD.base, 1))[0] == 0
+        await write(Register.OUTPUT, 1 << REGION_SHIFT)
+        await ctx.tick().repeat(TOLD_CYCLES)
         for address, word in writes:
             await write(address, word)
         for address, words in program.memory_image():

@@ -12,7 +12,7 @@ from fpga_accel.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
-NEEDS_A_BOARD = re.compile(r"serial:|^fpga-accel flash")
+NEEDS_A_BOARD = re.compile(r"serial:|^fpga-accel (flash|simulate)")
 LONG = re.compile(r"^fpga-accel (bitstream|explore|debug)|--device sim")
 """What takes a minute or more: run by ``make documents`` alone."""
 
