@@ -45,10 +45,8 @@ def _decode_any_answer(framed: bytes, expected: Expected) -> Frame:
     body = cobs.decode(framed)
     for wanted in expected.values():
         header = wanted.header
-        if (header[0], header[5]) == (body[0], body[2]) and len(body) - ANSWER_HEADER_BYTES - CRC_BYTES in (
-            0,
-            4 * body[2],
-        ):
+        words = (len(body) - ANSWER_HEADER_BYTES - CRC_BYTES) / 4
+        if (header[0], header[5]) == (body[0], body[2]) and words in (0, body[2]):
             return replace(wanted, data=body[ANSWER_HEADER_BYTES:-CRC_BYTES])
     return decode(framed, expected)
 

@@ -27,8 +27,8 @@ class Registers(wiring.Component):
     ``o`` follows ``i_address`` `LATENCY` cycles later, for as long as the address stands still; it is 0 in any other
     region. A new value written to RUN begins a run: ``run`` is that value and ``busy`` is 1 from then on, and ``start``
     comes ``start_delay - 1`` cycles after its rise. ``i_finished`` ends it, and ``i_mark`` notes the time since
-    ``start``. ``told`` says that OUTPUT was written since the reset; before that a host writes nothing else, as it may not
-    know of the reset. ``free`` says, a cycle late, that there is no run, or one that has as many marks as INPUT_FREE.
+    ``start``. ``told`` says that OUTPUT was written since the reset; a host that did not do so may not know of it.
+    ``free`` says, a cycle late, that there is no run, or one that has as many marks as INPUT_FREE.
     """
 
     LATENCY = 4

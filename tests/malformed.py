@@ -1,8 +1,11 @@
 """Requests that are none, or nearly: what a board must survive."""
 
 import random
+from zlib import crc32
 
-from rtl.spec.link import BadFrame, Frame, Op, decode, encode
+from cobs import cobs
+
+from rtl.spec.link import CRC_BYTES, BadFrame, Frame, Op, decode, encode
 
 
 def frame(rng: random.Random) -> Frame:
@@ -14,13 +17,18 @@ def frame(rng: random.Random) -> Frame:
     return Frame(op, rng.randrange(256), address, count, data)
 
 
+def whole(frame: Frame) -> bytes:
+    """Return the line of a frame with its whole header, be it an answer."""
+    body = frame.header + frame.data
+    return cobs.encode(body + crc32(body).to_bytes(CRC_BYTES, "little")) + b"\0"
+
+
 def refused(rng: random.Random) -> bytes:
     """Return the line of a frame that is intact and no request."""
     sound = frame(rng)
     fields = dict(op=sound.op, sequence=sound.sequence, address=sound.address, count=sound.count, data=sound.data)
     fields |= rng.choice(
         [
-            {"answer": True},
             {"version": rng.choice([0, 3, 7, 15])},
             {"count": 0, "data": b""},
             {"count": rng.randrange(65, 256)},
@@ -29,7 +37,7 @@ def refused(rng: random.Random) -> bytes:
             {"op": Op.REFUSED},
         ]
     )
-    return encode(Frame(**fields))
+    return whole(Frame(**fields, answer=rng.random() < 0.2))
 
 
 def damaged(rng: random.Random) -> bytes:

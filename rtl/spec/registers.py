@@ -94,8 +94,9 @@ class Register(enum.IntEnum):
 
     RUN is the number of the last run, modulo 16; another number begins a run, if none is under way, and the same one
     again does nothing. STATUS is 1 while a run is under way. CYCLES is the length of the last run. MARKS is the number
-    of entries of the PROFILE region: the cycle at which each layer of the last run ended. OUTPUT is an :class:`Output`, 0
-    after a reset; until it is another, no memory is written: what a host sends that does not know of the reset is lost.
+    of entries of the PROFILE region: the cycle at which each layer of the last run ended. OUTPUT is an
+    :class:`Output`, 0 after a reset; until it is another, no memory is written: what a host sends that does not know of
+    the reset is lost.
     INPUT_FREE is the number of marks in a run from which on the run does not need its input any more, 0 for none; it
     cannot be read. What a core does not have reads as 0.
     """
