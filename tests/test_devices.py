@@ -559,4 +559,7 @@ def test_board_with_a_core_tells_its_sizes(name):
         assert registers[Register.ROWS] == config.rows
         data = words(config.act_words)
         device.write(0x100000, data)
+        assert not device.read(0x100000, len(data)).any()  # before OUTPUT is written
+        device.prepare([(0x100000, 1)])
+        device.write(0x100000, data)
         assert np.array_equal(device.read(0x100000, len(data)), data)
