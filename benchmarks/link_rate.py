@@ -57,7 +57,7 @@ def main() -> None:
     ):
         rng = np.random.default_rng(1)
         words = rng.integers(0, 1 << 32, 4096 if config.act_words * config.rows >= 1 << 14 else 512, np.uint32)
-        device.wait()
+        device.prepare([(Region.ACT.base, 1)])  # before that a board takes nothing
         with Line(board, device) as line:
             device.write(Region.ACT.base, words)
         print(f"write {words.nbytes} bytes: {words.nbytes * BITS * divisor / line.cycles:.1%} of the line is payload")
