@@ -4,9 +4,10 @@
 
 Places are drawn from all modules in ``rtl`` that make circuits, of each kind of fault in turn. A fault that leaves the
 circuits of all cores as they were, or with which they cannot be made, is not counted, and another is drawn. The tests
-of the broken module come first, then those of whole cores and of the link; the first that fails is told. Tests that
-take more than twice the processor time that they should have noticed, too. What nobody notices must be in ``SURVIVORS``
-with the reason. The exit code is 1 if fewer than nine of ten are noticed, or if one that is not noticed has no reason.
+of the broken module come first, then those of whole cores or of the link, and no others; the first that fails is told.
+Tests that take more than twice the processor time that they should have noticed, too. What nobody notices must be in
+``SURVIVORS`` with the reason. The exit code is 1 if fewer than nine of ten are noticed, or if one that is not noticed
+has no reason.
 
 What was found is kept in ``build/mutate``, so that a command which was stopped goes on where it was; other sources or
 tests begin anew.
@@ -41,8 +42,9 @@ from fpga_accel.files import replacing
 ROOT = Path(__file__).resolve().parent.parent
 WORK = Path("build/mutate")
 PARTS = ("rtl", "sim", "onnx_frontend", "fpga_accel", "boards", "tests", "benchmarks", "models", "pyproject.toml")
-WHOLE = ("test_core.py", "test_link.py", "test_network.py", "test_selftest.py", "test_timing.py", "test_session.py")
-"""Tests of whole cores, in the order in which they are asked."""
+OF_THE_LINK = ("cobs", "crc", "frames", "link", "uart")
+WHOLE = {False: ("test_core.py",), True: ("test_link.py", "test_devices.py")}
+"""Tests of whole cores, and of whole links."""
 BAR = 0.9
 
 UNNOTICED, HANGS = "", "time limit"
@@ -70,7 +72,12 @@ def near(module: Path) -> list[str]:
     unit = f"test_{module.stem.partition('_')[0]}.py"
     tests = sorted((ROOT / "tests").glob("test_*.py"), key=lambda path: path.stat().st_size)
     known = [path.name for path in tests if path.name == unit or re.search("|".join(words), path.read_text())]
-    return [name for name in known if name not in WHOLE]
+    return [name for name in known if name not in whole(module)]
+
+
+def whole(module: Path) -> tuple[str, ...]:
+    """Return the names of the tests of what a module is a part of."""
+    return WHOLE[module.stem in OF_THE_LINK]
 
 
 def circuits(folder: Path, core: str) -> str | None:
@@ -158,7 +165,7 @@ class Judge:
             file.write_text(mutation.apply(file.read_text()))
             if not changes(folder, self._original, compact="compact" in mutation.file):
                 return None
-            for test in (*near(ROOT / mutation.file), *WHOLE):
+            for test in (*near(ROOT / mutation.file), *whole(ROOT / mutation.file)):
                 noticed, _ = run(folder, test, self._limit(test))
                 if noticed:
                     return Outcome(mutation, noticed)
