@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fault_line import NEVER, Direction, Hang, Killed, Tally, next_fault
+from fault_line import NEVER, Direction, Hang, HostLine, Killed, Tally, next_fault
 from fault_models import CONFIG
 
 from fpga_accel.line import Line, open_line
@@ -15,40 +15,29 @@ READ_S = 0.02
 LIMIT_S = 120.0
 
 
-class TerminalLine:
+class TerminalLine(HostLine):
     """The line of a real terminal, with faults on both ways."""
 
     def __init__(self, bench: "CircuitsBench", port: str, alive_for: int) -> None:
-        self._bench, self._alive_for = bench, alive_for
+        super().__init__(alive_for, bytearray())
+        self._bench = bench
         self._line = open_line(port, 3_000_000, timeout=READ_S, write_timeout=10.0)
-        self._arrived = bytearray()
-        self.baudrate = 3_000_000
-        self.deadline = float("inf")
-
-    @property
-    def in_waiting(self) -> int:
-        """How many bytes have come."""
-        return len(self._arrived)
 
     def read(self, size: int = 1) -> bytes:
         """Return what has come, after a short wait perhaps nothing."""
         if time.monotonic() > self.deadline:
             raise Hang
-        if not self._arrived:
+        if not self.arrived:
             came = self._line.read(1)
             came += self._line.read(self._line.in_waiting)
-            self._arrived += self._bench.to_host.carry(came)
-        some = bytes(self._arrived[:size])
-        del self._arrived[:size]
-        return some
+            self.arrived += self._bench.to_host.carry(came)
+        return self.taken(size)
 
     def write(self, line: bytes) -> int:
         """Carry bytes to the board."""
-        some = line[: max(self._alive_for, 0)]
-        self._alive_for -= len(line)
-        for part in self._bench.parts(some):
+        for part in self._bench.parts(self.said(line)):
             self._line.write(self._bench.to_board.carry(part))
-        if self._alive_for <= 0:
+        if self.alive_for <= 0:
             self._line.close()
             raise Killed
         return len(line)

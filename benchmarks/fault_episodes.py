@@ -141,7 +141,7 @@ def _tried(bench: Bench, seen: Outcome, work: Callable[[], None]) -> bool:
     except FpgaAccelError as error:
         seen.errors[type(error).__name__] += 1
         return False
-    except Exception as error:  # a failure without a type is a defect
+    except Exception as error:  # one that is not of the driver's types: it is counted, and the campaign fails
         seen.untyped[f"{type(error).__name__}: {error}"] += 1
         return False
     return True

@@ -149,7 +149,44 @@ class Clock:
         self.now += seconds
 
 
-class ModelLine:
+class HostLine:
+    """The host's end of a line: what has come, and how long host and operation may go on.
+
+    Members
+    -------
+    arrived : bytearray
+        What the host has not read yet.
+    alive_for : int
+        Bytes after which the host process is killed.
+    deadline : float
+        When to say that the host hangs.
+    """
+
+    def __init__(self, alive_for: int, arrived: bytearray) -> None:
+        self.baudrate = 3_000_000
+        self.deadline = float("inf")
+        self.alive_for = alive_for
+        self.arrived = arrived
+
+    @property
+    def in_waiting(self) -> int:
+        """How many bytes have come."""
+        return len(self.arrived)
+
+    def taken(self, size: int) -> bytes:
+        """Take bytes that have come."""
+        some = bytes(self.arrived[:size])
+        del self.arrived[:size]
+        return some
+
+    def said(self, line: bytes) -> bytes:
+        """Return what a host says of these bytes while it lives."""
+        some = line[: max(self.alive_for, 0)]
+        self.alive_for -= len(line)
+        return some
+
+
+class ModelLine(HostLine):
     """What `SerialDevice` uses of a port, with a model of the board behind it, and no time but that of a `Clock`.
 
     Parameters
@@ -160,11 +197,6 @@ class ModelLine:
         Bytes after which the host process is killed.
     arrived : bytearray
         What the host has not read yet.
-
-    Members
-    -------
-    deadline : float
-        When to say that the host hangs.
     """
 
     TURN_S = 0.016  # a USB serial port keeps what came for so long
@@ -179,16 +211,8 @@ class ModelLine:
         alive_for: int,
         arrived: bytearray,
     ) -> None:
-        self.baudrate = 3_000_000
-        self.deadline = float("inf")
-        self.alive_for = alive_for
+        super().__init__(alive_for, arrived)
         self._clock, self._to_board, self._to_host, self._take = clock, to_board, to_host, take
-        self.arrived = arrived
-
-    @property
-    def in_waiting(self) -> int:
-        """How many bytes have come."""
-        return len(self.arrived)
 
     def read(self, size: int = 1) -> bytes:
         """Return what has come, or let time pass."""
@@ -202,14 +226,11 @@ class ModelLine:
             return b""
         if size == 1:
             self._clock.now += self.TURN_S
-        some = bytes(self.arrived[:size])
-        del self.arrived[:size]
-        return some
+        return self.taken(size)
 
     def write(self, line: bytes) -> int:
         """Carry bytes to the board, and its answers back."""
-        some = line[: max(self.alive_for, 0)]
-        self.alive_for -= len(line)
+        some = self.said(line)
         self._clock.now += BITS * len(line) / self.baudrate
         self._exchange(some)
         if self.alive_for <= 0:

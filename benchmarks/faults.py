@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -110,7 +111,7 @@ def table(parts: list[Outcome]) -> Table:
 
     def rows(name: str, value: Callable[[Outcome], Any]) -> None:
         for key in sorted({key for part in parts for key in value(part)}):
-            row(f"{name}: {key}", lambda part, key=key: value(part)[key])  # type: ignore[misc]
+            row(f"{name}: {key}", partial(lambda key, part: value(part)[key], key))
 
     row("frames", lambda part: part.tally.frames)
     rows("fault", lambda part: part.tally.faults)

@@ -43,7 +43,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = Path("build/mutate")
 PARTS = ("rtl", "sim", "onnx_frontend", "fpga_accel", "boards", "tests", "benchmarks", "models", "pyproject.toml")
 OF_THE_LINK = ("cobs", "crc", "frames", "link", "uart")
-WHOLE = {False: ("test_core.py",), True: ("test_link.py", "test_devices.py")}
+WHOLE = {False: ("test_core.py",), True: ("test_link.py", "test_simulated_target.py")}
 """Tests of whole cores, and of whole links."""
 BAR = 0.9
 

@@ -9,8 +9,8 @@ import numpy as np
 from rtl.spec.errors import NoAnswer
 from rtl.spec.link import BAUDS, DELIMITER, MAX_WORDS, Op
 from rtl.spec.registers import Register
+from sim.closing import Closing
 
-from .closing import Closing
 from .line import Line
 from .requests import Requests
 from .runs import Run, Runs, Span, Words

@@ -33,7 +33,7 @@ class Line(Protocol):
         """Give back what was opened."""
 
 
-class SocketLine(protocol_socket.Serial):  # type: ignore[misc]
+class SocketLine(protocol_socket.Serial):  # type: ignore[misc]  # pyserial has no types
     """pyserial's TCP connection, which counts what waits, so that it is read at once, and closes without a wait."""
 
     _socket: Any

@@ -17,8 +17,8 @@ from rtl.spec.graph import Graph, Port
 from rtl.spec.plan import Array, HostSegment, Plan, Segment
 from rtl.spec.program import Program
 from sim import reference
+from sim.closing import Closing
 
-from .closing import Closing
 from .core_runner import CoreRunner, Tensors
 from .device import Device
 from .feed import ArrayInfo, check_feed

@@ -7,9 +7,9 @@ import socket
 import termios
 import time
 import tty
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
+from .closing import Closing
 from .link_model import LinkModel
 
 _CHUNK = 256  # bytes taken at once: of requests that are twelve bytes each, a few answers of 269
@@ -91,7 +91,7 @@ class TerminalBoard:
         os.close(self._line)
 
 
-class Served:
+class Served(Closing):
     """Serves a board until `stop`, in the thread that calls `serve`.
 
     Of a host that does not take its answers nothing more is taken, so that neither it nor one that is silent makes
@@ -141,14 +141,6 @@ class Served:
             raise
         host, number = self._listener.getsockname()[:2]
         self.port = f"socket://[{host}]:{number}" if ":" in host else f"socket://{host}:{number}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give back the port; `serve` has ended."""

@@ -3,9 +3,9 @@
 import numpy as np
 import onnx
 import pytest
+from cut_models import make
 from onnx import TensorProto, helper
 from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
-from test_partition import make
 
 from fpga_accel import backend
 from fpga_accel.conformance import Score, markdown, suite

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import onnx
 import pytest
+from cut_models import Model, make
 from onnx import helper
-from test_partition import Model, make
 from typer.testing import CliRunner
 
 from fpga_accel.cli import app

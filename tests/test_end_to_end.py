@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from test_partition import make
+from cut_models import make
 from typer.testing import CliRunner
 
 from fpga_accel import Session

@@ -142,8 +142,9 @@ def test_header_is_whole_bytes():
 
 
 @pytest.mark.cocotb
+@pytest.mark.parametrize("testbench", ["tb_link", "tb_link_runs"])
 @pytest.mark.parametrize(("divisor", "compact"), [(2, False), (5, False), (20, True)])
-def test_circuit(divisor, compact):
+def test_circuit(divisor, compact, testbench):
     from sim.verilog import run_cocotb
 
-    run_cocotb(Link(divisor, compact=compact), "link", "sim.tb_link", env={"DIVISOR": str(divisor)})
+    run_cocotb(Link(divisor, compact=compact), "link", f"sim.{testbench}", env={"DIVISOR": str(divisor)})

@@ -7,8 +7,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from link_target import target
 from malformed import damaged, frame, malformed, refused, whole
-from test_devices import target
 
 from rtl.spec.link import MAX_FRAME_BYTES, Frame, Op, answer, decode, encode
 from rtl.spec.registers import MAGIC

@@ -1,10 +1,11 @@
 """What is open until it is closed."""
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 
-class Closing:
+class Closing(ABC):
     """A context manager that closes at its end; who inherits has the method ``close``."""
 
     def __enter__(self) -> Self:
@@ -15,6 +16,6 @@ class Closing:
     ) -> None:
         self.close()
 
+    @abstractmethod
     def close(self) -> None:
         """Give back what was opened."""
-        raise NotImplementedError
