@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from .holds import Held
 
+NAMED = 8
+"""Nodes that a line for people names."""
+LISTED = 500
+"""Nodes that the table for people lists."""
+
 RequireCoreOption = Annotated[
     bool, typer.Option("--require-core", help="Refuse a model of which nodes run on the host.")
 ]
@@ -94,8 +99,21 @@ def cut_text(plan: "Plan", rows: Iterable["Verdict"]) -> list[RenderableType]:
     return [
         table("Segments", ("runs on", "segment", "nodes", "reads", "gives"), segments),
         f"{len(hosted)} node{'s' if len(hosted) != 1 else ''} cannot run on the core:",
-        *(f"{row.operator} '{row.name}': {row.reason}; {row.remedy}" for row in hosted),
+        *_refusals(hosted),
     ]
+
+
+def _refusals(rows: Iterable["Verdict"]) -> list[str]:
+    """Return a line for each operator and reason, with the first nodes that it is about."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        groups.setdefault((row.operator, row.reason, row.remedy), []).append(row.name)
+    lines = []
+    for (operator, reason, remedy), names in groups.items():
+        named = ", ".join(f"'{name}'" for name in names[:NAMED])
+        more = f" and {count(len(names) - NAMED)} more" if len(names) > NAMED else ""
+        lines.append(f"{operator} {named}{more}: {reason}; {remedy}")
+    return lines
 
 
 def _document(report: "Report", fits: bool, held: list["Held"]) -> Mapping[str, Any]:
@@ -114,8 +132,10 @@ def _document(report: "Report", fits: bool, held: list["Held"]) -> Mapping[str, 
 
 
 def _text(report: "Report", fits: bool, held: list["Held"]) -> list[RenderableType]:
-    rows = [(row.name, row.operator, row.opset, row.segment or row.where, row.reason) for row in report.rows]
+    rows = [(row.name, row.operator, row.opset, row.segment or row.where, row.reason) for row in report.rows[:LISTED]]
     text: list[RenderableType] = [table(report.name, ("node", "operator", "opset", "where", "reason"), rows)]
+    if len(report.rows) > LISTED:
+        text.append(f"and {count(len(report.rows) - LISTED)} more nodes (--json lists them all)")
     text += cut_text(report.plan, report.rows)
     if not report.fits:
         return [*text, "nothing is left for the core"]
