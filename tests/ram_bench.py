@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.ram import Ram
 
@@ -29,7 +29,4 @@ def compare_with_an_array(dut: Ram, *, seed: int, cycles: int = 500, first: Sequ
                 assert ctx.get(dut.o) == expected[cycle - Ram.LATENCY], f"cycle {cycle}"
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

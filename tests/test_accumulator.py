@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.accumulator import Accumulators
 from rtl.spec.config import core
@@ -93,10 +93,7 @@ def test_random_beats(name, lanes):
             for _ in range(Accumulators.latency(config) + 1):
                 await driver.tick(random)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     assert distances.count(Accumulators.DISTANCE) > 100
 
 
@@ -121,7 +118,4 @@ def test_distance_is_as_short_as_can_be(distance, total):
                 await driver.tick(random)
             assert ctx.get(dut.o[0]) == expected
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

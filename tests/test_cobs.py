@@ -2,8 +2,8 @@ import gc
 import random
 
 import pytest
-from amaranth.sim import Simulator
 from cobs import cobs
+from simulate import simulate
 
 from rtl.cobs import CobsDecoder, CobsEncoder
 
@@ -54,11 +54,7 @@ def run(encoder, frames, seed, stall):
             taken.append(byte)
         assert not ctx.get(encoder.busy)
 
-    simulator = Simulator(encoder)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(take)
-    simulator.add_testbench(give, background=True)
-    simulator.run()
+    simulate(encoder, take, give)
     return bytes(taken)
 
 
@@ -106,10 +102,7 @@ def decode(line, seed):
                 await ctx.tick()
                 assert not ctx.get(decoder.o.valid)
 
-    simulator = Simulator(decoder)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(drive)
-    simulator.run()
+    simulate(decoder, drive)
     return frames
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.compact.accumulator import Accumulators
 from rtl.spec.config import core
@@ -77,8 +77,5 @@ def test_random_places(name):
             for _ in range(Accumulators.LATENCY + 1):
                 await tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     assert distances.count(Accumulators.DISTANCE) > 100

@@ -3,7 +3,7 @@
 import zlib
 
 import numpy as np
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.compact.crc import BITS, SerialCrc
 
@@ -38,7 +38,4 @@ def test_equals_zlib():
                 await send((check ^ wrong).to_bytes(4, "little"))
                 assert ctx.get(dut.match_detected) == (wrong == 0)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

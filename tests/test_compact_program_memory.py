@@ -1,7 +1,7 @@
 """The program memory of a compact core against an array of words, from both sides."""
 
 import numpy as np
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.compact.program_memory import HALVES, ProgramMemory
 
@@ -44,8 +44,5 @@ def test_both_sides():
                 assert ctx.get(dut.o_host) == words[line]
                 done["read"] += 1
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     assert min(done.values()) > 50

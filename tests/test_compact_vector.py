@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.compact.vector import VectorLanes
 from rtl.spec.config import core
@@ -55,8 +55,5 @@ def test_equals_products(name):
                 kept = loads[cycle]
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     assert used == {"captured", "own", "given"}

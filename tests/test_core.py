@@ -6,7 +6,7 @@ import graphs
 import numpy as np
 import programs
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from onnx_frontend.compile import compile_graph
 from rtl.core import Core
@@ -100,10 +100,7 @@ def check_equals_the_interpreter(program, seed):
                 words = await read(place.address(config), place.words(config))
                 assert (program.read(name, lambda *_, there=words: there) == value).all(), f"run {run}, tensor {name}"
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
 
 
 @pytest.mark.parametrize(

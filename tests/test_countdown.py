@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from amaranth.hdl import unsigned
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.countdown import Countdown
 
@@ -25,7 +25,4 @@ def test_last_turn(bits):
             left = count if load else left - step
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

@@ -2,7 +2,7 @@ import random
 import zlib
 
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.frames import CRC32
 
@@ -29,8 +29,5 @@ def test_crc_is_that_of_zlib(body):
         assert ctx.get(unit.match_detected)
 
     crc = [0]
-    simulator = Simulator(unit)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(drive)
-    simulator.run()
+    simulate(unit, drive)
     assert crc[len(body)] == zlib.crc32(body)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.delay import Delay
 
@@ -19,7 +19,4 @@ def test_delay(cycles):
                 assert ctx.get(dut.o) == values[cycle - cycles], f"cycle {cycle}"
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

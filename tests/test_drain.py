@@ -5,8 +5,8 @@ from collections import deque
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 from programs import drain, parameter_lines, random_window
+from simulate import simulate
 
 from rtl import compact
 from rtl.accumulator import Accumulators
@@ -228,10 +228,7 @@ def test_random_instructions(name, lanes, window):
         for count in (1, 40):
             await run(ctx, list(instructions(random, config, count)))
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
 
 
 @pytest.mark.parametrize("name", ["4x3", "3x4"])
@@ -280,7 +277,4 @@ def test_random_instructions_of_compact_cores(name):
             ctx.set(dut.i.valid, 0)
         assert ctx.get(dut.finished)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

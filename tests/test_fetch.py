@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from amaranth.lib import data
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl import compact
 from rtl.fetch import Fetch
@@ -90,7 +90,4 @@ def test_runs_of_programs(layout, readiness, is_compact):
                 assert not ctx.get(dut.o.valid)
                 await tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

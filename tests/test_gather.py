@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from amaranth.hdl import signed
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.gather import Gather
 
@@ -28,7 +28,4 @@ def test_every_lane(columns, lanes):
                     assert ctx.get(port) == lines[asked, groups[asked] * lanes + lane], f"cycle {cycle}, lane {lane}"
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.lookup import Lookup
 from rtl.spec import timing
@@ -35,7 +35,4 @@ def test_every_byte(tables, compact):
                 assert ctx.get(dut.o) == expected[cycle - latency], f"cycle {cycle}"
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

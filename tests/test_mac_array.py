@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.compact.mac_array import MacArray
 from rtl.spec.config import core
@@ -50,8 +50,5 @@ def test_equals_matrix_products(name, weight_rows):
                 used = tiles.pop(0)[1]
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     assert len(swaps) > 50

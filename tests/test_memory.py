@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl import compact
 from rtl.memory import HostMemory
@@ -10,13 +10,6 @@ from rtl.spec.registers import words_per_line
 
 DEPTH = 8
 CYCLES = 500
-
-
-def simulate(dut, bench):
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
 
 
 @pytest.mark.parametrize(

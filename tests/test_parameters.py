@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.parameters import Parameters
 from rtl.spec.config import core
@@ -58,7 +58,4 @@ def test_every_line(name, lanes, window):
                     assert wanted is None or ctx.get(port.as_value()) == wanted, f"cycle {now}, lane {lane}"
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

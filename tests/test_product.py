@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from amaranth.hdl import Fragment
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl import compact
 from rtl.product import SIGNIFICAND, Product
@@ -35,7 +35,4 @@ def test_product(dut, spare):
             await ctx.tick()
 
     platform = None if spare is None else SimpleNamespace(spare_multipliers=spare)
-    sim = Simulator(Fragment.get(dut, platform))
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(Fragment.get(dut, platform), bench)

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.registers import Registers
 from rtl.spec.config import core
@@ -33,10 +33,7 @@ def simulated(bench, *, compact=0):
     async def whole(ctx):
         await bench(ctx, dut, write, read)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(whole)
-    simulator.run()
+    simulate(dut, whole)
 
 
 @pytest.mark.parametrize("compact", [0, 1])

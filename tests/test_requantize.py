@@ -1,7 +1,7 @@
 """The requantizer against its integer definition: edges, ties at both roundings, random, mixed channels."""
 
 import numpy as np
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl import compact
 from rtl.requantize import Requantizer
@@ -75,10 +75,7 @@ def test_the_one_of_a_compact_core_equals_the_integer_definition():
                     assert ctx.get(dut.o) == expected, f"{channel}, accumulator {acc}"
                 await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     assert sum(len(pairs) for *_, pairs in cases) > 10_000
 
 
@@ -108,8 +105,5 @@ def test_equals_the_integer_definition():
                 assert ctx.get(dut.o) == expected[-1], expected
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     assert len(inputs) > 10_000

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.accumulator import Accumulators
 from rtl.sequencer import Sequencer
@@ -132,7 +132,4 @@ def test_equals_nested_loops(eagerness):
         for program in programs(random):
             assert await run(ctx, program)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

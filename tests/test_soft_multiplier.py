@@ -8,8 +8,8 @@ import pytest
 from amaranth.hdl import ClockSignal, Instance, Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.sim import Simulator
 from ecp5_netlist import synthesize
+from simulate import simulate
 
 import boards
 from rtl.multiplier import Multiplier
@@ -51,7 +51,7 @@ def expected(operands, o_bits):
     return (operands[:, 0] * operands[:, 1] + half) % (2 * half) - half
 
 
-def simulate(dut, operands):
+def run_simulated(dut, operands):
     """Return the outputs ``dut.latency`` cycles after each pair, a pair a cycle."""
     got = []
 
@@ -62,15 +62,12 @@ def simulate(dut, operands):
             got.append(ctx.get(dut.o))
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     return np.array(got[dut.latency :])
 
 
 def run_netlist(bits, operands, netlist, folder, latency=SoftMultiplier.LATENCY):
-    """Return the outputs of a Verilog netlist as `simulate` does."""
+    """Return the outputs of a Verilog netlist as `run_simulated` does."""
     run = clocked.build(Netlist(*bits), "soft_multiplier", folder, inputs=["a", "b"], outputs=["o"], sources=[netlist])
     idle = np.zeros((latency - 1, 2), operands.dtype)
     outputs = run(np.concatenate([operands, idle]))[latency - 1 :, 0]
@@ -86,7 +83,7 @@ def run_netlist(bits, operands, netlist, folder, latency=SoftMultiplier.LATENCY)
 def test_products(a_bits, b_bits, o_bits, latency):
     operands = pairs(a_bits, b_bits)
     dut = SoftMultiplier(signed(a_bits), signed(b_bits), signed(o_bits), latency=latency)
-    assert (simulate(dut, operands) == expected(operands, o_bits)).all()
+    assert (run_simulated(dut, operands) == expected(operands, o_bits)).all()
 
 
 @pytest.mark.parametrize("bits, luts", [((8, 8, 16), 79), ((9, 8, 17), 93), ((7, 5, 12), 51), ((4, 3, 5), 17)])

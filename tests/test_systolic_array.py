@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.pe import PEPair
 from rtl.spec.config import core
@@ -57,10 +57,7 @@ def test_tiles_stream_back_to_back(name, weight_rows):
                     got[starts.index(start), column] = ctx.get(total)
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     assert (got == expected).all()
 
 
@@ -91,7 +88,4 @@ def test_pair_multiplies_exactly():
                 before = sums
                 await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

@@ -1,7 +1,7 @@
 """The sum of a window's products against NumPy: extremes in all operands, and all products of two bytes."""
 
 import numpy as np
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.spec.isa import TAPS_OF_WINDOW
 from rtl.tap_sum import HIGH, LATE, TapSum
@@ -48,7 +48,4 @@ def test_exact():
                 assert ctx.get(dut.o) == total[cycle - dut.LATENCY], f"cycle {cycle}"
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

@@ -3,19 +3,11 @@ import random
 
 import pytest
 from amaranth.hdl import Module
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.uart import UartReceiver, UartTransmitter
 
 EDGES = [0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80]
-
-
-def simulate(top, *testbenches):
-    simulator = Simulator(top)
-    simulator.add_clock(1e-6)
-    for testbench in testbenches:
-        simulator.add_testbench(testbench, background=testbench is not testbenches[0])
-    simulator.run()
 
 
 def levels(byte, cycles, stop=1):

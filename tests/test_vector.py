@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.spec.config import core
 from rtl.vector import VectorLanes
@@ -55,7 +55,4 @@ def test_every_beat(name):
                     assert ctx.get(product) == expected[came, lane], f"lane {lane}, beat {came}"
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.loader import Loader
 from rtl.spec.config import core
@@ -81,10 +81,7 @@ def test_equals_its_schedule(name, weight_rows, eagerness):
         for count in (1, 12, 20):
             await run(ctx, count)
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
 
 
 def test_start_forgets_the_tile_of_the_run_before():
@@ -105,7 +102,4 @@ def test_start_forgets_the_tile_of_the_run_before():
             assert not ctx.get(dut.ready) and ctx.get(dut.i.ready) and not ctx.get(dut.o_load)
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from simulate import simulate
 
 from rtl.spec.config import Config
 from rtl.window import Window
@@ -59,7 +59,7 @@ def random_group(random, lanes, columns, rows, in_sum, corners):
     return Group(columns, words, outside, int(random.integers(-128, 128)), taps, bool(in_sum))
 
 
-def simulate(lanes, groups, gaps, random):
+def results_of(lanes, groups, gaps, random):
     """Return the results, (positions of all groups, lanes); in a share ``gaps`` of the cycles nothing comes."""
     sizes = {
         "rows": 4,
@@ -104,10 +104,7 @@ def simulate(lanes, groups, gaps, random):
                     results[numbers[came], lane] = ctx.get(dut.o[lane])
             await ctx.tick()
 
-    sim = Simulator(dut)
-    sim.add_clock(1e-6)
-    sim.add_testbench(bench)
-    sim.run()
+    simulate(dut, bench)
     return results
 
 
@@ -123,7 +120,7 @@ def test_groups_follow_each_other(lanes, gaps, corners):
         for columns, rows in random.permutation(shapes)
         for in_sum in random.permutation([0, 0, 1])
     ]
-    results = simulate(lanes, groups, gaps, random)
+    results = results_of(lanes, groups, gaps, random)
     start = 0
     for number, group in enumerate(groups):
         expected, known = group.expected()
@@ -140,7 +137,7 @@ def test_a_window_is_full():
     for low in CORNERS:
         group = Group(DEPTH, words, np.zeros(len(words), bool), 0, np.full((2, 9), low), False)
         expected, known = group.expected()
-        results = simulate(2, [group], 0, np.random.default_rng(1))
+        results = results_of(2, [group], 0, np.random.default_rng(1))
         assert known.sum() == 2 * 4 * (DEPTH - 2)
         assert (results[known] == expected[known]).all()
         assert (expected[known] == 9 * -128 * low).all()
@@ -154,6 +151,6 @@ def test_sum_of_the_largest_factors():
             taps = np.array([[low, low, 0, high, high, 0, 0, 0, 0]])
             group = Group(2, words, np.zeros(len(words), bool), 0, taps, True)
             expected, known = group.expected()
-            results = simulate(1, [group], 0, np.random.default_rng(1))
+            results = results_of(1, [group], 0, np.random.default_rng(1))
             assert (results[known] == expected[known]).all()
             assert expected[known].max() == (low + 256 * high) * 2 * (127 if low + 256 * high > 0 else -128)
