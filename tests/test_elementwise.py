@@ -30,29 +30,22 @@ def random_schemes(seed, count):
         yield scales[0], zeros[0], scales[1], zeros[1], scales[2], zeros[2]
 
 
-def test_constants_reproduce_nearly_every_random_add():
+@pytest.mark.parametrize(
+    "constants, definition, sign, seed, count, least",
+    [(add_constants, add, 1, 0, 200, 198), (sub_constants, sub, -1, 3, 100, 99)],
+    ids=["add", "sub"],
+)
+def test_constants_reproduce_nearly_every_random_sum(constants, definition, sign, seed, count, least):
     exact = 0
-    for scheme in random_schemes(0, 200):
-        found = add_constants(*scheme)
+    for scheme in random_schemes(seed, count):
+        found = constants(*scheme)
         acc = A * found.p + B * found.q + found.c
-        differing = (requantize(acc, found.multiplier, scheme[5]) != add(A, B, *scheme)).sum()
+        differing = (requantize(acc, found.multiplier, scheme[5]) != definition(A, B, *scheme)).sum()
         assert differing == found.differing
-        assert 0 < found.p <= COEFFICIENT_MAX and 0 <= found.q <= COEFFICIENT_MAX
+        assert 0 < found.p <= COEFFICIENT_MAX and 0 <= sign * found.q <= COEFFICIENT_MAX
         assert np.abs(acc).max() < 2**24
         exact += differing == 0
-    assert exact >= 198
-
-
-def test_constants_reproduce_nearly_every_random_sub():
-    exact = 0
-    for scheme in random_schemes(3, 100):
-        found = sub_constants(*scheme)
-        acc = A * found.p + B * found.q + found.c
-        differing = (requantize(acc, found.multiplier, scheme[5]) != sub(A, B, *scheme)).sum()
-        assert differing == found.differing
-        assert found.p > 0 >= found.q and np.abs(acc).max() < 2**24
-        exact += differing == 0
-    assert exact >= 99
+    assert exact >= least
 
 
 def test_constants_reproduce_nearly_every_random_mul():

@@ -46,6 +46,16 @@ def compare(net, variant="int8"):
     return assert_equal_on_every_tensor(quantized_variant(net, feed, variant), feed)
 
 
+def compare_case(cases, name, variant):
+    """Compare what a case builds, and the kinds of its nodes if it has them; return the graph."""
+    build, kinds = cases[name]
+    net = Net(seed=len(name))
+    build(net)
+    graph = compare(net, variant)
+    assert kinds is None or [type(node) for node in graph.nodes] == kinds
+    return graph
+
+
 @pytest.mark.parametrize("name", UNARY)
 def test_unary_operators_are_tables(name):
     attributes = dict(UNARY[name])
@@ -160,11 +170,7 @@ CHANNELS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", CHANNELS)
 def test_constants_for_each_channel(name, variant):
-    build, kinds = CHANNELS[name]
-    net = Net(seed=len(name))
-    build(net)
-    graph = compare(net, variant)
-    assert kinds is None or [type(node) for node in graph.nodes] == kinds
+    graph = compare_case(CHANNELS, name, variant)
     for node in graph.nodes:
         if isinstance(node, ChannelAffine):
             x, y = graph.tensors[node.inputs[0]], graph.tensors[node.output]
@@ -210,11 +216,7 @@ PAIRS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", PAIRS)
 def test_two_tensors(name, variant):
-    build, kinds = PAIRS[name]
-    net = Net(seed=len(name))
-    build(net)
-    graph = compare(net, variant)
-    assert kinds is None or [type(node) for node in graph.nodes] == kinds
+    compare_case(PAIRS, name, variant)
 
 
 @pytest.mark.parametrize("activation", ["QInt8", "QUInt8"])
