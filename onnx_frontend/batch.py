@@ -7,8 +7,8 @@ from onnx import helper, numpy_helper
 from rtl.spec.errors import BadInput
 
 from .inference import inferred, known_shapes
-from .layers import free_name
 from .movements import FUNCTIONS
+from .names import free_name
 
 BATCH = "batch"
 

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, shape_inference
 from rtl.spec.errors import BadInput
 
 from .batch import graph_inputs, infer_shapes, with_batch
+from .names import free_name
 
 QUANTIZATION = {"QuantizeLinear", "DequantizeLinear"}
 RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
@@ -241,10 +242,6 @@ def with_own_names(model: onnx.ModelProto) -> onnx.ModelProto:
     taken: set[str] = set()
     for index, node in enumerate(result.graph.node):
         first = node.name or next((name for name in node.output if name), f"{node.op_type}_{index}")
-        name, number = first, 1
-        while name in taken:
-            number += 1
-            name = f"{first}_{number}"
-        node.name = name
-        taken.add(name)
+        node.name = free_name(first, taken)
+        taken.add(node.name)
     return result

@@ -1,6 +1,6 @@
 """The graph while it is being built: nodes and tensors so far, and the ONNX node at hand."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from rtl.spec.graph import Constant as ConstantNode
 from rtl.spec.graph import Move, Node, Reshape, Tensor, image_shape
 from rtl.spec.number import HIGH, LOW, quantize
 
+from .names import free_name
 from .pieces import pieces
 from .rescale import rescale_node
 from .values import (
@@ -62,7 +63,7 @@ class Draft:
 
     def at(self, name: str, proto: onnx.NodeProto, operands: Sequence[Value | None]) -> None:
         """Turn to the next ONNX node; a name that is taken gets a number."""
-        self.node = _free(name, self._names)
+        self.node = free_name(name, self._names)
         self._names.add(self.node)
         self.proto, self.operands = proto, tuple(operands)
         self.inputs, self.outputs = tuple(proto.input), tuple(proto.output)
@@ -86,7 +87,7 @@ class Draft:
         if isinstance(value, Result) and value.source is not None:
             if id(value) not in self._settled:
                 source = value.source
-                name = _free(self.inputs[0] if self.inputs else self.node, self.tensors)
+                name = free_name(self.inputs[0] if self.inputs else self.node, self.tensors)
                 output = Tensor(name, value.made or tensor_shape(value.shape), source.scale, source.zero_point)
                 real = Real(self.compute(value, output), value.shape, value.order, "", value.moved_by)
                 self._settled[id(value)] = (value, real)
@@ -102,7 +103,7 @@ class Draft:
         low, high = bounds(result, output)
         source = result.source
         if source is not None and (source.scale, source.zero_point) != (output.scale, output.zero_point):
-            name = _free(f"{output.name}_before_rescale", self.tensors)
+            name = free_name(f"{output.name}_before_rescale", self.tensors)
             kept = Tensor(name, output.shape, source.scale, source.zero_point)
             self.append(result.make(kept, LOW, HIGH), kept)
             return self.append(rescale_node(f"{self.node}_rescale", kept, output, low, high), output)
@@ -122,9 +123,9 @@ class Draft:
         key = (source.name, output.scale, output.zero_point, low, high)
         if key not in self._scaled:
             scaled = Tensor(
-                _free(f"{source.name}_rescaled", self.tensors), source.shape, output.scale, output.zero_point
+                free_name(f"{source.name}_rescaled", self.tensors), source.shape, output.scale, output.zero_point
             )
-            name = _free(f"{self.node}_rescale", self._node_names)
+            name = free_name(f"{self.node}_rescale", self._node_names)
             self._scaled[key] = self.append(rescale_node(name, source, scaled, low, high), scaled)
         return self._scaled[key]
 
@@ -150,7 +151,7 @@ class Draft:
         known = self.tensors.get(output.name)
         if known == output:
             return known
-        output = replace(output, name=_free(output.name, self.tensors))
+        output = replace(output, name=free_name(output.name, self.tensors))
         return self.append(ConstantNode(output.name, (), output.name, data), output)
 
     def guess(self, value: Unknown, output: Tensor) -> Quantized:
@@ -170,13 +171,13 @@ class Draft:
         real = self.seen(value)
         if real.order is None and real.tensor.name != real.called and real.called not in self.tensors | {"": 0}:
             output = replace(real.tensor, name=real.called)
-            node = _free(f"{real.called}_output", self._node_names)
+            node = free_name(f"{real.called}_output", self._node_names)
             return self.append(Reshape(node, (real.tensor.name,), output.name), output)
         return real.tensor if real.order is None else self.settle(real).tensor
 
     def free_tensor(self, name: str) -> str:
         """Return ``name``, or with a number if it is taken."""
-        return _free(name, self.tensors)
+        return free_name(name, self.tensors)
 
     def matrix(self, real: Real) -> Tensor:
         """Return the operand of a matrix product: a tensor of (rows, columns), or (batches, rows, columns)."""
@@ -190,8 +191,8 @@ class Draft:
         key = (source.name, shape, b"" if real.order is None else real.order.tobytes())
         if key not in self._placed:
             mover, operator = real.moved_by
-            output = replace(source, name=_free(real.called or f"{mover}_moved", self.tensors), shape=shape)
-            name = _free(mover or self.node, self._node_names)
+            output = replace(source, name=free_name(real.called or f"{mover}_moved", self.tensors), shape=shape)
+            name = free_name(mover or self.node, self._node_names)
             node: Node = Reshape(name, (source.name,), output.name)
             if real.order is not None:
                 blocks = pieces(real.order.reshape(image_shape(shape)), [image_shape(source.shape)])
@@ -204,11 +205,3 @@ def bounds(result: Result, output: Tensor) -> tuple[int, int]:
     """Return the int8 bounds that the real bounds of a result become in the scale of its output."""
     low, high = (int(quantize(bound, output.scale, output.zero_point)) for bound in (result.lower, result.upper))
     return low, high
-
-
-def _free(name: str, taken: Container[str]) -> str:
-    unique, count = name, 1
-    while unique in taken:
-        count += 1
-        unique = f"{name}_{count}"
-    return unique

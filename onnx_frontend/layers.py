@@ -8,6 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from .names import free_name
 from .sharing import biased_products
 
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
@@ -143,15 +144,6 @@ def forget_scaling(node: onnx.NodeProto) -> None:
     kept = [attribute for attribute in node.attribute if node.op_type != "Gemm" or attribute.name not in _SCALING]
     del node.attribute[:]
     node.attribute.extend(kept)
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """Return ``name``, with a number if it is taken."""
-    unique, count = name, 1
-    while unique in taken:
-        count += 1
-        unique = f"{name}_{count}"
-    return unique
 
 
 def drop_unused(graph: onnx.GraphProto) -> None:

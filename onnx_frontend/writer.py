@@ -11,7 +11,8 @@ from onnx import helper, numpy_helper
 from rtl.spec.number import quantize as to_int8
 
 from .batch import graph_inputs
-from .layers import Layer, drop_unused, forget_scaling, free_name, layers, set_bias
+from .layers import Layer, drop_unused, forget_scaling, layers, set_bias
+from .names import free_name
 from .scheme import QuantizedWeight, Scheme, bias_units
 
 
