@@ -19,6 +19,10 @@ class Window:
     dilations: tuple[int, int]
     output: tuple[int, int]
 
+    def spatial(self, rank: int) -> tuple[int, ...]:
+        """Return the spatial dimensions of the result of an image that has ``rank`` of them."""
+        return self.output[2 - rank :]
+
 
 def window(
     image: Sequence[int],
@@ -40,13 +44,7 @@ def window(
         If the image is not one- or two-dimensional, or no window fits.
     """
     rank = len(image)
-    if rank not in (1, 2):
-        raise Obstacle(f"{rank} spatial dimensions", "only 1 and 2 are supported")
-    strides, dilations = list(strides or [1] * rank), list(dilations or [1] * rank)
-    begins, ends = list((pads or [0] * 2 * rank)[:rank]), list((pads or [0] * 2 * rank)[rank:])
-    mode = auto_pad.decode() if isinstance(auto_pad, bytes) else auto_pad
-    if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
-        raise Obstacle(f"auto_pad {mode}", "export the model with explicit pads")
+    strides, dilations, begins, ends, mode = _given(rank, strides, dilations, pads, auto_pad)
     output = []
     for axis in range(rank):
         size, step = image[axis], strides[axis]
@@ -55,8 +53,7 @@ def window(
             begins[axis] = ends[axis] = 0
         elif mode != "NOTSET":
             total = max((-(-size // step) - 1) * step + reach - size, 0)
-            begins[axis] = total // 2 if mode == "SAME_UPPER" else total - total // 2
-            ends[axis] = total - begins[axis]
+            begins[axis], ends[axis] = _split(total, mode)
         if begins[axis] < 0 or ends[axis] < 0:
             raise Obstacle(f"negative pads {list(pads or [])}", "crop the input instead")
         room = size + begins[axis] + ends[axis] - reach
@@ -92,14 +89,8 @@ def spread_window(
         If the image is not one- or two-dimensional, or nothing is left of it.
     """
     rank = len(image)
-    if rank not in (1, 2):
-        raise Obstacle(f"{rank} spatial dimensions", "only 1 and 2 are supported")
-    strides, dilations = list(strides or [1] * rank), list(dilations or [1] * rank)
-    begins, ends = list((pads or [0] * 2 * rank)[:rank]), list((pads or [0] * 2 * rank)[rank:])
+    strides, dilations, begins, ends, mode = _given(rank, strides, dilations, pads, auto_pad)
     extra = list(output_padding or [0] * rank)
-    mode = auto_pad.decode() if isinstance(auto_pad, bytes) else auto_pad
-    if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
-        raise Obstacle(f"auto_pad {mode}", "export the model with explicit pads")
     output = []
     for axis in range(rank):
         whole = (image[axis] - 1) * strides[axis] + extra[axis] + dilations[axis] * (kernel[axis] - 1) + 1
@@ -110,13 +101,41 @@ def spread_window(
             begins[axis] = ends[axis] = 0
         if asked is not None:
             total = max(whole - asked, 0)
-            begins[axis] = total // 2 if mode == "SAME_UPPER" else total - total // 2
-            ends[axis] = total - begins[axis]
+            begins[axis], ends[axis] = _split(total, mode)
         count = asked if asked is not None else whole - begins[axis] - ends[axis]
         if count <= 0 or begins[axis] < 0 or ends[axis] < 0:
             raise Obstacle(f"pads {list(pads or [])} on input {list(image)}", "correct the model")
         output.append(count)
     return _flat(kernel, strides, begins, ends, dilations, output)
+
+
+def _given(
+    rank: int,
+    strides: Sequence[int] | None,
+    dilations: Sequence[int] | None,
+    pads: Sequence[int] | None,
+    auto_pad: str | bytes,
+) -> tuple[list[int], list[int], list[int], list[int], str]:
+    """Return strides, dilations, pads in front, pads behind and auto_pad, each as given or as ONNX has it else."""
+    if rank not in (1, 2):
+        raise Obstacle(f"{rank} spatial dimensions", "only 1 and 2 are supported")
+    mode = auto_pad.decode() if isinstance(auto_pad, bytes) else auto_pad
+    if mode not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
+        raise Obstacle(f"auto_pad {mode}", "export the model with explicit pads")
+    padding = list(pads or [0] * 2 * rank)
+    return (
+        list(strides or [1] * rank),
+        list(dilations or [1] * rank),
+        padding[:rank],
+        padding[rank:],
+        mode,
+    )
+
+
+def _split(total: int, mode: str) -> tuple[int, int]:
+    """Return the padding in front and behind; an odd one is larger behind with SAME_UPPER, else in front."""
+    half = total // 2
+    return (half, total - half) if mode == "SAME_UPPER" else (total - half, half)
 
 
 def _flat(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx_frontend.constants import integers
 from onnx_frontend.draft import Draft
 from onnx_frontend.lowering import average, largest
-from onnx_frontend.values import Obstacle, Result, Value, tensor_shape
+from onnx_frontend.values import Obstacle, Real, Result, Value, tensor_shape
 from onnx_frontend.views import shape_of, view
 from onnx_frontend.windows import Window, window
 from rtl.spec import graph as spec
@@ -31,18 +31,8 @@ def MaxPool(
 ) -> Value:
     """1D and 2D, any kernel, stride, padding and dilation, ceil_mode included; without the Indices output."""
     real = draft.settle(x)
-    given = window(
-        real.shape[2:],
-        kernel_shape,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
-        auto_pad=auto_pad,
-        ceil_mode=ceil_mode,
-    )
-    check_windows(given, image_shape(real.tensor.shape)[1:], pads, auto_pad)
-    spatial = given.output if len(real.shape) == 4 else given.output[1:]
-    return largest(draft, x, real, given, (*real.shape[:2], *spatial))
+    given = windows_of(real, kernel_shape, strides, pads, dilations, auto_pad, ceil_mode)
+    return largest(draft, x, real, given, (*real.shape[:2], *given.spatial(len(real.shape) - 2)))
 
 
 def AveragePool(
@@ -59,22 +49,12 @@ def AveragePool(
 ) -> Value:
     """1D and 2D, any kernel, stride, padding and dilation, ceil_mode and count_include_pad included."""
     real = draft.settle(x)
-    given = window(
-        real.shape[2:],
-        kernel_shape,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
-        auto_pad=auto_pad,
-        ceil_mode=ceil_mode,
-    )
-    check_windows(given, image_shape(real.tensor.shape)[1:], pads, auto_pad)
-    spatial = given.output if len(real.shape) == 4 else given.output[1:]
+    given = windows_of(real, kernel_shape, strides, pads, dilations, auto_pad, ceil_mode)
     divisor = "padded" if count_include_pad else "inside"
     if count_include_pad and ceil_mode:
         floor = window(real.shape[2:], kernel_shape, strides=strides, pads=pads, dilations=dilations, auto_pad=auto_pad)
         given = Window(given.kernel, given.strides, floor.pads, given.dilations, given.output)
-    return average(draft, real, given, (*real.shape[:2], *spatial), divisor)
+    return average(draft, real, given, (*real.shape[:2], *given.spatial(len(real.shape) - 2)), divisor)
 
 
 def GlobalAveragePool(draft: Draft, x: Value) -> Value:
@@ -124,6 +104,29 @@ def ReduceMax(
     """Over any axes but the batch."""
     chosen = axes_of(data, axes, noop_with_empty_axes)
     return maximum(draft, data, chosen, bool(keepdims)) if chosen else data
+
+
+def windows_of(
+    real: Real,
+    kernel: Sequence[int],
+    strides: Sequence[int] | None,
+    pads: Sequence[int] | None,
+    dilations: Sequence[int] | None,
+    auto_pad: str | bytes,
+    ceil_mode: int,
+) -> Window:
+    """Return the windows of a pooling operator, each attribute as ONNX defines it, of which none is outside."""
+    given = window(
+        real.shape[2:],
+        kernel,
+        strides=strides,
+        pads=pads,
+        dilations=dilations,
+        auto_pad=auto_pad,
+        ceil_mode=ceil_mode,
+    )
+    check_windows(given, image_shape(real.tensor.shape)[1:], pads, auto_pad)
+    return given
 
 
 def check_windows(given: Window, image: tuple[int, ...], pads: Sequence[int] | None, auto_pad: str | bytes) -> None:

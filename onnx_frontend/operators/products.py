@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx_frontend.constants import weight_of
 from onnx_frontend.draft import Draft
 from onnx_frontend.lowering import accumulated, convolution, dense
-from onnx_frontend.values import Constant, Obstacle, Result, Value, Weight
+from onnx_frontend.values import Constant, Obstacle, Real, Result, Value, Weight
 from onnx_frontend.views import expanded
 from onnx_frontend.windows import spread_window, window
 from rtl.spec import graph as spec
@@ -31,11 +31,10 @@ def Conv(
 ) -> Value:
     """1D and 2D, any kernel, stride, padding, dilation and group, depthwise included; constant weight and bias."""
     real = draft.settle(x)
-    weight, scale = weight_of(w, axis=0)
-    if weight.ndim != len(real.shape):
-        raise Obstacle(f"weight of shape {list(weight.shape)} on input {list(real.shape)}", "correct the model")
+    weight, scale = filter_of(w, real, axis=0)
+    image = real.shape[2:]
     view = window(
-        real.shape[2:],
+        image,
         weight.shape[2:],
         strides=strides,
         pads=pads,
@@ -43,14 +42,13 @@ def Conv(
         auto_pad=auto_pad,
     )
     weight = weight.reshape(*weight.shape[:2], *view.kernel)
-    spatial = view.output if len(real.shape) == 4 else view.output[1:]
     return convolution(
         draft,
         real.tensor,
         weight,
         scale,
         b,
-        (1, weight.shape[0], *spatial),
+        (1, weight.shape[0], *view.spatial(len(image))),
         strides=view.strides,
         pads=view.pads,
         dilations=view.dilations,
@@ -75,11 +73,10 @@ def ConvTranspose(
 ) -> Value:
     """1D and 2D, every attribute; constant weight and bias; scales per tensor, or per output channel of a group."""
     real = draft.settle(x)
-    weight, scale = weight_of(w, axis=1)
-    if weight.ndim != len(real.shape):
-        raise Obstacle(f"weight of shape {list(weight.shape)} on input {list(real.shape)}", "correct the model")
+    weight, scale = filter_of(w, real, axis=1)
+    image = real.shape[2:]
     view = spread_window(
-        real.shape[2:],
+        image,
         weight.shape[2:],
         strides=strides,
         pads=pads,
@@ -110,9 +107,16 @@ def ConvTranspose(
         )
 
     fan_in = np.abs(weight.astype(np.int64)).reshape(group, -1, *weight.shape[1:]).sum(axis=(1, 3, 4)).ravel()
-    spatial = view.output if len(real.shape) == 4 else view.output[1:]
-    shape = (1, channels, *spatial)
+    shape = (1, channels, *view.spatial(len(image)))
     return accumulated(source, weight, np.tile(scale, group), b, shape, node, fan_in)
+
+
+def filter_of(w: Value, real: Real, axis: int) -> tuple[NDArray[np.int8 | np.int16], NDArray[np.float32]]:
+    """Return the weight of a convolution, of as many dimensions as its input, and the scales along ``axis``."""
+    weight, scale = weight_of(w, axis)
+    if weight.ndim != len(real.shape):
+        raise Obstacle(f"weight of shape {list(weight.shape)} on input {list(real.shape)}", "correct the model")
+    return weight, scale
 
 
 def Gemm(
