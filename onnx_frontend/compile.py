@@ -113,8 +113,8 @@ def _program(graph: Graph, plan: Plan, order: Order, before: list[str], stay: Se
         for layout, instructions in ((isa.Load, code.load), (isa.Compute, code.compute), (isa.Drain, code.drain))
     )
     for what, needed, available, unit in (
-        ("weights", code.weight_lines * config.weight_bytes, config.weight_words * config.weight_bytes, "bytes"),
-        ("channel parameters", code.channel_count, config.channel_words, "lines"),
+        ("weights", code.weights.count * config.weight_bytes, config.weight_words * config.weight_bytes, "bytes"),
+        ("channel parameters", code.channels.count, config.channel_words, "lines"),
         ("LOAD program", len(load), config.program_words - STAMP_WORDS, "words"),
         ("COMPUTE program", len(compute), config.program_words, "words"),
         ("DRAIN program", len(drain), config.program_words, "words"),
@@ -128,7 +128,6 @@ def _program(graph: Graph, plan: Plan, order: Order, before: list[str], stay: Se
     timeline = timing.predict(
         config, *([fields for _, fields in program] for program in (code.load, code.compute, code.drain))
     )
-    weights = np.concatenate(code.weights) if code.weights else np.zeros((0, config.weight_bytes), np.int8)
     tables = np.stack(plan.tables) if plan.tables else np.zeros((0, isa.TABLE_BYTES), np.int8)
     return Program(
         config=config,
@@ -136,8 +135,8 @@ def _program(graph: Graph, plan: Plan, order: Order, before: list[str], stay: Se
         load=load,
         compute=compute,
         drain=drain,
-        weights=np.ascontiguousarray(weights).view(np.uint8),
-        channels=np.concatenate(code.channels),
+        weights=code.weights.array(),
+        channels=code.channels.array(),
         tables=np.ascontiguousarray(tables).view(np.uint8),
         placements={name: places[stored] for name, stored in plan.stored.items()},
         packings={name: plan.packings[stored] for name, stored in plan.stored.items() if stored in plan.packings},

@@ -23,6 +23,28 @@ Instruction = tuple[int, dict[str, int]]
 """The index of the layer, and the fields."""
 
 
+class Lines:
+    """The lines of a memory under construction, of ``width`` bytes; equal ones are stored once."""
+
+    def __init__(self, width: int) -> None:
+        self.count = 0
+        self._parts: list[NDArray[np.uint8]] = [np.zeros((0, width), np.uint8)]
+        self._addresses: dict[bytes, int] = {}
+
+    def add(self, lines: NDArray[np.int8 | np.uint8]) -> int:
+        """Return the address of the first of these lines."""
+        key = lines.tobytes()
+        if key not in self._addresses:
+            self._addresses[key] = self.count
+            self._parts.append(lines.view(np.uint8))
+            self.count += len(lines)
+        return self._addresses[key]
+
+    def array(self) -> NDArray[np.uint8]:
+        """Return them all, uint8 (lines, width)."""
+        return np.ascontiguousarray(np.concatenate(self._parts))
+
+
 @dataclass
 class Code:
     """The programs under construction, as lists of field values, with the memories they refer to.
@@ -37,39 +59,17 @@ class Code:
     load: list[Instruction] = field(default_factory=list)
     compute: list[Instruction] = field(default_factory=list)
     drain: list[Instruction] = field(default_factory=list)
-    weights: list[NDArray[np.int8]] = field(default_factory=list)
-    weight_lines: int = 0
-    weight_addresses: dict[bytes, int] = field(default_factory=dict)
-    channels: list[NDArray[np.uint8]] = field(default_factory=list)
-    channel_count: int = 0
-    channel_addresses: dict[bytes, int] = field(default_factory=dict)
     filled: list[int] = field(default_factory=lambda: [0] * HALVES)
     drained: list[int] = field(default_factory=lambda: [0] * HALVES)
     computed: list[int] = field(default_factory=lambda: [0, 0])
     streamed: list[int] = field(default_factory=lambda: [0, 0])
 
     def __post_init__(self) -> None:
+        self.weights = Lines(self.config.weight_bytes)
+        self.channels = Lines(self.config.parameter_bytes)
         self.written = np.zeros(self.config.act_words, np.int64)
         self.read = np.zeros(self.config.act_words, np.int64)
         self.windowed = np.zeros(self.config.act_words, np.int64)
-
-    def add_weights(self, lines: NDArray[np.int8]) -> int:
-        """Return the address of the first of these weight lines; equal ones are stored once."""
-        key = lines.tobytes()
-        if key not in self.weight_addresses:
-            self.weight_addresses[key] = self.weight_lines
-            self.weights.append(lines)
-            self.weight_lines += len(lines)
-        return self.weight_addresses[key]
-
-    def add_channels(self, lines: NDArray[np.uint8]) -> int:
-        """Return the address of the first of these lines of parameters; equal ones are stored once."""
-        key = lines.tobytes()
-        if key not in self.channel_addresses:
-            self.channel_addresses[key] = self.channel_count
-            self.channels.append(lines)
-            self.channel_count += len(lines)
-        return self.channel_addresses[key]
 
     def marks_until_free(self, lines: NDArray[np.int64]) -> int:
         """Return how many layers have ended when nothing reads these lines of activation memory any more.
@@ -180,7 +180,7 @@ def _drain(job: Job, issue: Issue, layer: str, places: Mapping[str, Placement], 
         "last": 0,
         "mark": 0,
         "half": issue.half,
-        "channel": code.add_channels(parameter_lines(job.unit, layer, config)),
+        "channel": code.channels.add(parameter_lines(job.unit, layer, config)),
     }
     own |= fields.target(job.operation, job.unit, job.chunk, place, config)
     own |= fields.window(job.unit, job.chunk, places, layer)
@@ -213,7 +213,7 @@ def _loads(whole: Pass, places: range, code: Code) -> list[dict[str, int]]:
     runs: list[dict[str, int]] = []
     for rows in whole.lines:
         lines = weight_lines(rows, code.config, vector=bool(vector))
-        address, count = code.add_weights(lines), len(lines) // size
+        address, count = code.weights.add(lines), len(lines) // size
         if len(places) < pieces(whole):
             address += size * tiles(whole, places.start)
             count = tiles(whole, places.stop) - tiles(whole, places.start)
