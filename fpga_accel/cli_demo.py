@@ -55,37 +55,19 @@ def demo(
 
 
 def _text(result: "Result") -> list[RenderableType]:
-    peak = result.config.rows * result.config.columns
     accuracies = [(name, f"{share:.2%}", samples) for name, (share, samples) in result.accuracies.items()]
     chain = [
         (link.name, link.samples, link.difference.tensors, count(link.difference.compared), link.difference.different)
         for link in result.links
     ]
-    layers = [
-        (
-            layer.name,
-            layer.operator,
-            count(layer.macs),
-            count(layer.predicted),
-            "-" if layer.measured is None else count(layer.measured),
-            f"{layer.utilization(peak):.1%}",
-        )
-        for layer in result.layers
-    ]
-    macs = sum(layer.macs for layer in result.layers)
-    total = macs / (max(result.cycles_measured, 1) * peak)
-    layers.append(
-        ("total", "", count(macs), count(result.cycles_predicted), count(result.cycles_measured), f"{total:.1%}")
-    )
     default = result.default_session
     firsts = [f"DIFFERS: {link.name}: {link.difference.first}" for link in result.links if link.difference.different]
     return [
         table("Accuracy", ("machine", "accuracy", "images"), accuracies),
         table("Chain", ("link", "images", "tensors", "bytes compared", "bytes different"), chain),
-        table(
-            f"Core {result.config.name}: layers overlap; cycles are those since the end of the layer before",
-            ("layer", "operator", "MACs", "cycles predicted", "cycles simulated", "MAC utilization"),
-            layers,
+        result.profile.table(
+            f"Core {result.profile.config.name}: layers overlap; cycles are those since the end of the layer before",
+            how="simulated",
         ),
         f"ONNX Runtime's default session on the QDQ file: {count(default.different)} of {count(default.compared)} "
         f"output bytes differ from the chain, by {default.largest} at most (docs/number-semantics.md says why)",
@@ -96,27 +78,13 @@ def _text(result: "Result") -> list[RenderableType]:
 
 
 def _document(result: "Result") -> dict[str, object]:
-    peak = result.config.rows * result.config.columns
     return {
         "exact": result.exact,
-        "core": result.config.name,
+        **result.profile.document(),
         "accuracy": {
             name: {"accuracy": share, "samples": samples} for name, (share, samples) in result.accuracies.items()
         },
         "chain": [{"link": link.name, "samples": link.samples, **link.difference.document()} for link in result.links],
         "default_session": result.default_session.document(),
-        "cycles_predicted": result.cycles_predicted,
-        "cycles_measured": result.cycles_measured,
-        "layers": [
-            {
-                "name": layer.name,
-                "operator": layer.operator,
-                "macs": layer.macs,
-                "cycles_predicted": layer.predicted,
-                "cycles_measured": layer.measured,
-                "utilization": layer.utilization(peak),
-            }
-            for layer in result.layers
-        ],
         "files": result.files,
     }

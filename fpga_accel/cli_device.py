@@ -9,7 +9,7 @@ import typer
 
 from rtl.spec.errors import BadInput, DeviceError
 
-from .cli_run import BaudOption, profile_document, profile_table
+from .cli_run import BaudOption
 from .console import Answer, DebugOption, JsonOption, answers, count
 from .files import readable
 from .open_device import check_device_name, device_options, open_device
@@ -91,6 +91,7 @@ def profile(
     debug: DebugOption = False,
 ) -> Answer:
     """Measure the cycles of each layer on a device, of one sample of zeros; exit code 4 if one is not as predicted."""
+    from .layer_profile import Profile
     from .session import Session
 
     readable(program, ".fpga")
@@ -107,15 +108,17 @@ def profile(
             }
             progress.stage("run a sample")
             session.run(None, feed)
-            document = {"device": device, **profile_document(session)}
-            tables = profile_table(session)
-            late = [layer for layer in session.profile() if layer.measured != layer.predicted]
-            total = session.cycles()
-            same = not late and total == session.plan.cycles
+            found = Profile.of(session)
     text = "every layer takes the cycles that were predicted"
-    if late:
-        one = late[0]
-        text = f"{len(late)} layers differ; first '{one.name}': predicted {one.predicted}, measured {one.measured}"
-    elif not same:
-        text = f"the layers are as predicted, but not the whole: predicted {session.plan.cycles}, measured {total}"
-    return Answer({**document, "as_predicted": same}, [tables, text], 0 if same else DeviceError.exit_code)
+    if found.late:
+        one = found.late[0]
+        text = (
+            f"{len(found.late)} layers differ; first '{one.name}': predicted {one.predicted}, measured {one.measured}"
+        )
+    elif not found.as_predicted:
+        text = f"the layers are as predicted, but not the whole: predicted {found.predicted}, measured {found.measured}"
+    return Answer(
+        {"device": device, **found.document(), "as_predicted": found.as_predicted},
+        [found.table(), text],
+        0 if found.as_predicted else DeviceError.exit_code,
+    )

@@ -7,7 +7,7 @@ import typer
 
 from rtl.spec.errors import BadInput, DoesNotFit
 
-from .console import Answer, DebugOption, JsonOption, answers, count, table
+from .console import Answer, DebugOption, JsonOption, answers, count
 from .files import readable, writable
 from .model_options import MAX_MIB, ExternalOption, InputOption, MaxOption, model_file
 from .open_device import DEVICE_HELP, check_device_name, device_options
@@ -27,61 +27,6 @@ TraceOption = Annotated[
 LimitOption = Annotated[int | None, typer.Option(min=1, help="Use only the first samples.")]
 
 
-def profile_table(session: Any) -> Any:
-    """Return the table of cycles per layer of a session that ran."""
-    config = session.plan.config
-    peak = config.rows * config.columns
-    layers = session.profile()
-    rows = [
-        (
-            layer.name,
-            layer.operator,
-            count(layer.macs),
-            count(layer.predicted),
-            "-" if layer.measured is None else count(layer.measured),
-            f"{layer.utilization(peak):.1%}",
-        )
-        for layer in layers
-    ]
-    total = session.cycles()
-    cycles = session.plan.cycles if total is None else total
-    macs = sum(layer.macs for layer in layers)
-    rows.append(
-        (
-            "total",
-            "",
-            count(macs),
-            count(session.plan.cycles),
-            "-" if total is None else count(total),
-            f"{macs / (cycles * peak):.1%}",
-        )
-    )
-    columns = ("layer", "operator", "MACs", "cycles predicted", "cycles measured", "MAC utilization")
-    return table(f"Cycles on core {config.name}", columns, rows)
-
-
-def profile_document(session: Any) -> dict[str, Any]:
-    """Return the same as a document."""
-    config = session.plan.config
-    peak = config.rows * config.columns
-    return {
-        "core": config.name,
-        "cycles_predicted": session.plan.cycles,
-        "cycles_measured": session.cycles(),
-        "layers": [
-            {
-                "name": layer.name,
-                "operator": layer.operator,
-                "macs": layer.macs,
-                "cycles_predicted": layer.predicted,
-                "cycles_measured": layer.measured,
-                "utilization": layer.utilization(peak),
-            }
-            for layer in session.profile()
-        ],
-    }
-
-
 @answers
 def run(
     program: Annotated[Path, typer.Argument(metavar="M.fpga", help="A program of 'fpga-accel compile'.")],
@@ -96,6 +41,7 @@ def run(
 ) -> Answer:
     """Run a program on a device: inputs from an .npz file, outputs to another."""
     from . import npz
+    from .layer_profile import Profile
     from .perfetto import predicted_runs
     from .perfetto import write as write_trace
     from .session import Session
@@ -118,12 +64,11 @@ def run(
             npz.write(output, results)
             if trace:
                 write_trace(trace, predicted_runs(session.plan, samples))
-            document = profile_document(session)
-            tables = profile_table(session)
+            profile = Profile.of(session)
     shapes = {name: list(array.shape) for name, array in results.items()}
     return Answer(
-        {"output": output, "device": device, "samples": samples, "outputs": shapes, "profile": document},
-        [tables, f"{output}: {', '.join(f'{name} {shape}' for name, shape in shapes.items())}"],
+        {"output": output, "device": device, "samples": samples, "outputs": shapes, "profile": profile.document()},
+        [profile.table(), f"{output}: {', '.join(f'{name} {shape}' for name, shape in shapes.items())}"],
     )
 
 
@@ -152,6 +97,7 @@ def evaluate(
 def _evaluate_program(program: Path, data: Path, device: str, baud: int | None, limit: int | None) -> Answer:
     from . import npz
     from .evaluate import accuracy
+    from .layer_profile import Profile
     from .session import Session
 
     with Progress(stages=2) as progress:
@@ -161,12 +107,11 @@ def _evaluate_program(program: Path, data: Path, device: str, baud: int | None, 
             labels = npz.read_labels(data, len(next(iter(feed.values()))))[:limit]
             progress.stage(f"run {len(labels)} samples")
             scores = session.run(None, {name: array[:limit] for name, array in feed.items()})[0]
-            document = profile_document(session)
-            tables = profile_table(session)
+            profile = Profile.of(session)
     right = accuracy(scores, labels)
     return Answer(
-        {"model": program, "device": device, "samples": len(labels), "accuracy": right, "profile": document},
-        [tables, f"{program} on {device}: accuracy {right:.2%} of {len(labels)} samples"],
+        {"model": program, "device": device, "samples": len(labels), "accuracy": right, "profile": profile.document()},
+        [profile.table(), f"{program} on {device}: accuracy {right:.2%} of {len(labels)} samples"],
     )
 
 

@@ -12,10 +12,11 @@ from rtl.spec.config import Config
 from .core_runner import Tensors
 from .evaluate import Difference, accuracy, compare, output_bytes
 from .feed import Feed
+from .layer_profile import Profile
 from .npz import read_feed, read_labels
 from .onnx_model import OnnxModel
 from .progress import Progress
-from .session import LayerProfile, Session
+from .session import Session
 from .steps import compile_file, hdl_folder, oracle_file, quantize_file
 
 STAGES = 7
@@ -42,27 +43,23 @@ class Result:
         Of the chain: none may differ.
     default_session : Difference
         ONNX Runtime's default session on the QDQ file against the chain, for information.
-    cycles_predicted, cycles_measured : int
-        Of a whole inference; of the simulated circuits.
+    profile : Profile
+        Of the simulated circuits.
     files : dict
         What each file written is.
     """
 
-    config: Config
     accuracies: dict[str, tuple[float, int]]
     links: list[Link]
     default_session: Difference
-    layers: list[LayerProfile]
-    cycles_predicted: int
-    cycles_measured: int
+    profile: Profile
     files: dict[str, Path]
 
     @property
     def exact(self) -> bool:
         """Whether no byte of the chain differs and every cycle is as predicted."""
         bytes_equal = all(link.difference.different == 0 and link.difference.compared for link in self.links)
-        layers_equal = all(layer.predicted == layer.measured for layer in self.layers)
-        return bytes_equal and layers_equal and self.cycles_predicted == self.cycles_measured
+        return bytes_equal and self.profile.as_predicted
 
 
 def interpret(program: Path, feed: Feed) -> Tensors:
@@ -116,20 +113,17 @@ def run_demo(
         interpreted = pool.apply_async(interpret, (fpga_all, feed))
         with Session(plan, "sim", note=progress) as session:
             outputs, tensors = session.run_tensors(few)
-            layers, measured = session.profile(), session.cycles()
+            profile = Profile.of(session)
         progress("wait for the interpreter")
         links.append(Link("reference = interpreter", samples, compare(expected, interpreted.get())))
     links.append(Link("reference = RTL behind its serial port", len(labels[:images]), compare(expected, tensors)))
     accuracies["RTL"] = (accuracy(outputs[plan.outputs[0].name], labels[:images]), len(labels[:images]))
 
     return Result(
-        config=config,
         accuracies=accuracies,
         links=links,
         default_session=compare(expected, output_bytes(plan, qdq_outputs)),
-        layers=layers,
-        cycles_predicted=plan.cycles,
-        cycles_measured=measured or 0,
+        profile=profile,
         files={
             "quantized model (QDQ)": qdq,
             "the same for bit-exact ONNX Runtime (QOperator)": qop,
