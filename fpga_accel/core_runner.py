@@ -1,5 +1,6 @@
 """Programs on a device: loaded when they are not there yet, run sample by sample, measured."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl.spec.config import Config
-from rtl.spec.errors import BoardReset
+from rtl.spec.errors import BoardReset, Upset
 from rtl.spec.program import Program
 from rtl.spec.registers import Region, Register
 
+from .contents import mend
 from .device import Device
 from .identity import check_core, read_core_info
 from .progress import Note
 
+_LOG = logging.getLogger(__name__)
 _CHUNK = 4096  # words between two reports of progress
 Tensors = dict[str, NDArray[np.int8]]
 AHEAD = 2  # samples under way
@@ -32,11 +35,20 @@ def _free(program: Program, outputs: list[tuple[int, int]]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Begun:
-    """A sample that was begun: its program, the tensors wanted of it, and the device's run."""
+    """A sample that was begun: its program, the tensors wanted of it, what was written, and the device's run."""
 
     program: Program
     wanted: tuple[str, ...]
+    inputs: list[tuple[int, NDArray[np.uint32]]]
     run: Any
+
+
+@dataclass
+class Upsets:
+    """What was noticed, and repaired: pieces of memory, of up to 64 words, and runs, which were done again."""
+
+    pieces: int = 0
+    runs: int = 0
 
 
 def holds(device: Device, program: Program) -> bool:
@@ -47,6 +59,9 @@ def holds(device: Device, program: Program) -> bool:
 
 class CoreRunner:
     """Runs programs for one core on a device that has it; ``measures`` says whether the device has a clock.
+
+    A core with parity is asked whether it holds a program when that is loaded, or found there. A run that was upset is
+    done again when what had changed is repaired. ``upsets`` counts both.
 
     Raises
     ------
@@ -61,6 +76,7 @@ class CoreRunner:
         self._loaded: Program | None = None
         self._outputs: list[tuple[int, int]] = []
         self._unmeasured = False
+        self.upsets = Upsets()
         self._measured: dict[int, tuple[list[int], int]] = {}
 
     def load(self, program: Program, note: Note | None = None, *, wanted: Sequence[str] = ()) -> bool:
@@ -72,6 +88,8 @@ class CoreRunner:
         ------
         BoardReset
             If what was written is not there.
+        Upset
+            If a core with parity does not hold what is written.
         """
         outputs = [program.span(name) for name in wanted or program.outputs]
         if program is self._loaded and outputs == self._outputs:
@@ -95,22 +113,59 @@ class CoreRunner:
                         note("word loaded", done, total)
             if not holds(self._device, program):
                 raise BoardReset("the board was reset while a program was loaded; open it anew")
+        if program.config.parity:
+            self._mend(program)
         self._loaded, self._outputs = program, outputs
         return not there
+
+    def scrub(self, program: Program) -> int:
+        """Repair what has changed of the program that is loaded, which is ``program`` if none is; return the pieces."""
+        if self._loaded is None:
+            self.load(program)
+        return self._mend(self._loaded or program)
+
+    def _mend(self, program: Program) -> int:
+        pieces = mend(self._device, program.config, program.memory_image())
+        self.upsets.pieces += pieces
+        return pieces
 
     def begin(self, program: Program, inputs: Tensors, wanted: Sequence[str]) -> Begun:
         """Begin to run a sample, once the one before is over; see :class:`~fpga_accel.device.Device`."""
         self.load(program, wanted=wanted)
         self._unmeasured = self._measures
-        return Begun(program, tuple(wanted), self._device.begin([program.write(name, q) for name, q in inputs.items()]))
+        written = [program.write(name, q) for name, q in inputs.items()]
+        return Begun(program, tuple(wanted), written, self._device.begin(written))
 
     def finish(self, begun: Begun) -> Tensors:
-        """Return the tensors that are wanted of a sample."""
-        found = self._device.finish(begun.run)
+        """Return the tensors that are wanted of a sample.
+
+        Raises
+        ------
+        Upset
+            If its run was upset twice, although what the memories hold is right.
+        """
+        try:
+            found = self._device.finish(begun.run)
+        except Upset as upset:
+            found = self._again(begun, upset)
         return {
             name: begun.program.read(name, lambda *_, words=words: words)
             for name, words in zip(begun.wanted, found, strict=True)
         }
+
+    def _again(self, begun: Begun, upset: Upset) -> list[NDArray[np.uint32]]:
+        """Repair what has changed, and run a sample once more."""
+        self.upsets.runs += 1
+        _LOG.warning("%s; it is done again", upset)
+        self.load(begun.program, wanted=begun.wanted)
+        self._mend(begun.program)
+        try:
+            return self._device.finish(self._device.begin(begun.inputs))
+        except Upset as again:
+            raise Upset(
+                f"{again}, and again at once after all memories were found right; "
+                "the board's memory or its power is not sound"
+            ) from again
 
     def run(
         self,

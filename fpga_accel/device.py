@@ -29,6 +29,9 @@ class Device(Protocol):
     def read(self, addr: int, count: int) -> Words:
         """Return ``count`` words from ``addr`` on."""
 
+    def check(self, addr: int, count: int) -> Words:
+        """Return `rtl.spec.link.digest` of each `MAX_WORDS` of ``count`` words from ``addr`` on; with parity only."""
+
     def write(self, addr: int, data: Words) -> None:
         """Write words from ``addr`` on."""
 
@@ -52,6 +55,8 @@ class Device(Protocol):
             If the run takes more than ``timeout`` seconds.
         BoardReset
             If the board has forgotten the run.
+        Upset
+            If the run read a weight that had changed; the device goes on with other runs.
         """
 
     def close(self) -> None:
@@ -130,13 +135,19 @@ class SerialDevice(Closing):
 
     def read(self, addr: int, count: int) -> Words:
         """Return ``count`` words from word address ``addr`` on."""
+        return self._found(Op.READ, addr, count)
+
+    def check(self, addr: int, count: int) -> Words:
+        """Return the digest of each `MAX_WORDS` of ``count`` words from word address ``addr`` on."""
+        return self._found(Op.CHECK, addr, count)
+
+    def _found(self, op: Op, addr: int, count: int) -> Words:
+        """Return what the answers to requests for ``count`` words bring, one behind the other."""
         self._runs.settle()
-        words = np.empty(count, np.uint32)
         starts = range(0, count, MAX_WORDS)
-        requests = [self._requests.request(Op.READ, addr + first, min(MAX_WORDS, count - first)) for first in starts]
-        for first, answer in zip(starts, self._requests.ask(requests), strict=True):
-            words[first : first + answer.count] = np.frombuffer(answer.data, "<u4")
-        return words
+        requests = [self._requests.request(op, addr + first, min(MAX_WORDS, count - first)) for first in starts]
+        data = b"".join(answer.data for answer in self._requests.ask(requests))
+        return np.frombuffer(data, "<u4").astype(np.uint32)
 
     def write(self, addr: int, data: Words) -> None:
         """Write words from word address ``addr`` on."""

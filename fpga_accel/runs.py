@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rtl.spec.errors import BoardReset, NoAnswer, StillBusy
+from rtl.spec.errors import BoardReset, NoAnswer, StillBusy, Upset
 from rtl.spec.link import MAX_WORDS, Frame, Op, run_address
 from rtl.spec.registers import REGION_SHIFT, RUNS, Region, Register
 
@@ -27,7 +27,7 @@ class Run:
     """A run that was begun: its inputs, and what was read after it, once that is here.
 
     ``number`` is the one under which the board was asked for it, ``open`` are the INPUTs without an answer, in order,
-    ``run`` the request that began it, and ``data`` the words of its answer.
+    ``run`` the request that began it, and ``data`` the words of its answer; one that was ``upset`` has no outputs.
     """
 
     inputs: list[tuple[int, bytes]]
@@ -35,7 +35,13 @@ class Run:
     open: deque[Frame] = field(default_factory=deque)
     run: Frame | None = None
     data: bytes | None = None
+    upset: bool = False
     outputs: list[Words] | None = None
+
+    def take(self, answer: Frame) -> None:
+        """Keep what the answer to RUN says."""
+        self.data = answer.data
+        self.upset = answer.count == 0
 
 
 class Runs:
@@ -110,6 +116,8 @@ class Runs:
             if run not in self._under_way:
                 raise NoAnswer(f"{self._requests.line.port}: the run was given up with one before it; run again")
             self._advance(timeout)
+        if run.upset:
+            raise Upset(f"{self._requests.line.port}: a weight that the run read has changed in memory")
         return run.outputs
 
     def settle(self, timeout: float = 60.0) -> None:
@@ -184,7 +192,7 @@ class Runs:
                     break
                 if run.run and run.run.sequence == answer.sequence and answer.op is Op.RUN:
                     if run is self._under_way[0] and not run.open:
-                        run.data = answer.data
+                        run.take(answer)
                         if not self._rest:
                             self._end(run)
                     else:
@@ -195,6 +203,10 @@ class Runs:
 
     def _end(self, run: Run) -> None:
         """Read what the answer to RUN did not bring, and put together what was to be read."""
+        if run.upset:
+            run.outputs = []
+            self._under_way.popleft()
+            return
         reads = [self._requests.request(Op.READ, address, count) for address, count in self._rest]
         data = [run.data or b"", *(answer.data for answer in self._requests.ask(reads))]
         if reads:
@@ -236,7 +248,7 @@ class Runs:
         limit = time.monotonic() + min(timeout, self._requests.limit([run.run]) + self.silence)
         while run.data is None and time.monotonic() < limit:
             for answer in self._requests.answers([run.run]):
-                run.data = answer.data
+                run.take(answer)
 
     def _settled(self, timeout: float) -> int:
         """Wait until no run is under way, and return the number of the last."""

@@ -19,7 +19,7 @@ from rtl.spec.program import Program
 from sim import reference
 from sim.closing import Closing
 
-from .core_runner import CoreRunner, Tensors
+from .core_runner import CoreRunner, Tensors, Upsets
 from .device import Device
 from .feed import ArrayInfo, check_feed
 from .files import readable
@@ -229,6 +229,25 @@ class Session(Closing):
         with self._lock:
             lengths = [self._runner.cycles(program) if self._runner else None for program in self.plan.programs]
         return None if None in lengths else sum(length for length in lengths if length is not None)
+
+    def scrub(self) -> int:
+        """Compare the core's memories with what was loaded, load again what has changed, and return of how many pieces.
+
+        A core with parity does so when a program is loaded, too, and when a run was upset; it sends digests only. Of
+        others everything is read. Nothing else is under way meanwhile, so it is for the time between runs.
+
+        Raises
+        ------
+        Upset
+            If memory does not hold what is loaded again.
+        """
+        with self._lock:
+            return self._runner.scrub(self.plan.programs[0]) if self._runner else 0
+
+    @property
+    def upsets(self) -> Upsets:
+        """What has changed in the core's memories so far, was noticed, and is repaired."""
+        return replace(self._runner.upsets) if self._runner else Upsets()
 
     def _run(self, arrays: Values, every: bool, first: int, total: int) -> tuple[Values, Tensors]:
         """Run the segments in order; ``values`` has what the model was given and what its segments gave."""

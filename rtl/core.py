@@ -27,6 +27,7 @@ class Core(wiring.Component):
     undefined data. But writes to activations are always done, in a cycle in which the core does not write itself. A run
     begins some cycles after the write; CYCLES counts from there to the end of the last unit.
     In a compact core address and data of a write stand still in the cycle after it.
+    In a core with parity UPSET is there when a run that was upset is over.
     What the host would write by ``image``, (word address, words), is there from the start on.
     """
 
@@ -35,7 +36,7 @@ class Core(wiring.Component):
         self._image = image
         self._clock_hz = clock_hz
         self._build_identity = build_identity
-        super().__init__({"bus": In(Bus()), "busy": Out(1)})
+        super().__init__({"bus": In(Bus(parity=bool(config.parity))), "busy": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -170,6 +171,15 @@ class Core(wiring.Component):
         m.d.comb += self.bus.w_wait.eq(act.o_wait)
         m.d.comb += self.bus.run.eq(registers.run)
         m.d.comb += self.bus.output.eq(registers.output)
+
+        if config.parity:
+            # A line with a wrong parity matters if LOAD has read it, or the host.
+            size = sizes["weight"][1]
+            reading = Signal(HostMemory.check_latency(size["columns"], size["hop"]))
+            m.d.sync += reading.eq(Cat(loader.o_read, reading))
+            m.d.comb += registers.i_upset.eq(reading[-1] & weight.o_wrong)
+            m.d.comb += self.bus.upset.eq(registers.upset)
+            m.d.sync += self.bus.r_upset.eq(weight.o_wrong & (self.bus.addr[REGION_SHIFT:] == Region.WEIGHT))
 
         # From memory to memory: what the host wants, and what it gets; in a compact core all at the same time.
         def later(name, signal):

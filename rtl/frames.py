@@ -17,7 +17,7 @@ class FrameReceiver(wiring.Component):
     """Keeps one whole request and shows it once its CRC is right; every other frame is answered by silence.
 
     Pieces are always taken, at most one every fourth cycle, or, if ``compact``, every tenth (a serial line needs ten
-    for one). A frame that begins while a request is kept is dropped.
+    for one). A frame that begins while a request is kept is dropped. CHECK is a request if there is ``parity``.
 
     Members
     -------
@@ -48,8 +48,9 @@ class FrameReceiver(wiring.Component):
     dropping: Out(1)
     busy: Out(1)
 
-    def __init__(self, *, compact=False):
+    def __init__(self, *, compact=False, parity=False):
         self._compact = compact
+        self._parity = parity
         super().__init__()
 
     def elaborate(self, platform):
@@ -95,6 +96,7 @@ class FrameReceiver(wiring.Component):
         whole, intact = Signal(), Signal()
         has_data, servable = Signal(), Signal()
         wanted = Signal.like(count)
+        reads = self.header.op.matches(Op.READ, Op.CHECK) if self._parity else self.header.op == Op.READ
         m.d.comb += has_data.eq(self.header.op.matches(Op.WRITE, Op.INPUT, Op.RUN))
         m.d.sync += wanted.eq(Mux(has_data, self.header.count, 0) + 1)
         m.d.sync += ended.eq(self.i.valid & piece.end & (self.busy | piece.bad))
@@ -102,7 +104,7 @@ class FrameReceiver(wiring.Component):
         m.d.sync += judged.eq(ended)
         m.d.sync += intact.eq(whole & (byte_of_word == 0) & (count != 0) & check.match_detected)
         m.d.sync += servable.eq(
-            ((self.header.op == Op.READ) | has_data)
+            (reads | has_data)
             & ~self.header.answer
             & (self.header.version == LINK_VERSION)
             & (self.header.count != 0)

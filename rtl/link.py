@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from .cobs import CobsDecoder, CobsEncoder
+from .digest import Digest
 from .frames import FrameReceiver, FrameSender
 from .ram import Ram
 from .spec.link import LINK_VERSION, MAX_WORDS, Op
@@ -32,6 +33,8 @@ class Link(wiring.Component):
         Clock cycles per bit of the serial line.
     compact : bool
         Built for few registers, see `rtl.compact`.
+    parity : bool
+        The core has parity: it is asked whether what it gives is right, and CHECK is served.
 
     Members
     -------
@@ -44,23 +47,26 @@ class Link(wiring.Component):
         The last frame on the line was not intact.
     """
 
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    bus: Out(Bus())
-    active: Out(1)
-    error: Out(1)
-
-    def __init__(self, divisor, *, compact=False):
+    def __init__(self, divisor, *, compact=False, parity=False):
         self._divisor = divisor
         self._compact = compact
-        super().__init__()
+        self._parity = parity
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "bus": Out(Bus(parity=parity)),
+                "active": Out(1),
+                "error": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
 
         m.submodules.uart_receiver = uart_receiver = UartReceiver(self._divisor)
         m.submodules.decoder = decoder = CobsDecoder()
-        m.submodules.receiver = receiver = FrameReceiver(compact=self._compact)
+        m.submodules.receiver = receiver = FrameReceiver(compact=self._compact, parity=self._parity)
         m.d.comb += uart_receiver.rx.eq(self.rx)
         connect(m, uart_receiver.o, decoder.i)
         connect(m, decoder.o, receiver.i)
@@ -78,7 +84,7 @@ class Link(wiring.Component):
         is_read, is_run, is_write, refused = Signal(), Signal(), Signal(), Signal()
         is_next, is_last = Signal(), Signal()
         m.d.comb += refused.eq(~receiver.known | (is_run & (self.bus.output.count == 0)))
-        m.d.comb += is_read.eq(request.op == Op.READ)
+        m.d.comb += is_read.eq(request.op.matches(Op.READ, Op.CHECK) if self._parity else request.op == Op.READ)
         m.d.comb += is_run.eq(request.op == Op.RUN)
         m.d.comb += is_write.eq(request.op == Op.WRITE)
         m.d.comb += is_next.eq(number == (self.bus.run + 1)[:RUN_BITS])
@@ -98,10 +104,21 @@ class Link(wiring.Component):
         with m.If(result):
             m.d.comb += address.eq(Cat(self.bus.output.address, C(Region.ACT, RUN_BITS)))
             m.d.comb += count.eq(self.bus.output.count)
+            if self._parity:
+                with m.If(self.bus.upset):
+                    m.d.comb += count.eq(0)
 
         m.d.comb += sender.header.eq(request)
         m.d.comb += sender.header.answer.eq(1)
         m.d.comb += sender.words.eq(Mux(is_read & ~refused, count, 0))
+        if self._parity:
+            # The words go to the digest, which goes into the answer.
+            m.submodules.digest = digest = Digest()
+            checking, spoiled = Signal(), Signal()
+            m.d.comb += checking.eq((request.op == Op.CHECK) & ~result)
+            m.d.comb += digest.i.payload.eq(self.bus.r_data)
+            with m.If(checking & ~refused):
+                m.d.comb += sender.words.eq(1)
         with m.If(result):
             m.d.comb += sender.header.op.eq(Op.RUN)
             m.d.comb += sender.header.version.eq(LINK_VERSION)
@@ -186,6 +203,9 @@ class Link(wiring.Component):
 
             with m.State("answer"):
                 m.d.comb += sender.start.eq(~sending)
+                if self._parity:
+                    m.d.comb += digest.start.eq(1)
+                    m.d.sync += spoiled.eq(0)
                 with m.If(~sending):
                     m.next = "finish"
                     with m.If(sender.words != 0):
@@ -202,6 +222,19 @@ class Link(wiring.Component):
                 m.d.sync += sender.i.payload.eq(self.bus.r_data)
                 m.d.sync += sender.i.valid.eq(1)
                 m.next = "give"
+                if self._parity:
+                    with m.If(checking):
+                        m.d.comb += digest.i.valid.eq(1)
+                        m.d.sync += spoiled.eq(spoiled | self.bus.r_upset)
+                        m.d.sync += sender.i.valid.eq(0)
+                        m.next = "digest"
+            if self._parity:
+                with m.State("digest"), m.If(~digest.busy):
+                    m.next = "read"
+                    with m.If(index == count):
+                        m.d.sync += sender.i.payload.eq(digest.crc ^ spoiled.replicate(32))
+                        m.d.sync += sender.i.valid.eq(1)
+                        m.next = "give"
             with m.State("give"), m.If(sender.i.ready):
                 m.d.sync += sender.i.valid.eq(0)
                 m.next = "read"

@@ -15,7 +15,8 @@ class Loader(wiring.Component):
 
     ``ready`` says that a whole tile is on its way, ``soon`` that it will be in the next cycle; ``take`` uses it up, and
     the next one is sent from the following cycle on. ``o_load`` and ``o_vector_load`` come with the
-    address of the first word of a tile, in the cycle after the tile was begun.
+    address of the first word of a tile, in the cycle after the tile was begun. In a core with parity ``o_read`` says
+    that ``o_address`` is that of a word.
     """
 
     def __init__(self, config: Config):
@@ -31,6 +32,7 @@ class Loader(wiring.Component):
                 "o_load": Out(1),
                 "o_vector_load": Out(1),
                 "finished": Out(1),
+                **({"o_read": Out(1)} if config.parity else {}),
             }
         )
 
@@ -73,6 +75,8 @@ class Loader(wiring.Component):
                     m.d.sync += self.finished.eq(instruction.last)
 
         m.d.sync += self.o_address.eq(address)
+        if self._config.parity:
+            m.d.sync += self.o_read.eq(emit)
         m.d.sync += self.o_load.eq(emit & first_word & ~instruction.vector)
         m.d.sync += self.o_vector_load.eq(emit & first_word & instruction.vector)
 

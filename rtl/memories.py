@@ -35,7 +35,7 @@ def memories(config: Config) -> dict[str, tuple[Region, dict[str, Any]]]:
 
     return {
         "act": memory(Region.ACT, 8, two_banks=config.window > 0, hop=2, group=config.lanes),
-        "weight": memory(Region.WEIGHT, 8, hop=2 * config.weight_rows, beside=beside),
+        "weight": memory(Region.WEIGHT, 8, hop=2 * config.weight_rows, beside=beside, parity=bool(config.parity)),
         "channel": memory(Region.CHANNEL, 8, hop=config.parameter_bytes),
         **{f"table_{lane}": memory(Region.TABLE, 32, hop=1) for lane in range(config.lanes)},
         "load_program": program(Region.LOAD),
@@ -70,4 +70,6 @@ def _held(lines: NDArray[np.uint8], of: dict[str, Any]) -> dict[str, NDArray[np.
         return compact.ProgramMemory.held(lines)
     if "hop" not in of:
         return compact.HostMemory.held(lines, width=of["width"], group=of["group"])
-    return HostMemory.held(lines, width=of["width"], two_banks=of.get("two_banks", False))
+    return HostMemory.held(
+        lines, width=of["width"], two_banks=of.get("two_banks", False), parity=of.get("parity", False)
+    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import gcd, lcm
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .alone import ALONE
 from .gather import Gather
 from .ram import Beside, Ram
+from .spec.layout import odd
 from .spec.registers import REGION_SHIFT, words_per_line
 
 
@@ -58,6 +59,10 @@ class HostMemory(wiring.Component):
     cells ``i_second_group * group`` and after, the first of them `second_latency` cycles after the address, cell ``n``
     ``n // hop`` cycles later. A hop is 2 columns then.
 
+    With ``parity`` a cell of 8 bits, which only the host writes then, has one bit more in its memory, which makes the
+    number of its ones even. ``o_wrong`` says `check_latency` cycles after an address that not all cells of its line are
+    so; who presents the address knows whether that matters.
+
     ``beside`` tells for each column where its memory belongs, if that matters. ``lines``, uint8 (depth, bytes of a
     line), are there from the start on.
     """
@@ -73,6 +78,7 @@ class HostMemory(wiring.Component):
         hop: int,
         group: int = 0,
         two_banks: bool = False,
+        parity: bool = False,
         beside: Sequence[Beside | None] = (),
         lines: NDArray[np.uint8] | None = None,
     ) -> None:
@@ -82,8 +88,9 @@ class HostMemory(wiring.Component):
         self._hop = hop
         self._group = group
         self._two_banks = two_banks
+        self._parity = parity
         self._beside = beside or [None] * columns
-        self._held = {} if lines is None else HostMemory.held(lines, width=width, two_banks=two_banks)
+        self._held = {} if lines is None else HostMemory.held(lines, width=width, two_banks=two_banks, parity=parity)
         second = {
             "i_second": In(1),
             "i_second_address": In(ceil_log2(depth)),
@@ -94,6 +101,7 @@ class HostMemory(wiring.Component):
             {
                 **ports(columns=columns, width=width, depth=depth, group=group),
                 **(second if two_banks else {}),
+                **({"o_wrong": Out(1)} if parity else {}),
             }
         )
 
@@ -103,15 +111,24 @@ class HostMemory(wiring.Component):
         return HostMemory.LATENCY + -(-columns // hop)
 
     @staticmethod
+    def check_latency(columns: int, hop: int) -> int:
+        """Cycles from an address to whether a cell of its line is wrong."""
+        return HostMemory.host_latency(columns, hop) + 1
+
+    @staticmethod
     def second_latency(columns: int, group: int) -> int:
         """Cycles from an address of the second reader to the first of its cells."""
         return HostMemory.LATENCY + Gather.latency(columns, group)
 
     @staticmethod
-    def held(lines: NDArray[np.uint8], *, width: int, two_banks: bool) -> dict[str, NDArray[np.unsignedinteger]]:
+    def held(
+        lines: NDArray[np.uint8], *, width: int, two_banks: bool, parity: bool = False
+    ) -> dict[str, NDArray[np.unsignedinteger]]:
         """Return the words of each column's memory, by the name of its submodule, when the lines are these."""
         cells = np.ascontiguousarray(lines).view(f"<u{width // 8}")
         columns = range(cells.shape[1])
+        if parity:
+            cells = cells | np.left_shift(odd(lines), 8, dtype=np.uint16)
         if not two_banks:
             return {f"column_{column}": cells[:, column] for column in columns}
         halves = enumerate(np.split(cells, 2))
@@ -155,8 +172,11 @@ class HostMemory(wiring.Component):
             host_write = (self.i_host_write | self.o_wait) & ~core_write
             m.d.sync += self.o_wait.eq((self.i_host_write | self.o_wait) & core_write)
             write_address = Mux(core_write, self.i_write_address, line)
+        cells = [self.i_host_data.word_select(cell, self._width) for cell in range(per_word)]
+        if self._parity:
+            cells = [Cat(cell, cell.xor()) for cell in cells]
         written = [
-            later(f"host_{cell}", self.i_host_data.word_select(cell % per_word, self._width), cell // self._hop)
+            later(f"host_{cell}", cells[cell % per_word], cell // self._hop)
             for cell in range(lcm(self._group or 1, per_word))
         ]
         for cell, host in enumerate(written) if self._group else ():
@@ -175,6 +195,7 @@ class HostMemory(wiring.Component):
         # Along the chain, with no logic between its registers and the memories; what the host asked for is collected
         # as it comes by.
         collected = Signal(32)
+        wrong = Signal() if self._parity else None
         for first in range(0, self._columns, self._hop):
             columns = range(first, min(first + self._hop, self._columns))
             reading = {name: later(f"{name}_{first}", value) for name, value in reading.items()}
@@ -191,10 +212,14 @@ class HostMemory(wiring.Component):
             asked = later(f"asked_{first}", word, HostMemory.LATENCY - 1)
             collecting = Signal(32, name=f"collected_{first}", reset_less=True)
             m.d.sync += collecting.eq(collected)
+            odd_cells = []
             for column in columns:
                 first_found, second_found = self._cells(
                     m, column, reading, write_address, written[column % len(written)], writes[column // together]
                 )
+                if self._parity:
+                    odd_cells.append(later(f"odd_{column}", first_found.xor()))
+                    first_found = first_found[: self._width]
                 m.d.comb += self.o_read[column].eq(first_found)
                 if self._two_banks:
                     m.d.comb += gather.i[column].eq(second_found)
@@ -203,7 +228,11 @@ class HostMemory(wiring.Component):
                     place = column % per_word * self._width
                     m.d.sync += collecting[place : place + self._width].eq(first_found)
             collected = collecting
+            if self._parity:
+                wrong = later(f"wrong_{first}", Cat(wrong, *odd_cells).any())
         m.d.comb += self.o_host.eq(collected)
+        if self._parity:
+            m.d.comb += self.o_wrong.eq(wrong)
 
         return m
 
@@ -220,7 +249,7 @@ class HostMemory(wiring.Component):
         def ram(name, address, write):
             depth = self._depth // (1 + self._two_banks)
             held = self._held.get(f"column_{name}", np.empty(0, np.uint8))
-            cells = Ram(width=self._width, depth=depth, beside=self._beside[column], init=held.tolist())
+            cells = Ram(width=self._width + self._parity, depth=depth, beside=self._beside[column], init=held.tolist())
             m.submodules[f"column_{name}"] = cells
             m.d.comb += cells.i_read_address.eq(address)
             m.d.comb += cells.i_write_address.eq(write_address)

@@ -29,6 +29,7 @@ class Registers(wiring.Component):
     comes ``start_delay - 1`` cycles after its rise. ``i_finished`` ends it, and ``i_mark`` notes the time since
     ``start``. ``told`` says that OUTPUT was written since the reset; a host that did not do so may not know of it.
     ``free`` says, a cycle late, that there is no run, or one that has as many marks as INPUT_FREE.
+    In a core with parity ``i_upset`` is kept as ``upset`` until another run begins.
     """
 
     LATENCY = 4
@@ -36,6 +37,7 @@ class Registers(wiring.Component):
     def __init__(self, config: Config, *, clock_hz: int, build_identity: int, start_delay: int):
         self._start_delay = start_delay
         self._compact = bool(config.compact)
+        self._parity = bool(config.parity)
         self._facts = {
             Register.MAGIC: MAGIC,
             Register.VERSION: VERSION,
@@ -56,6 +58,8 @@ class Registers(wiring.Component):
         }
         if config.compact:
             self._facts[Register.COMPACT] = 1
+        if config.parity:
+            self._facts[Register.PARITY] = 1
         super().__init__(
             {
                 "i_address": In(ADDRESS_BITS),
@@ -70,6 +74,7 @@ class Registers(wiring.Component):
                 "start": Out(1),
                 "i_mark": In(1),
                 "i_finished": In(1),
+                **({"i_upset": In(1), "upset": Out(1)} if config.parity else {}),
             }
         )
 
@@ -112,6 +117,11 @@ class Registers(wiring.Component):
         with m.If(begin):
             m.d.sync += self.run.eq(written)
             m.d.sync += self.busy.eq(1)
+        if self._parity:
+            with m.If(begin):
+                m.d.sync += self.upset.eq(0)
+            with m.Elif(self.i_upset):
+                m.d.sync += self.upset.eq(1)
         with m.If(to_output):
             m.d.sync += self.output.eq(written)
         m.d.sync += self.told.eq(self.output.count != 0)
@@ -133,6 +143,8 @@ class Registers(wiring.Component):
             Register.MARKS: marks,
             Register.OUTPUT: self.output.as_value(),
         }
+        if self._parity:
+            states[Register.UPSET] = self.upset
         index = Signal(_INDEX.stop.bit_length())
         m.d.sync += index.eq(offset)
         with m.Switch(index):

@@ -56,7 +56,9 @@ class Top(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.link = link = Link(self._divisor, compact=bool(self._config.compact))
+        m.submodules.link = link = Link(
+            self._divisor, compact=bool(self._config.compact), parity=bool(self._config.parity)
+        )
         m.submodules.core = core = Core(
             self._config, clock_hz=self._clock_hz, build_identity=self._build_identity, image=self._image
         )

@@ -43,6 +43,8 @@ class CoreModel:
         Address and count of words, of the register OUTPUT.
     runs : int
         How many have begun.
+    upset : bool
+        The last run read a weight that had changed.
     """
 
     def __init__(
@@ -81,6 +83,12 @@ class CoreModel:
         self._made: tuple[NDArray[np.uint32], NDArray[np.uint32]] | None = None  # activations before and after it
         self._stuck = False
         self._ran = False
+        self.upset = False
+
+    @property
+    def parity(self) -> bool:
+        """Whether the core has parity."""
+        return bool(self.config.parity)
 
     @property
     def busy(self) -> bool:
@@ -107,6 +115,14 @@ class CoreModel:
             elif (region is Region.PROFILE and self._ran) or not (self.busy or region is Region.PROFILE):
                 words[part] = self._core.read(region.base + offset, part.stop - part.start)
         return words
+
+    def intact(self, addr: int, count: int) -> bool:
+        """Whether all parities are right in the lines of ``count`` words from word address ``addr`` on."""
+        return self._core.parities.intact(addr, count)
+
+    def flip(self, line: int, byte: int, bit: int) -> None:
+        """Flip a bit of weight memory, see `sim.parity`."""
+        self._core.parities.flip(line, byte, bit)
 
     def write(self, addr: int, data: NDArray[np.uint32]) -> None:
         """Write words from word address ``addr`` on; another value in RUN begins a run."""
@@ -140,6 +156,8 @@ class CoreModel:
             return address - Region.ACT.base | count << REGION_SHIFT
         if number == Register.INPUT_FREE or (number in (Register.CYCLES, Register.MARKS) and not self._ran):
             return 0
+        if number == Register.UPSET:
+            return int(self.upset)
         if number in self._facts:
             return self._facts[Register(number)]
         return int(self._core.read(number, 1)[0])
@@ -159,6 +177,7 @@ class CoreModel:
             return
         self.run = number % RUNS
         self.runs += 1
+        self.upset = False
         self._left = self._waits
         before = self._activations()
         try:
@@ -179,6 +198,7 @@ class CoreModel:
         self._core.write(Region.ACT.base, np.where(now == before, after, now))
         self._made = None
         self._ran = True
+        self.upset = bool(self._core.read(Register.UPSET, 1)[0])
 
     def _activations(self) -> NDArray[np.uint32]:
         return self._core.read(Region.ACT.base, self._sizes[Region.ACT])

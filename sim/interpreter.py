@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from rtl.spec import isa, number, timing
 from rtl.spec.config import Config
+from rtl.spec.errors import Refused, Upset
 from rtl.spec.layout import host_memories, weight_tile, words_to_lines
+from rtl.spec.link import MAX_WORDS, digest
 from rtl.spec.registers import MAGIC, PROFILE_MARKS, REGION_SHIFT, RUNS, VERSION, Region, Register, words_per_line
 
+from .parity import Parities
 from .watched import Computed, Drained, Watch
 
 BUILD_IDENTITY = 0
@@ -51,6 +54,11 @@ class InterpreterDevice:
     watch : function, optional
         Is shown every instruction of a run, see `sim.watched`.
 
+    Members
+    -------
+    parities : Parities
+        Those of weight memory, in which bits may be flipped.
+
     Raises
     ------
     ValueError
@@ -76,8 +84,19 @@ class InterpreterDevice:
             if hasattr(config, register.name.lower()):
                 registers[register] = getattr(config, register.name.lower())
         self._memory[Region.REGISTERS] = registers
+        self.parities = Parities(config, self._memory[Region.WEIGHT])
         self._decoded: _Decoded | None = None
         self._outputs: list[tuple[int, int]] = []
+
+    def check(self, addr: int, count: int) -> NDArray[np.uint32]:
+        """Return the digest of each `MAX_WORDS` of ``count`` words from word address ``addr`` on."""
+        if not self.config.parity:
+            raise Refused(f"the core {self.config.name} has no parity, and does not check its memories")
+        parts = [(addr + first, min(MAX_WORDS, count - first)) for first in range(0, count, MAX_WORDS)]
+        digests = [
+            digest(self.read(*part).astype("<u4").tobytes(), upset=not self.parities.intact(*part)) for part in parts
+        ]
+        return np.frombuffer(b"".join(digests), "<u4").astype(np.uint32)
 
     def read(self, addr: int, count: int) -> NDArray[np.uint32]:
         """Return ``count`` words from word address ``addr`` on."""
@@ -89,6 +108,8 @@ class InterpreterDevice:
         region, offset = Region(addr >> REGION_SHIFT), addr & (1 << REGION_SHIFT) - 1
         if region is not Region.REGISTERS:
             self._memory[region][offset : offset + len(data)] = data
+            if region is Region.WEIGHT:
+                self.parities.written(offset, len(data))
             if region is not Region.ACT:
                 self._decoded = None
         elif offset == Register.RUN and self._memory[region][Register.RUN] != data[0]:
@@ -106,15 +127,19 @@ class InterpreterDevice:
 
     def begin(
         self, inputs: Sequence[tuple[int, NDArray[np.uint32]]], timeout: float = 10.0
-    ) -> list[NDArray[np.uint32]]:
-        """Write inputs, (address, words), and run the program."""
+    ) -> list[NDArray[np.uint32]] | None:
+        """Write inputs, (address, words), and run the program; None is a run that was upset."""
         for address, words in inputs:
             self.write(address, words)
         self.start()
+        if self._memory[Region.REGISTERS][Register.UPSET]:
+            return None
         return [self.read(address, count) for address, count in self._outputs]
 
-    def finish(self, run: list[NDArray[np.uint32]], timeout: float = 10.0) -> list[NDArray[np.uint32]]:
+    def finish(self, run: list[NDArray[np.uint32]] | None, timeout: float = 10.0) -> list[NDArray[np.uint32]]:
         """Return what was read after a run, which is over since `begin`."""
+        if run is None:
+            raise Upset("a weight that the run read has changed in memory")
         return run
 
     def close(self) -> None:
@@ -170,6 +195,9 @@ class InterpreterDevice:
             for load in loads
             for tile in range(load["tiles"] + 1)
         ]
+        if config.parity:
+            read = [address + n for vector, address in self._tiles for n in range(1 if vector else config.tile_words)]
+            self._memory[Region.REGISTERS][Register.UPSET] = not self.parities.right(np.unique(read).astype(np.int64))
 
         self._arriving: deque[list[tuple[NDArray[np.int64], slice, NDArray[np.int8]]]] = deque()
         drained = 0

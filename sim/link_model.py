@@ -19,6 +19,7 @@ from rtl.spec.link import (
     Op,
     answer,
     decode,
+    digest,
     encode,
 )
 from rtl.spec.registers import REGION_SHIFT, RUNS, Region
@@ -40,10 +41,16 @@ class Core(Protocol):
         Address and count of the words that the answer to RUN brings; the count is 0 after a reset.
     busy, free : bool
         Whether a run is under way, and whether there is none that needs its input.
+    parity, upset : bool
+        Whether the core has parity, and whether the last run read a weight that had changed.
     """
 
     run: int
     output: tuple[int, int]
+    upset: bool
+
+    @property
+    def parity(self) -> bool: ...
 
     @property
     def busy(self) -> bool: ...
@@ -59,6 +66,9 @@ class Core(Protocol):
 
     def read(self, addr: int, count: int) -> NDArray[np.uint32]:
         """Return ``count`` words from ``addr`` on."""
+
+    def intact(self, addr: int, count: int) -> bool:
+        """Whether all parities are right in the lines of ``count`` words from ``addr`` on."""
 
     def write(self, addr: int, data: NDArray[np.uint32]) -> None:
         """Write words from ``addr`` on."""
@@ -153,7 +163,9 @@ class LinkModel:
             return self._refuse()
         if request.op is Op.RUN and not self._core.output[1]:
             return self._refuse()
-        if request.op in (Op.READ, Op.WRITE):
+        if request.op is Op.CHECK and not self._core.parity:
+            return self._refuse()
+        if request.op in (Op.READ, Op.WRITE, Op.CHECK):
             return self._perform(request)
         return self._of_a_run(request)
 
@@ -175,7 +187,8 @@ class LinkModel:
         core, said = self._core, b""
         if self._owed is not None and not core.busy:
             address, count = core.output
-            said = encode(answer(self._run(self._owed), self._read(address, count), core.output))
+            output = address, 0 if core.upset else count
+            said = encode(answer(self._run(self._owed), self._read(*output), output))
             self._owed = None
         request = self._held
         if request and (core.free if request.op is Op.INPUT else not core.busy):
@@ -195,7 +208,10 @@ class LinkModel:
 
     def _perform(self, request: Frame) -> bytes:
         data = b""
-        if request.op is Op.READ:
+        if request.op is Op.CHECK:
+            words = self._read(request.address, request.count)
+            data = digest(words, upset=not self._core.intact(request.address, request.count))
+        elif request.op is Op.READ:
             data = self._read(request.address, request.count)
         else:
             self._write(request.address, request.data)

@@ -45,7 +45,7 @@ REFUSED = {
 def answered(request):
     """The answer to a request, its data at random."""
     fresh = answer(request, output=OUTPUT)
-    return replace(fresh, data=RNG.randbytes(4 * fresh.count)) if fresh.carries_data else fresh
+    return replace(fresh, data=RNG.randbytes(4 * fresh.count)) if fresh.words else fresh
 
 
 def expecting(frame):

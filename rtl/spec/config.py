@@ -17,7 +17,7 @@ def _is_power_of_two(value: int) -> bool:
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes of one inference core. There are no defaults: a core is named with all its sizes.
+    """Sizes of one inference core. There are no defaults, but for parity: a core is named with all its sizes.
 
     Parameters
     ----------
@@ -46,6 +46,9 @@ class Config:
     compact : int
         1: built of as few registers as possible (`rtl.compact`), for a small part at a slow clock; such a core has one
         lane and no window unit. 0: built for a fast clock.
+    parity : int
+        1: a ninth bit with each byte of weight memory, by which a run notices a weight that has changed, and a link
+        that checks memories; not in a compact core. 0: nothing of it.
     """
 
     rows: int
@@ -60,11 +63,12 @@ class Config:
     tables: int
     window: int
     compact: int
+    parity: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            lowest = 0 if field.name in ("window", "compact") else 1
+            lowest = 0 if field.name in ("window", "compact", "parity") else 1
             if not isinstance(value, int) or value < lowest:
                 raise BadInput(f"core: {field.name} must be an integer from {lowest} on, not {value!r}")
             if value > LARGEST:
@@ -88,6 +92,10 @@ class Config:
             raise BadInput(
                 f"core: a compact core has 1 lane and window 0, not {self.lanes} lanes and window {self.window}"
             )
+        if self.parity > 1:
+            raise BadInput(f"core: parity must be 0 or 1, not {self.parity}")
+        if self.parity and self.compact:
+            raise BadInput("core: a compact core has parity 0, not 1")
         if self.rows < 2 or self.columns < 1:
             raise BadInput(f"core: the array must be at least 2x1, not {self.rows}x{self.columns}")
         if self.rows % self.lanes or self.columns % self.lanes:
@@ -132,22 +140,26 @@ class Config:
     def identity(self) -> int:
         """32-bit identity of this geometry: equal exactly if all sizes are equal."""
         sizes = asdict(self)
-        if not self.compact:
+        for late in ("compact", "parity"):
             # So that the programs and bitstreams of all other cores are what they were without this word.
-            del sizes["compact"]
+            if not sizes[late]:
+                del sizes[late]
         text = ",".join(f"{key}={value}" for key, value in sorted(sizes.items()))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
 def core(name: str) -> Config:
-    """Return the configuration that users mean by ``RxC`` when no board says otherwise.
+    """Return the configuration that users mean by ``RxC``, or ``RxC+parity``, when no board says otherwise.
 
     Raises
     ------
     BadInput
-        If ``name`` is not of the form ``RxC`` or the sizes are not possible.
+        If ``name`` is not of this form or the sizes are not possible.
     """
-    parts = name.lower().split("x")
+    size, plus, option = name.lower().partition("+")
+    if plus and option != "parity":
+        raise BadInput(f"core '{name}': expected ROWSxCOLUMNS+parity behind a +, for example 8x8+parity")
+    parts = size.split("x")
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise BadInput(f"core '{name}': expected ROWSxCOLUMNS, for example 8x8")
     rows, columns = (int(part) for part in parts)
@@ -168,4 +180,5 @@ def core(name: str) -> Config:
         tables=4 if large else 16,
         window=64 if large else 0,
         compact=0,
+        parity=int(bool(plus)),
     )

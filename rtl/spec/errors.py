@@ -59,6 +59,10 @@ class Refused(DeviceError):
     """The board understood a request and refuses it, or speaks another version of the link."""
 
 
+class Upset(DeviceError):
+    """Memory does not hold what was written: a weight of a run had changed, and reloading was no remedy."""
+
+
 class ToolError(FpgaAccelError):
     """An external tool (synthesis, place and route, simulator) is absent or failed."""
 

@@ -79,6 +79,11 @@ def memory_lines(config: Config, image: Iterable[tuple[int, NDArray[np.uint32]]]
     return result
 
 
+def odd(bytes_: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return for each byte the parity that is kept with it: 1 if the number of its ones is odd."""
+    return np.bitwise_count(bytes_) % 2
+
+
 def weight_cells(config: Config) -> list[tuple[int, int]]:
     """Return for each byte of a weight word which row of the word it is of, and which column."""
     cells = [(row, column) for row in range(config.weight_rows) for column in range(config.banks)]

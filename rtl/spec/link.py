@@ -27,14 +27,16 @@ class Op(enum.IntEnum):
     """What a request asks for, and what an answer answers.
 
     INPUT is a WRITE of activations for a certain run, and nothing if that is not the next one. RUN is the last INPUT of
-    a run, which begins then; it is answered with OUTPUT when the run is over. REFUSED occurs in answers only: the
-    request arrived intact, but is not one this link knows.
+    a run, which begins then; it is answered with OUTPUT when the run is over. CHECK is a READ that is answered with
+    `digest` alone; only a core with parity has it. REFUSED occurs in answers only: the request arrived intact, but is
+    not one this link knows.
     """
 
     READ = 1
     WRITE = 2
     INPUT = 3
     RUN = 4
+    CHECK = 5
     REFUSED = 7
 
 
@@ -43,8 +45,8 @@ class Header(data.Struct):
 
     An answer has the header of its request with ``answer`` set. ``count`` is the number of words read or written from
     ``address`` on. In INPUT and RUN the number of the run takes the place of the region in ``address``; in the answer
-    to RUN address and count are those of OUTPUT. ``version`` is the first field that either end compares: another
-    version may have other fields behind ``sequence``.
+    to RUN address and count are those of OUTPUT, but the count is 0 if the run was upset. ``version`` is the first
+    field that either end compares: another version may have other fields behind ``sequence``.
     """
 
     op: unsigned(3)
@@ -76,7 +78,8 @@ class Frame:
     count : int
         Words to read or write, 1 to ``MAX_WORDS``.
     data : bytes
-        The words, little endian: in all requests but READ and in answers to READ and RUN, otherwise empty.
+        The words, little endian: in all requests but READ and CHECK, and in answers to READ and RUN; in that to CHECK
+        the digest, otherwise empty.
     answer : bool
         Whether this frame goes from the board to the host.
     version : int
@@ -91,9 +94,12 @@ class Frame:
     version: int = LINK_VERSION
 
     @property
-    def carries_data(self) -> bool:
-        """Whether ``count`` words follow the header."""
-        return self.op in ((Op.READ, Op.RUN) if self.answer else (Op.WRITE, Op.INPUT, Op.RUN))
+    def words(self) -> int:
+        """Words that follow the header."""
+        if self.answer and self.op is Op.CHECK:
+            return 1
+        carries = self.op in ((Op.READ, Op.RUN) if self.answer else (Op.WRITE, Op.INPUT, Op.RUN))
+        return self.count if carries else 0
 
     @property
     def header(self) -> bytes:
@@ -120,6 +126,11 @@ def answer(request: Frame, data: bytes = b"", output: tuple[int, int] = (Region.
         address, count = output
         request = replace(request, address=run_address(request.address >> REGION_SHIFT, address), count=count)
     return replace(request, answer=True, data=data)
+
+
+def digest(words: bytes, *, upset: bool = False) -> bytes:
+    """Return what the answer to CHECK says of words: their CRC-32, or its complement if a parity is wrong."""
+    return (zlib.crc32(words) ^ (0xFFFFFFFF if upset else 0)).to_bytes(CRC_BYTES, "little")
 
 
 def encode(frame: Frame) -> bytes:
@@ -177,9 +188,11 @@ def decode(framed: bytes, expected: Mapping[tuple[Op, int], Frame] | None = None
     )
     if frame.version != LINK_VERSION and frame.op is not Op.REFUSED:
         raise BadFrame(f"expected version {LINK_VERSION}, not {frame.version}")
-    length = 4 * frame.count if frame.carries_data else 0
+    length = 4 * frame.words
     if len(frame.data) != length:
         raise BadFrame(f"expected {length} bytes of data, not {len(frame.data)}")
+    if short and frame.op is Op.RUN and frame.count == 0:  # upset
+        return frame
     if short and replace(frame, data=b"") != replace(wanted, data=b""):
         raise BadFrame(f"expected the count {wanted.count}, not {frame.count}")
     return frame

@@ -49,9 +49,13 @@ class Bus(wiring.Signature):
         No run needs its input any more.
     output : In(Output)
         The register OUTPUT.
+    upset : In(1)
+        The register UPSET; of a core with parity, as is the next one.
+    r_upset : In(1)
+        With ``r_valid``: the word is of a line of weights in which a parity is wrong.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, parity: bool = False) -> None:
         super().__init__(
             {
                 "addr": Out(unsigned(ADDRESS_BITS)),
@@ -65,6 +69,7 @@ class Bus(wiring.Signature):
                 "busy": In(1),
                 "free": In(1),
                 "output": In(Output),
+                **({"upset": In(1), "r_upset": In(1)} if parity else {}),
             }
         )
 
@@ -98,7 +103,8 @@ class Register(enum.IntEnum):
     :class:`Output`, 0 after a reset; until it is another, no memory is written: what a host sends that does not know of
     the reset is lost.
     INPUT_FREE is the number of marks in a run from which on the run does not need its input any more, 0 for none; it
-    cannot be read. What a core does not have reads as 0.
+    cannot be read. UPSET is 1 if the last run read a weight whose parity was wrong: what it made is no result. A run
+    begins with 0. What a core does not have reads as 0.
     """
 
     MAGIC = 0
@@ -124,6 +130,8 @@ class Register(enum.IntEnum):
     COMPACT = 20
     OUTPUT = 21
     INPUT_FREE = 22
+    PARITY = 23
+    UPSET = 24
 
 
 def words_per_line(line_bytes: int) -> int:
