@@ -12,7 +12,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import Event, FallingEdge, Timer, with_timeout
 
-from rtl.spec.link import MAX_WORDS, Frame, Op, answer, decode, encode, run_address
+from rtl.spec.link import MAX_WORDS, Frame, Op, answer, decode, digest, encode, run_address
 from rtl.spec.registers import REGION_SHIFT, Region, Register
 
 PERIOD_NS = 10
@@ -24,7 +24,8 @@ SILENCE_NS = 8000 * PERIOD_NS  # more than any request takes to its answer's fir
 class Board:
     """The link with a memory behind it, and the host's end of the line.
 
-    Runs take ``run_cycles``, or, if that is None, until `over`.
+    Runs take ``run_cycles``, or, if that is None, until `over`. If the link has ``parity`` the words at the addresses
+    of ``spoiled`` have wrong ones, and runs are ``upset`` if that is set.
     """
 
     def __init__(self, dut, rng, latency=(1, 9)):
@@ -38,6 +39,9 @@ class Board:
         self.expected = {}
         self.run_cycles = None
         self.output = (Region.ACT.base, 0)
+        self.parity = hasattr(dut, "bus__upset")
+        self.spoiled = set()
+        self.upset = False
 
     async def start(self):
         self.dut.rx.value = 1
@@ -47,6 +51,9 @@ class Board:
         self.dut.bus__free.value = 1
         self.dut.bus__w_wait.value = 0
         self.dut.bus__output.value = 0
+        if self.parity:
+            self.dut.bus__upset.value = 0
+            self.dut.bus__r_upset.value = 0
         self.dut.rst.value = 1
         Clock(self.dut.clk, PERIOD_NS, "ns", impl="gpi").start()
         await Timer(20 * PERIOD_NS, "ns")
@@ -76,6 +83,8 @@ class Board:
         dut.bus__run.value = number
         dut.bus__busy.value = 1
         dut.bus__free.value = 0
+        if self.parity:
+            dut.bus__upset.value = 0
         if self.run_cycles is not None:
             await Timer(self.run_cycles * PERIOD_NS, "ns")
             await self.over()
@@ -83,6 +92,8 @@ class Board:
     async def over(self):
         """End the run."""
         await FallingEdge(self.dut.clk)
+        if self.parity:
+            self.dut.bus__upset.value = self.upset
         self.dut.bus__busy.value = 0
         self.dut.bus__free.value = 1
 
@@ -104,9 +115,13 @@ class Board:
                 assert dut.bus__addr.value == address, "an address that moved before its answer"
             dut.bus__r_valid.value = 1
             dut.bus__r_data.value = self.memory.get(address, address ^ 0xA5A5A5A5)
+            if self.parity:
+                dut.bus__r_upset.value = address in self.spoiled
             await FallingEdge(dut.clk)
             dut.bus__r_valid.value = 0
             dut.bus__r_data.value = self.rng.getrandbits(32)
+            if self.parity:
+                dut.bus__r_upset.value = self.rng.getrandbits(1)
 
     async def _listen(self):
         dut = self.dut
@@ -164,7 +179,7 @@ class Board:
         if frame.op in (Op.INPUT, Op.RUN):
             address = Region.ACT.base + address % (1 << REGION_SHIFT)
         words = range(address, address + frame.count)
-        if frame.op is Op.READ:
+        if frame.op in (Op.READ, Op.CHECK):
             return [("r", address) for address in words]
         sent = [int.from_bytes(frame.data[n : n + 4], "little") for n in range(0, len(frame.data), 4)]
         written = [("w", address, word) for address, word in zip(words, sent, strict=True)]
@@ -175,9 +190,13 @@ class Board:
         data = b""
         if frame.op is Op.READ:
             data = self.words(frame.address, frame.count)
+        if frame.op is Op.CHECK:
+            upset = not self.spoiled.isdisjoint(range(frame.address, frame.address + frame.count))
+            data = digest(self.words(frame.address, frame.count), upset=upset)
+        output = self.output[0], 0 if self.upset else self.output[1]
         if frame.op is Op.RUN:
-            data = self.words(*self.output)
-        return answer(frame, data, self.output)
+            data = self.words(*output)
+        return answer(frame, data, output)
 
     async def ask(self, frame, gap=0):
         """Send a good request; check accesses and answer against the definition."""
@@ -188,7 +207,7 @@ class Board:
         accesses = self.accesses_of(frame)
         if frame.op is Op.RUN:
             address, count = self.output
-            accesses += [("r", address + index) for index in range(count)]
+            accesses += [("r", address + index) for index in range(0 if self.upset else count)]
         assert self.accesses == accesses
         assert found == self.answer_to(frame)
         assert not self.heard

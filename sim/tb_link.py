@@ -154,7 +154,8 @@ async def intact_but_unknown_is_refused(dut):
     write = cobs.decode(encode(Frame(Op.WRITE, 9, 0x10, 1, bytes(4)))[:-1])[:-4]
     unknown = {
         "operation 0": bytes([LINK_VERSION << 4 | 0]) + good[1:],
-        "operation 5": bytes([LINK_VERSION << 4 | 5]) + good[1:],
+        "operation 6": bytes([LINK_VERSION << 4 | 6]) + good[1:],
+        "check with data": bytes([LINK_VERSION << 4 | Op.CHECK]) + good[1:] + bytes(4),
         "an answer": bytes([good[0] | 8]) + good[1:],
         "version 1": bytes([1 << 4 | Op.READ]) + good[1:],
         "count 0": good[:5] + bytes([0]),
@@ -169,6 +170,8 @@ async def intact_but_unknown_is_refused(dut):
         "run without an output": bytes([LINK_VERSION << 4 | Op.RUN]) + write[1:],
         "write of 128": write[:5] + bytes([128]) + bytes(4 * 128),
     }
+    if not host.parity:
+        unknown["operation 5"] = bytes([LINK_VERSION << 4 | Op.CHECK]) + good[1:]
     for name, body in unknown.items():
         host.accesses.clear()
         await host.say(intact(body))

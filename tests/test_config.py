@@ -1,6 +1,7 @@
 """Sizes of a core: what is impossible is refused by name, and every size is part of the identity."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -25,6 +26,8 @@ from rtl.spec.errors import BadInput
             "a compact core has 1 lane and window 0, not 2 lanes and window 0",
         ),
         ({"lanes": 1, "compact": 2}, "compact must be 0 or 1, not 2"),
+        ({"lanes": 1, "compact": 1, "parity": 1}, "a compact core has parity 0, not 1"),
+        ({"parity": 2}, "parity must be 0 or 1, not 2"),
         ({"window": 8, "compact": 1}, "a compact core has 1 lane and window 0, not 1 lanes and window 8"),
         ({"rows": 1}, "the array must be at least 2x1, not 1x3"),
     ],
@@ -38,14 +41,15 @@ def test_every_size_is_part_of_the_identity():
     config = core("4x4")
     doubled = [dataclasses.replace(config, lanes=1, tables=8, window=8)]
     doubled += [dataclasses.replace(config, lanes=1, compact=compact) for compact in (0, 1)]
+    doubled += [dataclasses.replace(config, parity=1)]
     for field in dataclasses.fields(config):
-        if field.name not in ("lanes", "tables", "window", "compact"):
+        if field.name not in ("lanes", "tables", "window", "compact", "parity"):
             doubled.append(dataclasses.replace(config, **{field.name: 2 * getattr(config, field.name)}))
     assert len({config.identity, *(other.identity for other in doubled)}) == len(doubled) + 1
 
 
 def test_identities_stay():
-    """Programs and bitstreams of cores that are not compact keep theirs."""
+    """Programs and bitstreams of cores that are not compact, and have no parity, keep theirs."""
     assert core("4x3").identity == 0xDB75E86B
 
 
@@ -54,7 +58,11 @@ def test_weight_memories_of_whole_blocks(words):
     assert dataclasses.replace(core("4x3"), weight_words=words).weight_words == words
 
 
-@pytest.mark.parametrize("name", ["8", "8x", "axb", "1x8", "65x8"])
+def test_a_core_with_parity_by_name():
+    assert core("4x3+parity") == dataclasses.replace(core("4x3"), parity=1)
+
+
+@pytest.mark.parametrize("name", ["8", "8x", "axb", "1x8", "65x8", "8x8+", "8x8+window", "+parity"])
 def test_names_that_are_no_size(name):
-    with pytest.raises(BadInput, match=f"core '{name}'"):
+    with pytest.raises(BadInput, match=re.escape(f"core '{name}'")):
         core(name)

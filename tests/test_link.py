@@ -19,6 +19,7 @@ from rtl.spec.link import (
     Op,
     answer,
     decode,
+    digest,
     encode,
     run_address,
 )
@@ -34,6 +35,7 @@ REQUESTS = {
     "zeros": Frame(Op.WRITE, 0, 0, MAX_WORDS, bytes(4 * MAX_WORDS)),
     "no zero": Frame(Op.WRITE, 1, 0x010101, MAX_WORDS, b"\xa5" * 4 * MAX_WORDS),
     "input": Frame(Op.INPUT, 4, run_address(15, Region.ACT.base + 1), 2, b"\0\1\2\3\4\5\6\0"),
+    "check": Frame(Op.CHECK, 6, 0x200040, MAX_WORDS),
     "run": Frame(Op.RUN, 4, run_address(0, Region.ACT.base), 1, b"\0\1\2\3"),
 }
 REFUSED = {
@@ -45,7 +47,7 @@ REFUSED = {
 def answered(request):
     """The answer to a request, its data at random."""
     fresh = answer(request, output=OUTPUT)
-    return replace(fresh, data=RNG.randbytes(4 * fresh.count)) if fresh.words else fresh
+    return replace(fresh, data=RNG.randbytes(4 * fresh.words))
 
 
 def expecting(frame):
@@ -117,6 +119,7 @@ VECTORS = {
     "WRITE": (Frame(Op.WRITE, 6, 0x100203, 1, bytes.fromhex("78 56 34 12")), b""),
     "INPUT": (Frame(Op.INPUT, 7, run_address(3, 0x100010), 1, bytes.fromhex("01 02 03 04")), b""),
     "RUN": (Frame(Op.RUN, 8, run_address(3, 0x100011), 1, bytes.fromhex("05 06 07 08")), bytes.fromhex("11 22 33 44")),
+    "CHECK": (Frame(Op.CHECK, 10, 0x200000, 2), digest(bytes.fromhex("01 00 00 00 02 00 00 00"))),
 }
 
 
@@ -128,6 +131,11 @@ def test_the_page_has_the_vectors_and_the_numbers_of_the_code():
     for name, (request, data) in VECTORS.items():
         expected.append((name, encode(request).hex(" ")))
         expected.append((name, encode(answer(request, data, (0x100020, 1))).hex(" ")))
+        if request.op is Op.RUN:
+            expected.append((name, encode(answer(request, b"", (0x100020, 0))).hex(" ")))
+        if request.op is Op.CHECK:
+            upset = digest(bytes.fromhex("01 00 00 00 02 00 00 00"), upset=True)
+            expected.append((name, encode(answer(request, upset)).hex(" ")))
     expected.append(("REFUSED", encode(Frame(Op.REFUSED, 9, 0x100203, 1, answer=True)).hex(" ")))
     assert [(name, line) for name, _, line in lines] == expected
     operations = dict(re.findall(r"^\| (\d) ([A-Z]+) \|", page, re.MULTILINE))
@@ -148,3 +156,12 @@ def test_circuit(divisor, compact, testbench):
     from sim.verilog import run_cocotb
 
     run_cocotb(Link(divisor, compact=compact), "link", f"sim.{testbench}", env={"DIVISOR": str(divisor)})
+
+
+@pytest.mark.cocotb
+@pytest.mark.parametrize("divisor", [2, 5])
+@pytest.mark.parametrize("testbench", ["tb_link", "tb_link_runs", "tb_link_parity"])
+def test_circuit_with_parity(divisor, testbench):
+    from sim.verilog import run_cocotb
+
+    run_cocotb(Link(divisor, parity=True), "link", f"sim.{testbench}", env={"DIVISOR": str(divisor)})

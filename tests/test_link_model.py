@@ -18,7 +18,7 @@ from sim.link_model import LinkModel
 class Memory:
     """Words, as many as `test_devices.Target` has, at all addresses, and no core behind them."""
 
-    run, output, busy, free = 0, (0, 0), False, False
+    run, output, busy, free, parity, upset = 0, (0, 0), False, False, False, False
 
     def wait(self):
         pass

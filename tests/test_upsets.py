@@ -1,13 +1,25 @@
 """Weights that change in memory: noticed by the circuits and the models alike, in whatever bit of whatever column."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulate import simulate
+from upset_circuits import Seen, on_circuits, quantized, sample
+from upset_model import tiny
 
+from rtl.memories import memories
 from rtl.memory import HostMemory
+from rtl.spec import timing
+from rtl.spec.config import core
 from rtl.spec.layout import odd
 from rtl.spec.registers import words_per_line
 from sim.poke import opened
+
+
+def small(name, weight_rows=1):
+    sizes = dict(act_words=64, weight_words=128, acc_words=16, channel_words=64, program_words=128)
+    return replace(core(f"{name}+parity"), weight_rows=weight_rows, **sizes)
 
 
 @pytest.mark.parametrize("columns, hop, depth", [(1, 2, 8), (4, 2, 8), (5, 2, 6), (7, 4, 8), (8, 4, 16)])
@@ -71,3 +83,38 @@ def test_a_memory_tells_of_every_bit(columns, hop, depth):
             await read(ctx, int(random.integers(depth)), int(random.integers(2)))
 
     simulate(circuit, bench)
+
+
+@pytest.mark.parametrize(("name", "weight_rows", "seed"), [("4x3", 1, 0), ("3x5", 1, 1), ("4x6", 2, 2)])
+def test_circuits_notice_bits_of_every_column(name, weight_rows, seed):
+    """Before the run is over, and as the interpreter says; and no bit of a line that the program does not read.
+
+    `make upsets` takes every bit.
+    """
+    config = small(name, weight_rows)
+    plan, feed = tiny(config, seed)
+    (program,) = plan.programs
+    inputs = quantized(program, feed)
+    upsets = sample(program, 1, seed)[::4]
+    seen = on_circuits(program, inputs, upsets)
+    assert seen == Seen(runs=len(upsets), noticed=len(upsets))
+
+    unread = [[(line, 0, 0)] for line in (len(program.weights), config.weight_words - 1)]
+    twice = [[(line, 0, 1), (line, 0, 8), (line, 1, 3)] for line in (0, len(program.weights) - 1)]
+    hidden = [[(line, 0, 1), (line, 0, 7)] for line in (0, len(program.weights) - 1)]
+    seen = on_circuits(program, inputs, [*unread, *twice, *hidden])
+    assert (seen.runs, seen.noticed, seen.right + seen.wrong, seen.early, seen.unlike) == (6, 2, 4, 0, 0)
+    assert seen.right >= len(unread)
+
+
+def test_a_run_is_known_to_be_upset_before_it_is_over():
+    """The way of the parity of a weight is shorter than that of what is made of it, in cores of any size."""
+    configs = [core(f"{rows}x{columns}") for rows in (2, 3, 8, 16, 64) for columns in (1, 5, 16, 64)]
+    configs += [replace(config, weight_rows=2) for config in configs if config.rows % 2 == 0]
+    for config in configs:
+        size = memories(config)["weight"][1]
+        # From the address of its last word to UPSET, and to the end of the last DRAIN.
+        known = 1 + HostMemory.check_latency(size["columns"], size["hop"]) + 1
+        for vector in (False, True):
+            made = timing.compute_latency(config, vector=vector) + timing.drain_latency(config)
+            assert known < made, config
