@@ -26,7 +26,7 @@ BOARDS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz faults onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute formal mutate documents site clean distclean
+.PHONY: help demo test sim fuzz faults upsets onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute formal mutate documents site clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
@@ -34,6 +34,7 @@ help:
 	@echo "make sim                           the cocotb tests of the circuits alone"
 	@echo "make fuzz GRAPHS=.. SEED=..        random graphs on all machines, compared; defaults $(GRAPHS) $(SEED)"
 	@echo "make faults SEED=..                100,000 frames on a line with faults, hosts killed, boards reset; what came of it"
+	@echo "make upsets SEED=..                bits of weight memory flipped, in circuits and models; what is noticed, and accuracy"
 	@echo "make onnx-conformance              ONNX's backend test suite, as it is and in int8; the score goes into the README"
 	@echo "make lint                          ruff and mypy alone"
 	@echo "make exactness                     every byte of the models of ../shared/data on every machine"
@@ -76,6 +77,9 @@ fuzz: $(BIN)/.installed
 
 faults: $(BIN)/.installed
 	$(BIN)/python benchmarks/faults.py --seed $(SEED)
+
+upsets: $(BIN)/.installed
+	$(BIN)/python benchmarks/upsets.py --seed $(SEED)
 
 onnx-conformance: $(BIN)/.installed
 	$(BIN)/python -m fpga_accel.conformance
