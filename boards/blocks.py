@@ -64,9 +64,12 @@ def count(shapes: Shapes, words: int, bits: int) -> int:
     return sum(piece.blocks(bits) for piece in stack(shapes, words, bits))
 
 
-def count_of_bytes(shapes: Shapes, words: int, memories: int) -> int:
-    """Return how many blocks memories of bytes take that share them, as many as a block's words have bytes."""
-    return sum(-(-memories // max(1, piece.width // 9)) * piece.blocks(8) for piece in stack(shapes, words, 8))
+def count_of_bytes(shapes: Shapes, words: int, memories: int, bits: int = 8) -> int:
+    """Return how many blocks memories of bytes take that share them, as many as a block's words have bytes.
+
+    ``bits`` are 9 if each byte has a parity.
+    """
+    return sum(-(-memories // max(1, piece.width // 9)) * piece.blocks(bits) for piece in stack(shapes, words, bits))
 
 
 class Held(NamedTuple):

@@ -37,14 +37,14 @@ def need(config: Config, part: Part) -> Need:
     def block_rams(words: int, bits: int) -> int:
         return 0 if words <= family.small_ram else count(family.block_ram_shapes, words, bits)
 
-    def for_bytes(columns: int, hop: int, words: int) -> int:
+    def for_bytes(columns: int, hop: int, words: int, parity: int = 0) -> int:
         """Blocks of ``columns`` memories of bytes, of which ``hop`` each have one address, as `rtl.core` has them."""
         if words <= family.small_ram:
             return 0
         if not family.bytes_share_blocks:
             hop = 1
         hops = [min(hop, columns - first) for first in range(0, columns, hop)]
-        return sum(count_of_bytes(family.block_ram_shapes, words, together) for together in hops)
+        return sum(count_of_bytes(family.block_ram_shapes, words, together, 8 + parity) for together in hops)
 
     table = (config.tables * isa.TABLE_BYTES // 4, 32)
     others = (
@@ -76,7 +76,7 @@ def need(config: Config, part: Part) -> Need:
     return Need(
         multipliers=config.multipliers - soft + min(config.lanes, spare),
         block_rams=act_banks * for_bytes(config.rows, 2, config.act_words // act_banks)
-        + for_bytes(config.weight_bytes, 2 * config.weight_rows, config.weight_words)
+        + for_bytes(config.weight_bytes, 2 * config.weight_rows, config.weight_words, config.parity)
         + for_bytes(config.parameter_bytes, config.parameter_bytes, config.channel_words)
         + 3 * block_rams(config.program_words, 32)
         + config.lanes * block_rams(*table)

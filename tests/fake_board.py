@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from rtl.spec.link import MAX_WORDS, BadFrame, Frame, Op, answer, decode, encode
+from rtl.spec.link import MAX_WORDS, BadFrame, Frame, Op, answer, decode, digest, encode
 from rtl.spec.registers import MAGIC, Region, Register
 
 RNG = np.random.default_rng(4)
@@ -23,7 +23,8 @@ class FakeBoard:
     """The board's end of a pseudo-terminal, in a thread; ``fault(line)`` says what becomes of each answer.
 
     A fault returns the bytes to send instead, or None to cut the line; ``lost(line)`` whether a request does not
-    arrive. A run takes ``run_s`` seconds, and makes OUTPUT of all the activations in front of it: `made`.
+    arrive. A run takes ``run_s`` seconds, and makes OUTPUT of all the activations in front of it: `made`. It is upset
+    if ``upset(inputs)`` says so of them. CHECK is served.
     """
 
     def __init__(self, fault=lambda line: line, lost=lambda line: False):
@@ -33,6 +34,8 @@ class FakeBoard:
         self.requests = []
         self.run_s = 0.0
         self.runs = 0
+        self.upset = lambda inputs: False
+        self._upset = False
         self._over = 0.0  # when the last run is
         self._owed = None
         self._held = None
@@ -89,6 +92,7 @@ class FakeBoard:
         if self._owed and not self._busy():
             request, self._owed = self._owed, None
             address, count = self._output()
+            count = 0 if self._upset else count
             self._send(answer(request, self._words(address, count), (address, count)))
         if self._held and not self._busy() and not self._owed:
             held, self._held = self._held, None
@@ -105,6 +109,9 @@ class FakeBoard:
         if request.op is Op.READ:
             self.memory[int(Register.STATUS)] = int(self._busy())
             self._send(answer(request, self._words(request.address, request.count)))
+            return
+        if request.op is Op.CHECK:
+            self._send(answer(request, digest(self._words(request.address, request.count))))
             return
         address = request.address
         if request.op is not Op.WRITE:
@@ -127,6 +134,7 @@ class FakeBoard:
             self.memory[int(Register.RUN)] = request.address >> 20
             first, _ = self._output()
             inputs = np.frombuffer(self._words(Region.ACT.base, first - Region.ACT.base), "<u4")
+            self._upset = self.upset(inputs)
             for index, word in enumerate(made(inputs, 3 * MAX_WORDS)):
                 self.memory[first + index] = int(word)
             self._over = time.monotonic() + self.run_s

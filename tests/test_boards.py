@@ -165,6 +165,13 @@ def test_memories_of_bytes_share_blocks():
     assert fit.need(fewer, part).block_rams == 44
 
 
+@pytest.mark.parametrize("board", [board for board in ALL if not board.config.compact], ids=lambda board: board.name)
+def test_parity_takes_no_block(board):
+    """The ninth bit of each byte is there in the blocks of ECP5 and Gowin."""
+    parity = replace(board.config, parity=1)
+    assert fit.need(parity, board.part).block_rams == fit.need(board.config, board.part).block_rams
+
+
 @pytest.mark.parametrize(
     "rows, columns, act_words, weight_words, program_words, multipliers, block_rams",
     [(4, 4, 2048, 2048, 512, 16, 25), (8, 8, 1024, 3072, 1024, 44, 44)],

@@ -34,7 +34,7 @@ SHAPES = [
     (1, 16384, 1),
 ]
 """Width and depth of a memory, and the blocks that it takes of a family with blocks of 18 Kbit."""
-MEMORIES = [*((*shape[:2], Ram.LATENCY) for shape in SHAPES), (8, 2048, 1), (8, 3072, 1)]
+MEMORIES = [*((*shape[:2], Ram.LATENCY) for shape in SHAPES), (8, 2048, 1), (8, 3072, 1), (9, 4096, Ram.LATENCY)]
 """Width, depth and latency of the memories that are simulated."""
 OPERAND_BITS = {"ice40": 16}
 """Bits of a multiplier's operand where they are not 18."""

@@ -9,7 +9,7 @@ from fake_board import FAULTS, FakeBoard, nth, words
 
 from fpga_accel.device import SerialDevice
 from rtl.spec.errors import DeviceError
-from rtl.spec.link import BAUDS, MAX_WORDS, Frame, Op, encode
+from rtl.spec.link import BAUDS, MAX_WORDS, Frame, Op, digest, encode
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -21,6 +21,18 @@ def test_reads_and_writes_under_faults(fault):
             assert np.array_equal(device.read(0x100000, count), data)
         assert device.read(0x100000, 0).shape == (0,)
         assert device.read(0, 1).dtype == np.uint32
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_checks_under_faults(fault):
+    """A digest for each frame's words; of none there is none."""
+    with FakeBoard(fault) as board, SerialDevice(board.port, answer_s=0.05) as device:
+        data = words(3 * MAX_WORDS)
+        device.write(0x200000, data)
+        for count in (0, 1, MAX_WORDS, MAX_WORDS + 1, 3 * MAX_WORDS):
+            parts = [data[first : min(first + MAX_WORDS, count)] for first in range(0, count, MAX_WORDS)]
+            digests = [int.from_bytes(digest(part.tobytes()), "little") for part in parts]
+            assert device.check(0x200000, count).tolist() == digests
 
 
 def test_requests_that_are_lost_are_sent_again():

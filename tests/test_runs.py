@@ -9,7 +9,7 @@ import pytest
 from fake_board import FAULTS, FakeBoard, made, nth, words
 
 from fpga_accel.device import SerialDevice
-from rtl.spec.errors import BoardReset, DeviceError
+from rtl.spec.errors import BoardReset, DeviceError, Upset
 from rtl.spec.link import MAX_WORDS, Op, decode
 from rtl.spec.registers import Region, Register
 
@@ -30,6 +30,10 @@ def run_all(device, board, length, spans, *, samples=12, timeout=10.0):
 
     def finish():
         run, inputs = begun.popleft()
+        if board.upset(inputs):
+            with pytest.raises(Upset, match="a weight that the run read has changed"):
+                device.finish(run, timeout)
+            return
         np.testing.assert_array_equal(np.concatenate(device.finish(run, timeout)), made(inputs, ends[-1]))
 
     for _ in range(samples):
@@ -57,6 +61,17 @@ def test_runs_under_faults_of_answers(fault, length, spans):
     with FakeBoard(rare) as board, SerialDevice(board.port, 3_000_000, answer_s=0.03, attempts=20) as device:
         board.run_s = 0.002
         run_all(device, board, length, spans)
+
+
+@pytest.mark.parametrize("length, spans", LENGTHS.values(), ids=LENGTHS)
+@pytest.mark.parametrize("fault", [FAULTS[name] for name in ("none", "lost", "bit flipped", "doubled")])
+def test_runs_that_are_upset(fault, length, spans):
+    """Each has its own fate, whatever becomes of those before and behind it."""
+    rare = fault if fault is FAULTS["none"] else nth(3, fault)
+    with FakeBoard(rare) as board, SerialDevice(board.port, 3_000_000, answer_s=0.03, attempts=20) as device:
+        board.run_s = 0.002
+        board.upset = lambda inputs: bool(inputs[0] % 2)
+        run_all(device, board, length, spans, samples=24)
 
 
 @pytest.mark.parametrize("length, spans", LENGTHS.values(), ids=LENGTHS)
