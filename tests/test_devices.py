@@ -26,7 +26,7 @@ def test_reads_and_writes_under_faults(fault):
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_checks_under_faults(fault):
     """A digest for each frame's words; of none there is none."""
-    with FakeBoard(fault) as board, SerialDevice(board.port, answer_s=0.05) as device:
+    with FakeBoard(fault) as board, SerialDevice(board.port, 3_000_000, answer_s=0.05, attempts=20) as device:
         data = words(3 * MAX_WORDS)
         device.write(0x200000, data)
         for count in (0, 1, MAX_WORDS, MAX_WORDS + 1, 3 * MAX_WORDS):
