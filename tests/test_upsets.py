@@ -8,12 +8,14 @@ from simulate import simulate
 from upset_circuits import Seen, on_circuits, quantized, sample
 from upset_model import tiny
 
+from rtl.core import Core
 from rtl.memories import memories
 from rtl.memory import HostMemory
 from rtl.spec import timing
 from rtl.spec.config import core
 from rtl.spec.layout import odd
-from rtl.spec.registers import words_per_line
+from rtl.spec.registers import Region, words_per_line
+from sim.parity import Parities
 from sim.poke import opened
 
 
@@ -105,6 +107,36 @@ def test_circuits_notice_bits_of_every_column(name, weight_rows, seed):
     seen = on_circuits(program, inputs, [*unread, *twice, *hidden])
     assert (seen.runs, seen.noticed, seen.right + seen.wrong, seen.early, seen.unlike) == (6, 2, 4, 0, 0)
     assert seen.right >= len(unread)
+
+
+@pytest.mark.parametrize(("name", "weight_rows"), [("4x3", 1), ("4x6", 2)])
+def test_the_host_is_told_with_the_words_of_a_line(name, weight_rows):
+    """Of that line alone, and of weights alone: each word of it, and what is in no other memory."""
+    config = small(name, weight_rows)
+    random = np.random.default_rng(5)
+    model = Parities(config, np.zeros(config.weight_words * words_per_line(config.weight_bytes), np.uint32))
+    dut = Core(config, clock_hz=1, build_identity=0)
+    circuit, memories = opened(dut)
+    columns = [memory for ram, memory in memories if (ram.width, ram.depth) == (9, config.weight_words)]
+
+    async def bench(ctx):
+        told = 0
+        for _ in range(60):
+            line, byte, bit = (int(random.integers(size)) for size in (8, config.weight_bytes, 9))
+            ctx.set(columns[byte][line], ctx.get(columns[byte][line]) ^ 1 << bit)
+            model.flip(line, byte, bit)
+            region = Region.WEIGHT if random.random() < 0.8 else Region.ACT
+            address = region.base + int(random.integers(8 * words_per_line(config.weight_bytes)))
+            ctx.set(dut.bus.addr, address)
+            ctx.set(dut.bus.r_en, 1)
+            await ctx.tick()
+            ctx.set(dut.bus.r_en, 0)
+            (upset,) = await ctx.tick().sample(dut.bus.r_upset).until(dut.bus.r_valid)
+            assert upset == (not model.intact(address, 1)), hex(address)
+            told += upset
+        assert 0 < told < 60
+
+    simulate(circuit, bench)
 
 
 def test_a_run_is_known_to_be_upset_before_it_is_over():
