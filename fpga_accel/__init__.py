@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Refused,
         StillBusy,
         ToolError,
+        Upset,
         WrongCore,
     )
 
@@ -40,6 +41,7 @@ __all__ = [
     "Session",
     "StillBusy",
     "ToolError",
+    "Upset",
     "WrongCore",
     "devices",
 ]

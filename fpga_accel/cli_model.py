@@ -17,7 +17,11 @@ QdqArgument = Annotated[Path, typer.Argument(metavar="M.qdq.onnx", help="The qua
 BoardOption = Annotated[str | None, typer.Option("--board", metavar="NAME", help="A board of 'fpga-accel boards'.")]
 CoreOption = Annotated[
     str | None,
-    typer.Option("--core", metavar="RxC", help="Rows and columns of the array; auto, with --board, searches for them."),
+    typer.Option(
+        "--core",
+        metavar="RxC",
+        help="Rows and columns of the array, +parity for a core with parity; auto, with --board, searches for them.",
+    ),
 ]
 AUTO = "auto"
 

@@ -138,8 +138,16 @@ class SerialDevice(Closing):
         return self._found(Op.READ, addr, count)
 
     def check(self, addr: int, count: int) -> Words:
-        """Return the digest of each `MAX_WORDS` of ``count`` words from word address ``addr`` on."""
-        return self._found(Op.CHECK, addr, count)
+        """Return the digest of each `MAX_WORDS` of ``count`` words from word address ``addr`` on.
+
+        Raises
+        ------
+        BoardReset
+            If the board was reset since `prepare`, so that what was written since then may be lost.
+        """
+        digests = self._found(Op.CHECK, addr, count)
+        self._runs.same_board()
+        return digests
 
     def _found(self, op: Op, addr: int, count: int) -> Words:
         """Return what the answers to requests for ``count`` words bring, one behind the other."""

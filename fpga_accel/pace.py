@@ -7,9 +7,8 @@ from rtl.spec.link import ANSWER_HEADER_BYTES, CRC_BYTES, HEADER_BYTES, Frame, O
 BITS = 10  # of a byte on the line: start, eight, stop
 _SLOWEST = BITS  # cycles a byte, of a board that tells no clock: a line of one cycle a bit
 _SETTLE = 40  # cycles of a request besides its words
-_CHECK_WORD = (
-    80  # cycles a word of a CHECK, whose answer is too short to leave time for the bus of a core of many lanes
-)
+_CHECK_WORD = 80
+"""Cycles a word of a CHECK: its answer is too short to leave time for the bus of a core of 16 lanes."""
 _WRITE_WORD, _READ_WORD = 4, 24  # cycles a word, the bus included; more than any core takes
 _SEND_BYTE = 10  # cycles in which a compact core makes a byte of an answer; others are faster
 _DRIFT = 32  # the clocks of both ends may differ by one part in this

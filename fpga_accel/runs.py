@@ -125,6 +125,11 @@ class Runs:
         while self._under_way:
             self._advance(timeout)
 
+    def same_board(self) -> None:
+        """Raise BoardReset if the board was reset since `prepare`, if that was called."""
+        if self._spans:
+            self._state()
+
     def forget(self) -> None:
         """Give up the runs under way."""
         self._under_way.clear()

@@ -15,7 +15,7 @@ from fpga_accel.selftest import selftest_plan
 from fpga_accel.serving import served
 from rtl.memory import HostMemory
 from rtl.spec.config import core
-from rtl.spec.errors import Refused, Upset
+from rtl.spec.errors import BoardReset, Refused, Upset
 from rtl.spec.link import MAX_WORDS
 from rtl.spec.registers import Region, Register
 from sim.core_model import CoreModel
@@ -156,6 +156,22 @@ def test_memory_that_does_not_hold_what_is_written():
 
     with pytest.raises(Upset, match=r"64 words that were written from 0x200000 on, twice in a row"):
         Session(PLAN, Stuck(CONFIG))
+
+
+def test_a_board_that_is_reset_is_no_memory_that_is_not_sound():
+    """What is loaded again is lost, and that has a name of its own."""
+    board = CoreModel(CONFIG)
+    with (
+        Served(ModelBoard(LinkModel(board))) as at,
+        running(at) as port,
+        SerialDevice(port) as device,
+        Session(PLAN, device) as session,
+    ):
+        board.power_cycle()
+        with pytest.raises(BoardReset):
+            session.scrub()
+    with Served(ModelBoard(LinkModel(board))) as at, running(at) as port, Session(PLAN, f"serial:{port}") as session:
+        right(session)
 
 
 def changed_behind_its_back(device, plan):
