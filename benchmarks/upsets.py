@@ -55,6 +55,7 @@ class Found:
 
 def on_models(count: int, seed: int, *, bits: int) -> Found:
     """Flip so many bits of a byte, anywhere in the weights of the digits, before a run; then scrub; and run again."""
+    print(f"models, {bits} of a byte ...", file=sys.stderr, flush=True)
     rng = np.random.default_rng(seed)
     plan = compile_plan(partition(digits()).plan, core("8x8+parity"))
     lines, width = len(plan.programs[0].weights), plan.config.weight_bytes
@@ -89,6 +90,7 @@ def circuits(lines: int, seed: int) -> dict[str, Seen]:
     """Flip every bit of so many lines of weights in the circuits of each small core."""
     result = {}
     for name, weight_rows in CIRCUITS:
+        print(f"circuits {name} ...", file=sys.stderr, flush=True)
         config = replace(core(f"{name}+parity"), weight_rows=weight_rows, **SIZES)
         plan, feed = tiny(config, seed)
         (program,) = plan.programs
@@ -100,6 +102,7 @@ def accuracies(folder: Path, samples: int, seed: int, **how: Any) -> list[Row]:
     """Measure the digits on a small core, and the models of a folder on that of a ULX3S-85F."""
     test = arrays(DIGITS / "digits_test.npz")
     labels = test.pop("labels")
+    print("digits ...", file=sys.stderr, flush=True)
     rows = [measure("digits", digits(), core("8x8"), test, labels, seed=seed, **how)]
     for path in sorted(folder.glob("*_float.onnx")):
         stem = path.stem.removesuffix("_float")
@@ -127,8 +130,8 @@ def main() -> int:
     """Run the campaign; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get(VARIABLE, DATA)), help="folder of models")
-    parser.add_argument("--lines", type=int, default=3, help="lines of weights on each core's circuits (%(default)s)")
-    parser.add_argument("--upsets", type=int, default=2000, help="on the model, of each kind (%(default)s)")
+    parser.add_argument("--lines", type=int, default=2, help="lines of weights on each core's circuits (%(default)s)")
+    parser.add_argument("--upsets", type=int, default=500, help="on the model, of each kind (%(default)s)")
     parser.add_argument("--rate", type=float, default=1e-4, help="of bit errors, for accuracy (%(default)s)")
     parser.add_argument("--interval", type=int, default=20, help="samples from upsets to upsets (%(default)s)")
     parser.add_argument("--trials", type=int, default=5, help="without protection (%(default)s)")

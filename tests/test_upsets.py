@@ -18,6 +18,8 @@ from rtl.spec.registers import Region, words_per_line
 from sim.parity import Parities
 from sim.poke import opened
 
+STRIDE = 29  # through the bits of all lines: a few of each line and column
+
 
 def small(name, weight_rows=1):
     sizes = dict(act_words=64, weight_words=128, acc_words=16, channel_words=64, program_words=128)
@@ -88,7 +90,7 @@ def test_a_memory_tells_of_every_bit(columns, hop, depth):
 
 
 @pytest.mark.parametrize(("name", "weight_rows", "seed"), [("4x3", 1, 0), ("3x5", 1, 1), ("4x6", 2, 2)])
-def test_circuits_notice_bits_of_every_column(name, weight_rows, seed):
+def test_circuits_notice_bits_of_every_line_and_column(name, weight_rows, seed):
     """Before the run is over, and as the interpreter says; and no bit of a line that the program does not read.
 
     `make upsets` takes every bit.
@@ -97,7 +99,9 @@ def test_circuits_notice_bits_of_every_column(name, weight_rows, seed):
     plan, feed = tiny(config, seed)
     (program,) = plan.programs
     inputs = quantized(program, feed)
-    upsets = sample(program, 1, seed)[::4]
+    upsets = sample(program, len(program.weights), seed)[::STRIDE]
+    lines, bytes_, bits = (set(each) for each in zip(*(upset[0] for upset in upsets), strict=True))
+    assert (len(lines), len(bytes_), len(bits)) == (len(program.weights), config.weight_bytes, 9)
     seen = on_circuits(program, inputs, upsets)
     assert seen == Seen(runs=len(upsets), noticed=len(upsets))
 
