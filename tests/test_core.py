@@ -93,6 +93,7 @@ def check_equals_the_interpreter(program, seed):
                 await ctx.tick()
             assert (await read(Register.STATUS, 1))[0] == 0
             assert (await read(Register.CYCLES, 1))[0] == program.cycles
+            assert (await read(Register.UPSET, 1))[0] == 0
             marks = await read(Region.PROFILE.base, len(program.layers))
             assert [int(cycles) for cycles in np.diff([0, *marks])] == [layer.cycles for layer in program.layers]
             for name, value in wanted.items():
@@ -138,6 +139,13 @@ def test_programs(name, lanes, window, weight_rows, seed):
     """Every operation, stride and table, in instructions as short as they can be."""
     config = dataclasses.replace(small(name), lanes=lanes, window=window, weight_rows=weight_rows, act_words=128)
     check_equals_the_interpreter(programs.random_program(config, seed), seed)
+
+
+@pytest.mark.parametrize(("name", "lanes", "window", "weight_rows"), [("3x4", 1, 0, 1), ("8x4", 2, 16, 2)])
+def test_programs_of_cores_with_parity(name, lanes, window, weight_rows):
+    """Nothing is upset where nothing has changed, whatever is read while no run is under way."""
+    sizes = dict(lanes=lanes, window=window, weight_rows=weight_rows, act_words=128, parity=1)
+    check_equals_the_interpreter(programs.random_program(dataclasses.replace(small(name), **sizes), 9), 9)
 
 
 @pytest.mark.parametrize(
