@@ -26,11 +26,12 @@ BOARDS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test sim fuzz faults upsets onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute formal mutate documents site clean distclean
+.PHONY: help demo test test-all sim fuzz faults upsets onnx-conformance lint accuracy exactness bench fmax nngen boards bitstream flash postroute formal mutate documents site clean distclean
 
 help:
 	@echo "make demo                          the whole way on models/digits.onnx: quantize, compile, simulate, compare"
-	@echo "make test                          ruff, mypy and all tests"
+	@echo "make test                          ruff, mypy and the tests"
+	@echo "make test-all                      the same, with more cases of what takes long"
 	@echo "make sim                           the cocotb tests of the circuits alone"
 	@echo "make fuzz GRAPHS=.. SEED=..        random graphs on all machines, compared; defaults $(GRAPHS) $(SEED)"
 	@echo "make faults SEED=..                100,000 frames on a line with faults, hosts killed, boards reset; what came of it"
@@ -68,6 +69,9 @@ demo: $(BIN)/.installed
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-all: lint
+	$(BIN)/python -m pytest -n $(WORKERS) -m "long or not long"
 
 sim: $(BIN)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) -m cocotb

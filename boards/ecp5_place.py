@@ -47,14 +47,13 @@ def _sites(die: _Die, rows: tuple[int, ...], blocks: tuple[tuple[int, str], ...]
 
 
 def _place(config: Config, part: Part, pair: int) -> tuple[int, int, int] | None:
-    """Return the row that a column pair goes to, its place there, and how many share a row; None without room."""
+    """Return the row that a column pair goes to, its place there, and how many share the row; None without room."""
     lines = multipliers(part.device)
     pairs_per_line = max((len(line) // config.rows for line in lines), default=0)
     if pairs_per_line * len(lines) < config.pairs:
         return None
     line, place = divmod(pair, pairs_per_line)
-    # In the last row, too: activations go from pair to pair, and would come down far away from where they were.
-    return line, place, min(pairs_per_line, config.pairs)
+    return line, place, min(pairs_per_line, config.pairs - line * pairs_per_line)
 
 
 def site(config: Config, part: Part, cell: tuple[int, int]) -> str | None:

@@ -1,22 +1,15 @@
 """The accumulators: one bank of int32 a column, in two halves."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from .alone import ALONE
 from .beat import Beat
 from .gather import Gather
 from .ram import Beside, Ram
 from .spec.config import Config
 from .spec.formats import ACCUM, PRODUCT, column_sum
-from .stages import stages
-
-_DOING = data.StructLayout(
-    {field: Beat.as_shape()[field].shape for field in ("valid", "clear", "half", "pixel", "vector", "maximum")}
-)
-"""What the accumulators take of a beat."""
 
 
 class Accumulators(wiring.Component):
@@ -31,7 +24,7 @@ class Accumulators(wiring.Component):
     answer. The two units never work on the same half at a time: their tokens see to that.
     """
 
-    LEAD = 3
+    LEAD = 2
     DISTANCE = 5
 
     def __init__(self, config: Config):
@@ -51,41 +44,37 @@ class Accumulators(wiring.Component):
 
     @staticmethod
     def read_latency(config: Config) -> int:
-        """Cycles from a pixel asked for to that of lane 0: address, memory, register, and the way along the pairs."""
-        return 4 + Gather.latency(config.banks, config.lanes)
+        """Cycles from a pixel asked for to the accumulator of lane 0: memory, register, and the way along the pairs."""
+        return 3 + Gather.latency(config.banks, config.lanes)
 
     @staticmethod
     def latency(config: Config) -> int:
         """Cycles from a beat to its ``retire``."""
-        return (config.banks + 1) // 2 - 1 + 5
+        return (config.banks + 1) // 2 - 1 + 4
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
 
-        def later(name, signal, **attributes):
-            register = Signal(signal.shape(), name=name, **attributes)
+        def later(name, signal):
+            register = Signal(signal.shape(), name=name)
             m.d.sync += register.eq(signal)
             return register
 
         m.submodules.gather = gather = Gather(ACCUM, config.banks, config.lanes)
-        m.d.comb += gather.i_group.eq(stages(m, "group", self.i_group, 3)[-1])
+        m.d.comb += gather.i_group.eq(later("group_found", later("group_asked", self.i_group)))
 
-        beat, half, pixel = Signal(_DOING), self.i_half, self.i_pixel
-        for field, _ in _DOING:
-            m.d.comb += beat[field].eq(self.i_beat[field])
+        beat, half, pixel = self.i_beat, self.i_half, self.i_pixel
         for bank in range(config.banks):
             if bank % 2 == 0:
                 if bank:
-                    beat = later(f"beat_{bank}", beat, attrs=ALONE)
+                    beat = later(f"beat_{bank}", beat)
                     half, pixel = later(f"half_{bank}", half), later(f"pixel_{bank}", pixel)
-                half_read = stages(m, f"half_read_{bank}", half, 3)[-1]
-                # What a pair does in one cycle other pairs, far away, do in others.
-                asking = later(f"asking_{bank}", beat, attrs=ALONE)
-                reading = later(f"reading_{bank}", asking, attrs=ALONE)
-                arriving = later(f"arriving_{bank}", reading, attrs=ALONE)
-                adding = later(f"adding_{bank}", arriving, attrs=ALONE)
-                writing = later(f"writing_{bank}", adding, attrs=ALONE)
+                half_read = later(f"half_read_{bank}", later(f"half_asked_{bank}", half))
+            reading = later(f"reading_{bank}", beat)
+            arriving = later(f"arriving_{bank}", reading)
+            adding = later(f"adding_{bank}", arriving)
+            writing = later(f"writing_{bank}", adding)
 
             outputs = []
             for side in range(2):
@@ -93,9 +82,7 @@ class Accumulators(wiring.Component):
                 cells = Ram(width=ACCUM.width, depth=config.acc_words, beside=beside)
                 m.submodules[f"bank_{bank}_half_{side}"] = cells
                 mine = beat.valid & (beat.half == side)
-                address = Signal.like(pixel, name=f"address_{bank}_{side}", reset_less=True)
-                m.d.sync += address.eq(Mux(mine, beat.pixel, pixel))
-                m.d.comb += cells.i_read_address.eq(address)
+                m.d.comb += cells.i_read_address.eq(Mux(mine, beat.pixel, pixel))
                 outputs.append(cells)
 
             lower, upper = (cells.o.as_signed() for cells in outputs)
@@ -110,12 +97,12 @@ class Accumulators(wiring.Component):
             addend = Signal(ACCUM, name=f"addend_{bank}", reset_less=True)
             m.d.sync += addend.eq(Mux(arriving.vector, Mux(arriving.maximum, 0, from_vector), from_array))
             total = Signal(ACCUM, name=f"total_{bank}", reset_less=True)
-            instead = Signal(name=f"instead_{bank}", reset_less=True)
+            larger = Signal(name=f"larger_{bank}", reset_less=True)
             taken = Signal(ACCUM, name=f"taken_{bank}", reset_less=True)
             m.d.sync += total.eq(old + addend)
-            m.d.sync += instead.eq(adding.clear | (adding.maximum & (old - value)[-1]))
+            m.d.sync += larger.eq((old - value)[-1])
             m.d.sync += taken.eq(value)
-            new = Mux(instead, taken, total)
+            new = Mux(writing.clear | (writing.maximum & larger), taken, total)
 
             for side, cells in enumerate(outputs):
                 m.d.comb += cells.i_write_address.eq(writing.pixel)
@@ -125,10 +112,6 @@ class Accumulators(wiring.Component):
 
         for out, value in zip(self.o, gather.o, strict=True):
             m.d.comb += out.eq(value)
-        # The last bank is at the other end of the part than who waits for it.
-        retiring = self.i_beat.valid & self.i_beat.last
-        for cycle in range(self.latency(config)):
-            retiring = later(f"retiring_{cycle}", retiring, attrs=ALONE)
-        m.d.comb += self.retire.eq(retiring)
+        m.d.comb += self.retire.eq(writing.valid & writing.last)
 
         return m

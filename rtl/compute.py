@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .accumulator import Accumulators
-from .alone import ALONE
 from .beat import Beat
 from .memory import HostMemory
 from .spec.config import Config
@@ -71,12 +70,7 @@ class Compute(wiring.Component):
         m.submodules.vector = vector = VectorLanes(config)
         m.submodules.accumulators = accumulators = Accumulators(config)
 
-        def alone(name, signal):
-            register = Signal(signal.shape(), name=name, attrs=ALONE)
-            m.d.sync += register.eq(signal)
-            return register
-
-        beats = stages(m, "beat", self.i_beat, self.array_delay(config) - 1)
+        beats = stages(m, "beat", self.i_beat, self.array_delay(config))
         arrived = beats[HostMemory.LATENCY]
         operand = beats[self.operand_delay()]
         load = stages(m, "load", self.i_load, self.operand_delay())[-1]
@@ -86,7 +80,7 @@ class Compute(wiring.Component):
         outside, pad = arrived.outside, arrived.pad
         for row, (padded, word) in enumerate(zip(act, self.i_act, strict=True)):
             if row and row % 2 == 0:
-                outside, pad = alone(f"outside_{row}", outside), alone(f"pad_{row}", pad)
+                outside, pad = stages(m, f"outside_{row}", outside, 1)[-1], stages(m, f"pad_{row}", pad, 1)[-1]
             m.d.sync += padded.eq(Mux(outside, pad, word))
         weight = [Signal(WEIGHT, name=f"weight_{byte}", reset_less=True) for byte in range(config.weight_bytes)]
         for register, word in zip(weight, self.i_weight, strict=True):
@@ -100,22 +94,18 @@ class Compute(wiring.Component):
                 m.d.comb += array.i_weight[row][column].eq(register)
             if row == 0 and column < config.rows:
                 m.d.comb += vector.i_weight[column].eq(register)
-        before = beats[self.operand_delay() - 1]
-        m.d.comb += array.i_swap.eq(alone("swap", before.valid & before.first & ~before.vector))
+        m.d.comb += array.i_swap.eq(operand.valid & operand.first & ~operand.vector)
         m.d.comb += array.i_load.eq(load)
         m.d.comb += vector.i_beat.eq(operand)
         m.d.comb += vector.i_load.eq(vector_load)
 
-        # Chosen a cycle before it is needed.
-        from_array = beats[self.array_delay(config) - 1]
-        from_vector = beats[self.vector_delay() - 1]
-        chosen = Signal(Beat)
+        from_array = beats[self.array_delay(config)]
+        from_vector = beats[self.vector_delay()]
         with m.If(from_array.valid & ~from_array.vector):
-            m.d.sync += chosen.eq(from_array)
+            m.d.comb += accumulators.i_beat.eq(from_array)
         with m.Else():
-            m.d.sync += chosen.eq(from_vector)
-            m.d.sync += chosen.valid.eq(from_vector.valid & from_vector.vector)
-        m.d.comb += accumulators.i_beat.eq(chosen)
+            m.d.comb += accumulators.i_beat.eq(from_vector)
+            m.d.comb += accumulators.i_beat.valid.eq(from_vector.valid & from_vector.vector)
 
         for bank in range(config.columns):
             m.d.comb += accumulators.i_array[bank].eq(array.o_sum[bank])

@@ -79,7 +79,7 @@ class Core(wiring.Component):
         m.d.comb += weight.i_read_address.eq(loader.o_address)
         m.d.comb += act.i_read_address.eq(sequencer.o_address)
         m.d.comb += loader.take.eq(sequencer.take)
-        m.d.comb += sequencer.tile_soon.eq(loader.soon)
+        m.d.comb += sequencer.tile_ready.eq(loader.ready)
         m.d.comb += compute.i_beat.eq(sequencer.o_beat)
         if config.compact:
             m.d.comb += compute.i_first_step.eq(sequencer.o_first_step)
@@ -204,14 +204,14 @@ class Core(wiring.Component):
                 # Of all answers at most one is not 0.
                 answer |= Mux(mine, cells.o_host, 0)
             else:
-                answer = later(f"answer_{index}", Mux(mine, later(f"found_{index}", cells.o_host), answer))
+                answer = later(f"answer_{index}", Mux(mine, cells.o_host, answer))
 
         if config.compact:
             latency = Registers.LATENCY
         else:
-            # The register, the way there, the slowest memory and its register, the way back; the registers are faster.
+            # The register, the way there, the slowest memory, the way back, at the most; the registers are faster.
             slowest = max(HostMemory.host_latency(size["columns"], size["hop"]) for _, size in sizes.values())
-            latency = 1 + len(owned) + slowest + 1 + len(owned)
+            latency = 1 + len(owned) + slowest + len(owned)
         arriving = Signal(latency)
         m.d.sync += arriving.eq(Cat(self.bus.r_en, arriving))
         if config.compact:

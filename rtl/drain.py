@@ -88,9 +88,9 @@ class Drain(wiring.Component):
 
     @staticmethod
     def source_latency(config: Config) -> int:
-        """Cycles from a position leaving `DrainAddresses` to the first requantizer: the slower source and a choice."""
+        """Cycles from a position leaving `DrainAddresses` to the first requantizer: that of the slower source."""
         accumulators = Accumulators.read_latency(config)
-        return max(accumulators, Drain.window_latency(config)) + 1 if config.window else accumulators
+        return max(accumulators, Drain.window_latency(config)) if config.window else accumulators
 
     @staticmethod
     def latency(config: Config) -> int:
@@ -135,14 +135,13 @@ class Drain(wiring.Component):
             m.d.comb += byte.eq(value)
 
         # The sources; both arrive at the same time.
-        arrival = source_latency - (1 if config.window else 0)
-        early = arrival - Accumulators.read_latency(config)
+        early = source_latency - Accumulators.read_latency(config)
         m.d.comb += self.o_half.eq(later("half", beat.half, early))
         m.d.comb += self.o_pixel.eq(later("pixel", beat.pixel, early))
         m.d.comb += self.o_group.eq(later("group", beat.group, early))
         sources = list(self.i_acc)
         if config.window:
-            early = arrival - self.window_latency(config)
+            early = source_latency - self.window_latency(config)
             word = HostMemory.second_latency(config.rows, config.lanes)
             m.submodules.reads = reads = DrainReads(config)
             m.submodules.window = window = Window(config)
@@ -155,13 +154,13 @@ class Drain(wiring.Component):
             m.d.comb += window.i_beat.eq(later("beat", reads.o_beat.as_value(), early + word))
             swapping = DrainReads.LATENCY - 1 + early + word - 1
             m.d.comb += parameters.swap_taps.eq(later("swap_taps", beat.first, swapping))
-            from_window = later("from_window", beat.window, arrival)
+            from_window = later("from_window", beat.window, source_latency)
             for lane, acc in enumerate(self.i_acc):
                 if lane and lane % 2 == 0:
                     from_window = later(f"from_window_{lane}", from_window, 1)
                 m.d.comb += window.i_act[lane].eq(self.i_act[lane])
                 m.d.comb += window.i_taps[lane].eq(parameters.o_taps[lane])
-                sources[lane] = later(f"source_{lane}", Mux(from_window, window.o[lane], acc).as_signed(), 1)
+                sources[lane] = Mux(from_window, window.o[lane], acc)
 
         # The styles of the instructions on their way, each where its positions find it.
         slot = Signal(range(DRAINS_IN_FLIGHT))

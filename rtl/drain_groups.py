@@ -5,7 +5,6 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from .alone import take
 from .spec import isa, timing
 from .spec.config import Config
 
@@ -82,18 +81,17 @@ class DrainGroups(wiring.Component):
         )
 
         m.d.comb += self.i.ready.eq(~held)
-        holding = Signal()
-        m.d.comb += holding.eq(Mux(held, ~(since[-1] & group.final), self.i.valid) & ~self.start)
-        m.d.sync += held.eq(holding)
-        take(m, group.now, self.i.payload, ~holding)
         with m.If(~held):
+            m.d.sync += held.eq(self.i.valid)
             m.d.sync += loading.eq(self.i.valid)
             m.d.sync += line.eq(self.i.payload.channel)
+            m.d.sync += group.now.eq(self.i.payload)
             m.d.sync += group.number.eq(0)
             m.d.sync += group.place.eq(self.i.payload.first)
             m.d.sync += group.write.eq(self.i.payload.base)
             m.d.sync += group.read.eq(self.i.payload.read)
         with m.Elif(since[-1]):
+            m.d.sync += held.eq(~group.final)
             m.d.sync += loading.eq(~group.final)
             m.d.sync += group.number.eq(group.number + 1)
             m.d.sync += group.place.eq(Mux(last_place, 0, group.place + 1))
@@ -116,7 +114,7 @@ class DrainGroups(wiring.Component):
                 m.d.sync += loaded.eq(1)
 
         with m.If(self.start):
-            for flag in (loading, loaded, ready, since, in_flight, lines):
+            for flag in (held, loading, loaded, ready, since, in_flight, lines):
                 m.d.sync += flag.eq(0)
 
         return m

@@ -73,46 +73,38 @@ class DrainLoops(wiring.Component):
             m.d.sync += in_pairs.eq(pair)
 
         columns_left, rows_left = Signal.like(columns), Signal.like(rows)
-        last_column, last_row = Signal(init=1), Signal(init=1)
+        last_column, last_row = Signal(), Signal()
         wait_y, wait_x = Signal.like(step_y), Signal.like(step_x)
-        complete = Signal(init=1)
+        complete = Signal()
+        m.d.comb += complete.eq(position.second == in_pairs)
         m.d.comb += position.last.eq(position.valid & complete & last_column & last_row)
         m.d.comb += position.output.eq(position.valid & complete & (wait_y == 0) & (wait_x == 0))
-        m.d.comb += self.free.eq(complete & last_column & last_row)
+        m.d.comb += self.free.eq(~position.valid | position.last)
 
         m.d.sync += position.advance.eq(position.output)
         with m.If(self.begin):
             m.d.sync += position.valid.eq(1)
             m.d.sync += position.first.eq(1)
             m.d.sync += position.second.eq(0)
-            m.d.sync += complete.eq(~pair)
+            m.d.sync += columns_left.eq(columns)
+            m.d.sync += last_column.eq(one_column)
+            m.d.sync += rows_left.eq(rows)
+            m.d.sync += last_row.eq(one_row)
+            m.d.sync += wait_y.eq(skip_y)
+            m.d.sync += wait_x.eq(skip_x)
         with m.Else():
             with m.If(position.last):
                 m.d.sync += position.valid.eq(0)
             m.d.sync += position.first.eq(0)
             m.d.sync += position.row.eq(complete & last_column)
             m.d.sync += position.second.eq(~complete)
-            m.d.sync += complete.eq(~in_pairs | ~complete | position.last | ~position.valid)
-
-        # Behind the last position it is the last one, and complete, until a group begins.
-        with m.If(complete):
-            with m.If(~last_column):
-                m.d.sync += columns_left.eq(columns_left - 1)
-                m.d.sync += last_column.eq(columns_left == 1)
-                m.d.sync += wait_x.eq(Mux(wait_x == 0, row["step_x"], wait_x - 1))
-            with m.Elif(self.begin):
-                m.d.sync += columns_left.eq(columns)
-                m.d.sync += last_column.eq(one_column)
-                m.d.sync += rows_left.eq(rows)
-                m.d.sync += last_row.eq(one_row)
-                m.d.sync += wait_y.eq(skip_y)
-                m.d.sync += wait_x.eq(skip_x)
-            with m.Else():
-                m.d.sync += columns_left.eq(row["columns"])
-                m.d.sync += last_column.eq(row["one_column"] | last_row)
-                m.d.sync += wait_x.eq(row["skip_x"])
-                m.d.sync += rows_left.eq(rows_left - 1)
-                m.d.sync += last_row.eq((rows_left == 1) | last_row)
-                m.d.sync += wait_y.eq(Mux(wait_y == 0, row["step_y"], wait_y - 1))
+            with m.If(complete):
+                m.d.sync += columns_left.eq(Mux(last_column, row["columns"], columns_left - 1))
+                m.d.sync += last_column.eq(Mux(last_column, row["one_column"], columns_left == 1))
+                m.d.sync += wait_x.eq(Mux(last_column, row["skip_x"], Mux(wait_x == 0, row["step_x"], wait_x - 1)))
+                with m.If(last_column):
+                    m.d.sync += rows_left.eq(rows_left - 1)
+                    m.d.sync += last_row.eq(rows_left == 1)
+                    m.d.sync += wait_y.eq(Mux(wait_y == 0, row["step_y"], wait_y - 1))
 
         return m

@@ -1,11 +1,10 @@
 """Instruction fetch: the program of one unit, word by word, as a stream of instructions."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from .alone import ALONE
 from .memory import HostMemory
 from .spec import isa
 from .spec.config import Config
@@ -54,18 +53,14 @@ class Fetch(wiring.Component):
         with m.Elif(left > 0):
             m.d.sync += self.o_address.eq(self.o_address + 1)
 
-        arriving = Signal(HostMemory.LATENCY - 1)
+        arriving = Signal(HostMemory.LATENCY)
         finishing = Signal(HostMemory.LATENCY)
         m.d.sync += arriving.eq(Cat(left > 0, arriving))
         m.d.sync += finishing.eq(Cat(left == 1, finishing))
-        bits = Signal(data.ArrayLayout(32, words))
-        for word in range(words):
-            # Each word has its own, which is not far away.
-            shift = Signal(name=f"shift_{word}", attrs=ALONE)
-            m.d.sync += shift.eq(arriving[-1])
-            with m.If(shift):
-                m.d.sync += bits[word].eq(bits[word + 1] if word + 1 < words else self.i_word)
-        m.d.comb += self.o.payload.eq(bits.as_value())
+        bits = Signal(32 * words)
+        with m.If(arriving[-1]):
+            m.d.sync += bits.eq(Cat(bits[32:], self.i_word))
+        m.d.comb += self.o.payload.eq(bits)
 
         with m.If(finishing[-1]):
             m.d.sync += self.o.valid.eq(1)

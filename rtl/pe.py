@@ -24,7 +24,7 @@ class PEPair(wiring.Component):
     and column pair, for the platform's placement.
     """
 
-    LATENCY = 5
+    LATENCY = 4
 
     def __init__(self, config: Config, *, cell: tuple[int, int]):
         self._cell = cell
@@ -48,11 +48,11 @@ class PEPair(wiring.Component):
         m = Module()
 
         def later(name, signal):
-            register = Signal.like(signal, name=name, attrs=ALONE)
+            register = Signal(name=name, attrs=ALONE)
             m.d.sync += register.eq(signal)
             return register
 
-        m.d.comb += self.o_act.eq(later("act", self.i_act))
+        m.d.sync += self.o_act.eq(self.i_act)
         m.d.comb += self.o_swap.eq(later("swap", self.i_swap))
         m.d.comb += self.o_load.eq(later("load_below", later("load", self.i_load)))
         for below, weight in zip(self.o_weight, self.i_weight, strict=True):
@@ -73,19 +73,16 @@ class PEPair(wiring.Component):
         m.submodules.multiplier = multiplier = Multiplier(ACT, signed(18), signed(26), cell=self._cell)
         m.d.comb += multiplier.a.eq(self.o_act)
         m.d.comb += multiplier.b.eq(weights)
-        # Blocks have fixed places, and sums have theirs by the sums beside them: the way between takes a cycle.
-        product = Signal.like(multiplier.o, reset_less=True)
-        m.d.sync += product.eq(multiplier.o)
+        product = multiplier.o
         low_rows = Signal(5, reset_less=True)
         high_rows = Signal(3, reset_less=True)
-        overlap, late_overlap = Signal(5, reset_less=True), Signal(5, reset_less=True)
+        overlap = Signal(5, reset_less=True)
         m.d.sync += low_rows.eq(high[:2] * self.o_act[:5])
         m.d.sync += high_rows.eq(high[2:] * self.o_act[:3])
         m.d.sync += overlap.eq(low_rows + (high_rows << 2))
-        m.d.sync += late_overlap.eq(overlap)
 
         share = Signal(signed(5), reset_less=True)
-        m.d.sync += share.eq(product[10:15] - late_overlap)
+        m.d.sync += share.eq(product[10:15] - overlap)
 
         m.d.sync += self.o_sum.low.eq(self.i_sum.low + product[:10])
         m.d.sync += self.o_sum.high.eq(self.i_sum.high + product[10:].as_signed())

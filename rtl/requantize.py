@@ -21,7 +21,7 @@ class Requantizer(wiring.Component):
     ``lane`` tells whether there is a multiplier block for it, see `Product`.
     """
 
-    LATENCY = 21 + Product.LATENCY
+    LATENCY = 20 + Product.LATENCY
     CLAMP = LATENCY - 4
 
     def __init__(self, lane: int):
@@ -57,13 +57,10 @@ class Requantizer(wiring.Component):
         m.d.sync += negative.eq(total[31])
         m.d.sync += magnitude.eq((total.as_unsigned() ^ total[31].replicate(32)) + total[31])
 
-        # Shift the leading one to the top, by 16, 8 and 4 places, then by 2 and 1. Which groups of four bits are not
-        # empty is found out before, and they are shifted likewise.
-        normal, zeros = piped("magnitude", magnitude, 1), []
-        filled = piped("filled", Cat(magnitude.word_select(place, 4).any() for place in range(8)), 1)
+        # Shift the leading one to the top, by 16, 8 and 4 places, then by 2 and 1.
+        normal, zeros = magnitude, []
         for places in (16, 8, 4):
-            empty = ~filled[8 - places // 4 :].any()
-            filled = piped(f"filled_{places}", Mux(empty, filled << places // 4, filled)[:8], 1)
+            empty = ~normal[32 - places :].any()
             normal = piped(f"shifted_{places}", Mux(empty, normal << places, normal)[:32], 1)
             zeros = [piped(f"zeros_{places}_{place}", bit, 1) for place, bit in enumerate([empty, *zeros])]
         left = Signal(2)
@@ -83,7 +80,7 @@ class Requantizer(wiring.Component):
         m.submodules.product = product = Product(self._lane)
         operand = piped("operand", rounded[:SIGNIFICAND] | (rounded[SIGNIFICAND] << (SIGNIFICAND - 1)), 1)
         m.d.comb += product.a.eq(operand)
-        m.submodules.parameters = parameters = Delay(len(self.i_channel.mantissa) + len(self.i_channel.shift), cycles=9)
+        m.submodules.parameters = parameters = Delay(len(self.i_channel.mantissa) + len(self.i_channel.shift), cycles=8)
         m.d.comb += parameters.i.eq(Cat(self.i_channel.mantissa, self.i_channel.shift))
         factor = piped("factor", parameters.o, 1)
         mantissa, shift = factor[:SIGNIFICAND], factor[SIGNIFICAND:]

@@ -5,7 +5,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from .alone import take
 from .beat import Beat
 from .pixels import Pixels
 from .spec import isa, timing
@@ -20,8 +19,7 @@ class Sequencer(wiring.Component):
     array and vector lanes, nothing is under way any more (``i_retired`` tells), both seen while it is offered; and not
     before the cycle after the last beat of the instruction before. It is offered until it is taken: when it is begun,
     in a compact core with its last beat. Its first beat comes two cycles after it is begun at the earliest. The first
-    pixel of a step waits for a weight tile where the operation needs one (``tile_soon`` says that there is one in the
-    next cycle; ``take`` uses it up), and for
+    pixel of a step waits for a weight tile (``tile_ready``; ``take`` uses it up) where the operation needs one, and for
     `timing.accumulate` cycles since the first pixel of the step before, in a PRODUCT of its last row. A PRODUCT spends
     one more beat, which waits for nothing, before each row of pixels. ``o_beat`` and ``o_address`` are registered, and
     so is ``o_first_step`` of a compact core, which tells whether a beat is one of the first step.
@@ -37,7 +35,7 @@ class Sequencer(wiring.Component):
                 "i": In(stream.Signature(isa.Compute)),
                 "i_drained": In(isa.TOKENS),
                 "i_retired": In(isa.TOKENS),
-                "tile_soon": In(1),
+                "tile_ready": In(1),
                 "take": Out(1),
                 "o_beat": Out(Beat),
                 "o_address": Out(ceil_log2(config.act_words)),
@@ -61,7 +59,7 @@ class Sequencer(wiring.Component):
         product = Signal()
         needs_tile = Signal()
         accepted = Signal(isa.TOKENS)
-        allowed, beginning, begin = Signal(), Signal(), Signal()
+        allowed, begin = Signal(), Signal()
         may_begin = (
             self.i.valid
             & ~begin
@@ -69,13 +67,12 @@ class Sequencer(wiring.Component):
             & (((wanted.op != isa.Op.MATMUL) == vector) | (accepted == self.i_retired))
         )
         m.d.sync += allowed.eq(may_begin & ~setup & ~running if compact else may_begin)
-        m.d.comb += beginning.eq(allowed & ~begin & ~setup & (~running if compact else ~running | ending) & ~self.start)
-        m.d.sync += begin.eq(beginning)
+        m.d.sync += begin.eq(allowed & ~begin & ~setup & (~running if compact else ~running | ending))
         m.d.comb += self.i.ready.eq(ending if compact else begin)
         m.d.sync += setup.eq(begin)
-        if not compact:
-            take(m, now, wanted, beginning)
         with m.If(begin):
+            if not compact:
+                m.d.sync += now.eq(wanted)
             m.d.sync += vector.eq(wanted.op != isa.Op.MATMUL)
             m.d.sync += product.eq(wanted.op == isa.Op.PRODUCT)
             m.d.sync += needs_tile.eq((wanted.op == isa.Op.MATMUL) | (wanted.op == isa.Op.DEPTHWISE))
@@ -88,7 +85,7 @@ class Sequencer(wiring.Component):
         m.submodules.pixels = pixels = Pixels()
         m.d.comb += load.eq(setup | (emit & pixels.last))
         m.d.comb += ending.eq(emit & pixels.last & last_step)
-        m.d.comb += steps.beginning.eq(beginning)
+        m.d.comb += steps.begin.eq(begin)
         m.d.comb += steps.i_wanted.eq(wanted)
         m.d.comb += steps.i_now.eq(now)
         # Loads are as far apart as the first pixels of steps, but for the first two: so the next step may come later.
@@ -96,7 +93,7 @@ class Sequencer(wiring.Component):
         m.d.sync += moved_on.eq(emit & pixels.last)
         m.d.comb += steps.advance.eq(setup | moved_on)
         m.d.comb += pixels.i_now.eq(now)
-        m.d.comb += pixels.begin.eq(setup)
+        m.d.comb += pixels.load.eq(load)
         m.d.comb += pixels.advance.eq(emit)
         m.d.comb += pixels.i_address.eq(steps.address)
         m.d.comb += pixels.i_y.eq(steps.y)
@@ -113,7 +110,7 @@ class Sequencer(wiring.Component):
         with m.Elif(running & capture):
             m.d.sync += factor_address.eq(factor_address + 1)
 
-        # What stands in the way of the next pixel, a cycle before.
+        # What stands in the way of the next pixel: all but a weight tile is known a cycle before.
         at_first, after_capture = Signal(), Signal()
         next_running, next_capture, next_first, next_near = Signal(), Signal(), Signal(), Signal()
         gap = Signal(timing.accumulate(self._config) - 2)
@@ -137,11 +134,11 @@ class Sequencer(wiring.Component):
         m.d.sync += at_first.eq(next_first)
 
         # The first pixel of a step waits for its weights, and for the accumulators.
-        wants_tile = Signal()
-        stopped = next_capture | (next_first & (next_near | (needs_tile & ~self.tile_soon)))
-        m.d.sync += emit.eq(next_running & ~stopped)
+        free, wants_tile = Signal(), Signal()
+        m.d.sync += free.eq(next_running & ~next_capture & ~(next_first & next_near))
         m.d.sync += wants_tile.eq(next_first & needs_tile)
-        m.d.comb += self.take.eq(emit & wants_tile)
+        m.d.comb += emit.eq(free & (self.tile_ready | ~wants_tile))
+        m.d.comb += self.take.eq(free & wants_tile & self.tile_ready)
 
         # The beat.
         beat = self.o_beat
@@ -170,9 +167,10 @@ class Sequencer(wiring.Component):
 
         with m.If(self.start):
             m.d.sync += running.eq(0)
-            m.d.sync += emit.eq(0)
+            m.d.sync += free.eq(0)
             m.d.sync += setup.eq(0)
             m.d.sync += allowed.eq(0)
+            m.d.sync += begin.eq(0)
             m.d.sync += accepted.eq(0)
             m.d.sync += last_seen.eq(0)
             m.d.sync += self.finished.eq(0)

@@ -4,7 +4,6 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .alone import ALONE
 from .countdown import Countdown
 from .spec import isa
 
@@ -12,12 +11,11 @@ from .spec import isa
 class Steps(wiring.Component):
     """``address``, ``y`` and ``x`` of the first pixel of a step, and whether it is the ``last``.
 
-    ``beginning`` comes a cycle before the last one of the instruction in ``i_wanted``, which leads to its first step in
-    the next cycle; ``advance`` leads from each step to the next. As long as there are steps the instruction is in
-    ``i_now``.
+    ``begin`` comes with the instruction in ``i_wanted``, and leads to its first step in the next cycle; ``advance``
+    leads from each step to the next. The instruction is in ``i_now`` as long as it has steps.
     """
 
-    beginning: In(1)
+    begin: In(1)
     i_wanted: In(isa.Compute)
     i_now: In(isa.Compute)
     advance: In(1)
@@ -30,11 +28,6 @@ class Steps(wiring.Component):
         m = Module()
         wanted, now = self.i_wanted, self.i_now
 
-        def begin(name):
-            register = Signal(name=f"begin_{name}", attrs=ALONE)
-            m.d.sync += register.eq(self.beginning)
-            return register
-
         m.submodules.block = block = Countdown(isa.COUNT)
         m.submodules.tap_y = tap_y = Countdown(isa.TAPS)
         m.submodules.tap_x = tap_x = Countdown(isa.TAPS)
@@ -46,14 +39,13 @@ class Steps(wiring.Component):
             (tap_y, "taps_y", next_block, next_row),
             (block, "blocks", 0, next_block),
         ):
-            first = begin(count)
-            m.d.comb += loop.i_count.eq(Mux(first, wanted[count], now[count]))
-            m.d.comb += loop.load.eq(first | restart)
+            m.d.comb += loop.i_count.eq(Mux(self.begin, wanted[count], now[count]))
+            m.d.comb += loop.load.eq(self.begin | restart)
             m.d.comb += loop.step.eq(step)
         m.d.comb += self.last.eq(tap_x.last & tap_y.last & block.last)
 
         block_address, row_address = Signal(isa.ADDRESS), Signal(isa.ADDRESS)
-        with m.If(begin("address")):
+        with m.If(self.begin):
             for target in (block_address, row_address, self.address):
                 m.d.sync += target.eq(wanted.base)
             m.d.sync += self.y.eq(wanted.y)

@@ -1,19 +1,13 @@
 """The vector lanes: one multiplier a channel, for depthwise convolutions, pooling and elementwise sums."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .alone import ALONE
 from .beat import Beat
 from .multiplier import Multiplier
 from .spec.config import Config
 from .spec.formats import ACT, DIFFERENCE, FACTOR, PRODUCT, WEIGHT
-
-_DOING = data.StructLayout(
-    {field: Beat.as_shape()[field].shape for field in ("first", "pad", "own", "maximum", "product", "factor")}
-)
-"""What the lanes take of a beat."""
 
 
 class VectorLanes(wiring.Component):
@@ -43,17 +37,15 @@ class VectorLanes(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        def later(name, signal, **attributes):
-            register = Signal(signal.shape(), name=name, reset_less=True, **attributes)
+        def later(name, signal):
+            register = Signal(signal.shape(), name=name, reset_less=True)
             m.d.sync += register.eq(signal)
             return register
 
-        beat, load = Signal(_DOING), self.i_load
-        for field, _ in _DOING:
-            m.d.comb += beat[field].eq(self.i_beat[field])
+        beat, load = self.i_beat, self.i_load
         for lane, product in enumerate(self.o):
             if lane and lane % 2 == 0:
-                beat, load = later(f"beat_{lane}", beat, attrs=ALONE), later(f"load_{lane}", load, attrs=ALONE)
+                beat, load = later(f"beat_{lane}", beat), later(f"load_{lane}", load)
 
             kept = Signal(WEIGHT, name=f"kept_{lane}", reset_less=True)
             with m.If(load):
@@ -79,8 +71,7 @@ class VectorLanes(wiring.Component):
 
             maximum, largest = beat.maximum, arrived
             for stage in range(self.LATENCY - 1):
-                maximum = later(f"maximum_{lane}_{stage}", maximum, attrs=ALONE)
-                largest = later(f"largest_{lane}_{stage}", largest, attrs=ALONE)
+                maximum, largest = later(f"maximum_{lane}_{stage}", maximum), later(f"largest_{lane}_{stage}", largest)
             m.d.sync += product.eq(Mux(maximum, largest, multiplier.o))
 
         return m

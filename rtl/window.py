@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from .beat import WindowBeat
-from .countdown import Countdown
 from .spec import isa
 from .spec.config import Config
 from .spec.formats import ACCUM, ACT
@@ -47,14 +46,9 @@ class Window(wiring.Component):
             m.d.sync += register.eq(signal)
             return register
 
-        m.submodules.columns = columns = Countdown(isa.COUNT)
         column = Signal(ceil_log2(config.window))
-        begin = beat.first | columns.last
-        m.d.comb += columns.i_count.eq(beat.columns)
-        m.d.comb += columns.load.eq(beat.valid & begin)
-        m.d.comb += columns.step.eq(beat.valid)
         with m.If(beat.valid):
-            m.d.sync += column.eq(Mux(begin, 0, column + 1))
+            m.d.sync += column.eq(Mux(beat.first | (column == beat.columns), 0, column + 1))
 
         outside, pad = beat.outside, beat.pad
         valid, in_sum = later("valid", beat.valid), later("in_sum", beat.sum)

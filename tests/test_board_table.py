@@ -120,7 +120,7 @@ def test_committed_record_is_of_boards_that_there_are():
 
 def test_models_that_a_core_holds(digits_qdq):
     plan = partition(digits_qdq).plan
-    assert board_builds.cycles(plan, core("8x8")) == 8767
+    assert board_builds.cycles(plan, core("8x8")) == 8727
     assert board_builds.cycles(plan, replace(core("8x8"), weight_words=1024)) is None
 
 

@@ -107,14 +107,14 @@ def check_equals_the_interpreter(program, seed):
 @pytest.mark.parametrize(
     ("name", "build", "seed"),
     [
-        ("4x3", graphs.digits_like, 0),
+        pytest.param("4x3", graphs.digits_like, 0, marks=pytest.mark.long),
         ("4x3", graphs.shapes_zoo, 1),
         ("3x4", graphs.shapes_zoo, 2),
         ("4x3", graphs.scattered, 3),
-        ("3x4", graphs.pointwise_zoo, 4),
+        pytest.param("3x4", graphs.pointwise_zoo, 4, marks=pytest.mark.long),
         ("4x3", graphs.reshapes_zoo, 5),
         ("4x3", graphs.patches_zoo, 6),
-        ("8x8", graphs.patches_zoo, 7),
+        pytest.param("8x8", graphs.patches_zoo, 7, marks=pytest.mark.long),
     ],
 )
 def test_graphs(name, build, seed):
@@ -126,9 +126,9 @@ def test_graphs(name, build, seed):
     [
         ("4x3", 1, 0, 1, 0),
         ("4x6", 2, 0, 1, 1),
-        ("4x4", 4, 0, 1, 2),
+        pytest.param("4x4", 4, 0, 1, 2, marks=pytest.mark.long),
         ("3x4", 1, 8, 1, 3),
-        ("4x4", 4, 16, 1, 4),
+        pytest.param("4x4", 4, 16, 1, 4, marks=pytest.mark.long),
         ("4x8", 2, 16, 1, 5),
         ("4x3", 1, 0, 2, 6),
         ("2x5", 1, 8, 2, 7),

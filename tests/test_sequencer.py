@@ -94,6 +94,7 @@ def test_equals_nested_loops(eagerness):
             ctx.set(dut.i.payload, payloads[min(accepted, len(program) - 1)])
             ctx.set(dut.i_drained, int(drained))
             ctx.set(dut.i_retired, retired)
+            ctx.set(dut.tile_ready, tile)
 
             # The beat that left in the cycle before.
             got = ctx.get(dut.o_beat)
@@ -121,7 +122,6 @@ def test_equals_nested_loops(eagerness):
                     retire_at.append(max([cycle + int(random.integers(3, 30)), *retire_at]))
             assert ctx.get(dut.take) == taken, f"cycle {cycle}"
             tile = (tile and not taken) or random.random() < eagerness
-            ctx.set(dut.tile_soon, tile)
             if ready:
                 offered = False
                 now, emit, vector, accepted = list(beats(wanted)), cycle + 2, mode, accepted + 1

@@ -43,7 +43,7 @@ def accumulate(config: Config) -> int:
 
 def requantize(config: Config) -> int:
     """Cycles from an accumulator to its byte."""
-    return 12 if config.compact else 26
+    return 12 if config.compact else 25
 
 
 def table(config: Config) -> int:
@@ -61,17 +61,17 @@ def compute_latency(config: Config, *, vector: bool) -> int:
     if config.compact:
         return memory(config) + 7
     pairs = (config.banks + 1) // 2
-    return memory(config) + 9 + pairs + (0 if vector else config.rows + 1)
+    return memory(config) + 9 + pairs + (0 if vector else config.rows)
 
 
 def drain_source(config: Config) -> int:
-    """Cycles from the address of a DRAIN's accumulator to the requantizer, to which the window unit takes as long."""
+    """Cycles from the address of a DRAIN's accumulator to the requantizer; the window unit is as fast or as slow."""
     if config.compact:
         return 1
-    accumulators = 4 + GATHER + (config.banks - config.lanes) // 2
+    accumulators = 3 + GATHER + (config.banks - config.lanes) // 2
     if not config.window:
         return accumulators
-    return 1 + max(accumulators, 2 + memory(config) + GATHER + (config.rows - config.lanes) // 2 + WINDOW)
+    return max(accumulators, 2 + memory(config) + GATHER + (config.rows - config.lanes) // 2 + WINDOW)
 
 
 def drain_hold(config: Config) -> int:

@@ -129,7 +129,7 @@ def sequencer_waits(harness: Harness) -> None:
     payload = _offer(harness, unit, isa.Compute, last=0)
     drained = harness.free(unit.i_drained, "drained")
     harness.assume(drained >= harness.past(drained, 1, "drained"))
-    harness.free(unit.tile_soon, "tile_soon")
+    harness.free(unit.tile_ready, "tile_ready")
     # What retires was begun.
     begun = Signal(isa.TOKENS)
     with m.If(unit.i.valid & unit.i.ready):
@@ -165,9 +165,8 @@ def sequencer_beats(harness: Harness) -> None:
     with m.If(unit.i.valid & unit.i.ready):
         m.d.sync += given.eq(1)
     # A tile that is there stays until it is taken.
-    soon = harness.free(unit.tile_soon, "tile_soon")
-    ready = harness.past(soon, 1, "tile")
-    harness.assume(~(ready & ~unit.take) | soon)
+    ready = harness.free(unit.tile_ready, "tile_ready")
+    harness.assume(~harness.past(ready & ~unit.take, 1, "kept") | ready)
 
     step, y, x, done = Signal(2), Signal(), Signal(), Signal(4)
     beat = unit.o_beat
