@@ -45,6 +45,14 @@ def samples(path):
     np.savez(path, x=np.ones((2, 2, 4, 4), np.float32))
 
 
+def encrypted(path):
+    """An entry that says that a password is needed."""
+    samples(path)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+
+
 def program(change):
     """A compiled program whose manifest ``change`` alters."""
 

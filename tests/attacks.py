@@ -1,7 +1,18 @@
 """Files that are meant to do harm: how each is made, which command reads it, and how that must end."""
 
 import numpy as np
-from attack_archives import _first_place, _set, array_bytes, bomb, not_finite, npz_entry, pickled, program, samples
+from attack_archives import (
+    _first_place,
+    _set,
+    array_bytes,
+    bomb,
+    encrypted,
+    not_finite,
+    npz_entry,
+    pickled,
+    program,
+    samples,
+)
 from attack_files import (
     HUGE,
     Attack,
@@ -192,6 +203,7 @@ ATTACKS: dict[str, Attack] = {
     "calibration: 2^50 elements": Attack(calibrated(npz_entry(("x.npy", array_bytes((HUGE, 2, 4, 4))))), 2, "needs"),
     "calibration: negative shape": Attack(calibrated(npz_entry(("x.npy", array_bytes((-1, 2, 4, 4))))), 2, "shape"),
     "calibration: 544 MiB of zeros": Attack(calibrated(bomb), 2, "unpacked"),
+    "calibration: encrypted": Attack(calibrated(encrypted), 2, "encrypted"),
     "calibration: pickles": Attack(calibrated(pickled), 2, "object"),
     "calibration: header with code": Attack(
         calibrated(npz_entry(("x.npy", array_bytes("__import__('os').getcwd()")))), 2, "cannot be read"

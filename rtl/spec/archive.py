@@ -19,6 +19,8 @@ MAX_BYTES = 1 << 29
 """Of all arrays of a file together, unpacked."""
 MAX_ARRAYS = 1 << 16
 HEADER_BYTES = 1 << 12
+ENCRYPTED = 1
+"""Bit of an entry's flags in a zip file."""
 KINDS = "biuf"
 """Kinds of elements: numbers. Anything else, objects among them, is refused."""
 DAMAGED = (
@@ -57,6 +59,8 @@ class Archive(Mapping[str, NDArray[np.generic]]):
         self._entries = {entry.filename.removesuffix(".npy"): entry for entry in entries}
         if len(self._entries) != len(entries) or len(entries) > MAX_ARRAYS:
             raise ValueError("two arrays have the same name" if len(entries) <= MAX_ARRAYS else "too many arrays")
+        if any(entry.flag_bits & ENCRYPTED for entry in entries):
+            raise ValueError("an array is encrypted")
         total = sum(entry.file_size for entry in entries)
         if total > max_bytes:
             raise BadInput(f"{path}: the arrays take {total:,} bytes unpacked, expected at most {max_bytes:,}")
