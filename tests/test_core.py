@@ -129,10 +129,10 @@ def test_graphs(name, build, seed):
         pytest.param("4x4", 4, 0, 1, 2, marks=pytest.mark.long),
         ("3x4", 1, 8, 1, 3),
         pytest.param("4x4", 4, 16, 1, 4, marks=pytest.mark.long),
-        ("4x8", 2, 16, 1, 5),
+        pytest.param("4x8", 2, 16, 1, 5, marks=pytest.mark.long),
         ("4x3", 1, 0, 2, 6),
         ("2x5", 1, 8, 2, 7),
-        ("8x4", 2, 16, 2, 8),
+        pytest.param("8x4", 2, 16, 2, 8, marks=pytest.mark.long),
     ],
 )
 def test_programs(name, lanes, window, weight_rows, seed):

@@ -46,7 +46,7 @@ def test_digits(name, digits_qdq, digits_test, tmp_path):
     ("name", "build"),
     [("8x8", build) for build in graphs.ZOOS]
     + [
-        ("16x16", build)
+        pytest.param("16x16", build, marks=pytest.mark.long)
         for build in (graphs.digits_like, graphs.windows_zoo, graphs.shapes_zoo, graphs.pointwise_zoo, graphs.moves_zoo)
     ],
 )
@@ -57,7 +57,9 @@ def test_random_graphs(name, build, tmp_path):
     run_on_rtl(graph, images, core(name), tmp_path)
 
 
-@pytest.mark.parametrize(("name", "seed"), [("8x8", 0), ("8x8", 1), ("16x16", 2), ("16x16", 3)])
+@pytest.mark.parametrize(
+    ("name", "seed"), [("8x8", 0), ("8x8", 1), ("16x16", 2), pytest.param("16x16", 3, marks=pytest.mark.long)]
+)
 def test_random_programs(name, seed, tmp_path):
     config = core(name)
     program = random_program(config, seed, groups=30)
