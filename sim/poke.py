@@ -1,6 +1,6 @@
 """A circuit whose memories a testbench may change, as what goes through a chip does."""
 
-from amaranth.hdl import Fragment
+from amaranth.hdl import Elaboratable, Fragment, Module
 from amaranth.lib.memory import MemoryData
 
 from rtl.ram import Ram
@@ -12,13 +12,13 @@ class _Kept:
     def __init__(self) -> None:
         self.cells: list[tuple[Ram, MemoryData]] = []
 
-    def get_ram(self, ram):  # type: ignore[no-untyped-def]
+    def get_ram(self, ram: Ram) -> Module:
         m = ram.generic()
         self.cells.append((ram, m.submodules.cells.data))
         return m
 
 
-def opened(dut) -> tuple[Fragment, list[tuple[Ram, MemoryData]]]:  # type: ignore[no-untyped-def]
+def opened(dut: Elaboratable) -> tuple[Fragment, list[tuple[Ram, MemoryData]]]:
     """Return a circuit for the simulator, and the memories in it, in order: ``ctx.set(memory[line], word)`` pokes one.
 
     Those that hold something from the start on are not among them.

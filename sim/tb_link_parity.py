@@ -3,7 +3,7 @@
 import cocotb
 from cocotb.triggers import Timer
 
-from rtl.spec.link import MAX_WORDS, Frame, Op, encode
+from rtl.spec.link import Frame, Op, encode
 from rtl.spec.registers import RUNS
 
 from .link_host import DIVISOR, SILENCE_NS, board
@@ -39,8 +39,7 @@ async def runs_that_were_upset(dut):
     host = await board(dut)
     for number in range(1, RUNS + 3):
         host.upset = host.rng.random() < 0.5
-        host.run_cycles = host.rng.choice([1, 3, 50, 3000])
-        host.set_output(0x100000 + host.rng.randrange(1 << 19), host.rng.choice([1, 2, MAX_WORDS]))
+        host.any_run()
         run = host.of_a_run(Op.RUN, number)
         await host.ask(host.of_a_run(Op.INPUT, number))
         await host.ask(run)

@@ -1,12 +1,12 @@
 """Sessions on cores whose memories change: what is noticed, repaired and done again, and what is not to be repaired."""
 
 import logging
-import threading
 from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
 import pytest
+from serving_thread import running
 
 from fpga_accel import Session, core_runner
 from fpga_accel.core_runner import Upsets
@@ -37,17 +37,6 @@ def right(session, *which):
     samples = list(which or range(len(FEED["x"])))
     for found, wanted in zip(session.run(None, {"x": FEED["x"][samples]}), EXPECTED, strict=True):
         np.testing.assert_array_equal(found, wanted[samples])
-
-
-@contextmanager
-def running(server):
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield server.port
-    finally:
-        server.stop()
-        thread.join(10)
 
 
 @contextmanager

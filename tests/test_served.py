@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from malformed import malformed
+from serving_thread import running
 from test_baked_board import CONFIG, IMAGE, PLAN
 from test_cli import BAD_INPUT, DEVICE, call, fails
 
@@ -33,15 +34,8 @@ FEED = {"x": np.random.default_rng(7).integers(-128, 128, (2, *PLAN.inputs[0].sh
 @contextmanager
 def serving(address=None, **options):
     """Serve a board in a thread."""
-    with served(CONFIG, address, **options) as server:
-        thread = threading.Thread(target=server.serve)
-        thread.start()
-        try:
-            yield server.port
-        finally:
-            server.stop()
-            thread.join(10)
-            assert not thread.is_alive()
+    with served(CONFIG, address, **options) as server, running(server) as port:
+        yield port
 
 
 def connect(port):
