@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from rtl.product import SIGNIFICAND
 from rtl.spec.formats import ACCUM, ACT
 from rtl.spec.isa import Channel
+from rtl.stages import piped
 
 from .product import Product
 
@@ -30,13 +31,6 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        def piped(name, signal, stages=1):
-            for stage in range(stages):
-                later = Signal(signal.shape(), name=f"{name}_{stage}", reset_less=True)
-                m.d.sync += later.eq(signal)
-                signal = later
-            return signal
-
         # Add the bias; then sign and magnitude.
         total = Signal(ACCUM, reset_less=True)
         m.d.sync += total.eq(self.i_acc + self.i_channel.bias)
@@ -50,15 +44,15 @@ class Requantizer(wiring.Component):
             empty = ~normal[32 - places :].any()
             normal = Mux(empty, normal << places, normal)[:32]
             zeros = [empty, *zeros]
-        normal, zeros = piped("coarse", normal), [piped(f"zeros_{bit}", zero) for bit, zero in enumerate(zeros)]
+        normal, zeros = piped(m, "coarse", normal), [piped(m, f"zeros_{bit}", zero) for bit, zero in enumerate(zeros)]
         left = Signal(2)
         m.d.comb += left[1].eq(~normal[30:].any())
         m.d.comb += left[0].eq(Mux(left[1], ~normal[29], ~normal[31]))
         normal = (normal << left)[:32]
 
         # Round to 24 significant bits; a carry out of the rounding halves the significand.
-        rounded = piped("rounded", normal[8:] + (normal[7] & (normal[:7].any() | normal[8])))
-        zeros = piped("zeros", Cat(left, zeros))
+        rounded = piped(m, "rounded", normal[8:] + (normal[7] & (normal[:7].any() | normal[8])))
+        zeros = piped(m, "zeros", Cat(left, zeros))
         carried = rounded[SIGNIFICAND]
 
         # The product with the mantissa, and by how much to shift it right beyond 16 places.
@@ -67,14 +61,14 @@ class Requantizer(wiring.Component):
         m.d.comb += product.b.eq(self.i_channel.mantissa)
         places = Signal(signed(9), reset_less=True)
         m.d.sync += places.eq(self.i_channel.shift + zeros - (31 + 16) - carried)
-        places = piped("places", places, Product.LATENCY - 1)
+        places = piped(m, "places", places, Product.LATENCY - 1)
 
         # Round to 24 significant bits; the leading one is in one of two places.
         top = product.o[47]
         kept = Mux(top, product.o[24:], product.o[23:47])
         half = Mux(top, product.o[23], product.o[22])
         rest = product.o[:22].any() | (top & product.o[22])
-        scaled = piped("scaled", kept + (half & (rest | kept[0])))
+        scaled = piped(m, "scaled", kept + (half & (rest | kept[0])))
         distance = Signal(signed(9), reset_less=True)
         m.d.sync += distance.eq(places - top)
 
@@ -84,10 +78,10 @@ class Requantizer(wiring.Component):
         beyond, far = Signal(4), Signal(signed(9))
         m.d.comb += far.eq(distance - carried)
         m.d.comb += beyond.eq(Mux(far > 10, 10, far[:4]))
-        saturated = piped("saturated", (far < 0) & scaled.any())
-        coarse = piped("shifted", value >> (beyond & 0b1100))
-        sticky = piped("sticky", Mux(beyond[3], value[:8].any(), beyond[2] & value[:4].any()))
-        beyond = piped("beyond", beyond[:2])
+        saturated = piped(m, "saturated", (far < 0) & scaled.any())
+        coarse = piped(m, "shifted", value >> (beyond & 0b1100))
+        sticky = piped(m, "sticky", Mux(beyond[3], value[:8].any(), beyond[2] & value[:4].any()))
+        beyond = piped(m, "beyond", beyond[:2])
         inexact = sticky | coarse[:15].any()
         for bit in range(3):
             inexact |= coarse[15 + bit] & (beyond > bit)
@@ -96,7 +90,7 @@ class Requantizer(wiring.Component):
         # The last rounding, and the sign.
         whole = Signal(unsigned(9), reset_less=True)
         m.d.sync += whole.eq(Mux(saturated, 256, shifted[1:] + (shifted[0] & (inexact | shifted[1]))))
-        negative = piped("negative", sign, self.LATENCY - 3)
+        negative = piped(m, "negative", sign, self.LATENCY - 3)
 
         # Zero point and clamp.
         moved = Signal(signed(11), reset_less=True)

@@ -48,56 +48,34 @@ class AddConstants:
     differing: int
 
 
-def add(
-    a: ArrayLike,
-    b: ArrayLike,
-    scale_a: np.float32,
-    zero_a: int,
-    scale_b: np.float32,
-    zero_b: int,
-    scale_y: np.float32,
-    zero_y: int,
-    low: int = LOW,
-    high: int = HIGH,
-) -> NDArray[np.int8]:
-    """Return the int8 sum of two int8 arrays: dequantize, add, quantize, each operation rounded to float32."""
-    total = dequantize(a, scale_a, zero_a) + dequantize(b, scale_b, zero_b)
-    return quantize(total, scale_y, zero_y, low, high)
+def _rounded(operation: np.ufunc) -> Callable[..., NDArray[np.int8]]:
+    """Return the definition of an operation on two int8 arrays: dequantize, operate, quantize, each in float32."""
+
+    def definition(
+        a: ArrayLike,
+        b: ArrayLike,
+        scale_a: np.float32,
+        zero_a: int,
+        scale_b: np.float32,
+        zero_b: int,
+        scale_y: np.float32,
+        zero_y: int,
+        low: int = LOW,
+        high: int = HIGH,
+    ) -> NDArray[np.int8]:
+        with np.errstate(over="ignore"):
+            result = operation(dequantize(a, scale_a, zero_a), dequantize(b, scale_b, zero_b))
+        return quantize(result, scale_y, zero_y, low, high)
+
+    return definition
 
 
-def sub(
-    a: ArrayLike,
-    b: ArrayLike,
-    scale_a: np.float32,
-    zero_a: int,
-    scale_b: np.float32,
-    zero_b: int,
-    scale_y: np.float32,
-    zero_y: int,
-    low: int = LOW,
-    high: int = HIGH,
-) -> NDArray[np.int8]:
-    """Return the int8 difference of two int8 arrays: dequantize, subtract, quantize, each rounded to float32."""
-    difference = dequantize(a, scale_a, zero_a) - dequantize(b, scale_b, zero_b)
-    return quantize(difference, scale_y, zero_y, low, high)
-
-
-def mul(
-    a: ArrayLike,
-    b: ArrayLike,
-    scale_a: np.float32,
-    zero_a: int,
-    scale_b: np.float32,
-    zero_b: int,
-    scale_y: np.float32,
-    zero_y: int,
-    low: int = LOW,
-    high: int = HIGH,
-) -> NDArray[np.int8]:
-    """Return the int8 product of two int8 arrays: dequantize, multiply, quantize, each rounded to float32."""
-    with np.errstate(over="ignore"):
-        product = dequantize(a, scale_a, zero_a) * dequantize(b, scale_b, zero_b)
-    return quantize(product, scale_y, zero_y, low, high)
+add = _rounded(np.add)
+"""The int8 sum of two int8 arrays, of any shapes that NumPy broadcasts."""
+sub = _rounded(np.subtract)
+"""Their difference."""
+mul = _rounded(np.multiply)
+"""Their product."""
 
 
 def rescale(
