@@ -25,7 +25,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,6 +46,8 @@ OF_THE_LINK = ("cobs", "crc", "frames", "link", "uart")
 WHOLE = {False: ("test_core.py",), True: ("test_link.py", "test_simulated_target.py")}
 """Tests of whole cores, and of whole links."""
 BAR = 0.9
+AHEAD = 4
+"""Places begun for each that is waited for, by job: what comes of them is told in the order of drawing."""
 
 UNNOTICED, HANGS = "", "time limit"
 
@@ -216,14 +218,17 @@ def campaign(places: int, seed: int, jobs: int, modules: list[Path]) -> list[Out
         return mutation, judge(mutation), True
 
     with ThreadPoolExecutor(jobs) as pool:
-        while len(outcomes) < places and (some := list(islice(order, min(2 * jobs, places - len(outcomes))))):
-            for mutation, outcome, new in pool.map(one, some):
-                if new:
-                    kept.add(mutation, outcome)
-                if outcome:
-                    outcomes.append(outcome)
-                    told = outcome.noticed or "NOT NOTICED"
-                    print(f"{len(outcomes)} of {places}: {mutation}: {told}", file=sys.stderr, flush=True)
+        under_way = deque(pool.submit(one, mutation) for mutation in islice(order, AHEAD * jobs))
+        while under_way and len(outcomes) < places:
+            mutation, outcome, new = under_way.popleft().result()
+            under_way.extend(pool.submit(one, following) for following in islice(order, 1))
+            if new:
+                kept.add(mutation, outcome)
+            if outcome:
+                outcomes.append(outcome)
+                told = outcome.noticed or "NOT NOTICED"
+                print(f"{len(outcomes)} of {places}: {mutation}: {told}", file=sys.stderr, flush=True)
+        pool.shutdown(cancel_futures=True)
     return outcomes
 
 

@@ -3,6 +3,7 @@
 from .data import DATA
 from .harness import Claim
 from .link import LINK
+from .progress import PROGRESS
 from .streams import STREAMS
 
-CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (*STREAMS, *DATA, *LINK)}
+CLAIMS: dict[str, Claim] = {claim.name: claim for claim in (*STREAMS, *DATA, *LINK, *PROGRESS)}

@@ -129,6 +129,15 @@ def planted(kind: Any, fault: Callable[[Any, Any], None]) -> Iterator[None]:
         kind.elaborate = original
 
 
+def opened(unit: Any, *emptied: str) -> Module:
+    """Return the module of a unit, in which the submodules of these names do nothing, so that a harness drives them."""
+    module: Module = unit.elaborate(None)
+    unit.elaborate = lambda platform: module
+    for name in emptied:
+        module.submodules[name].elaborate = lambda platform: Module()
+    return module
+
+
 def cat(values: Any) -> Value:
     """Return values side by side."""
     return Cat(*(Value.cast(value) for value in values))
