@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         WrongCore,
     )
 
+    from .open_device import open_device
     from .ports import devices
     from .session import Session
 
@@ -44,6 +45,7 @@ __all__ = [
     "Upset",
     "WrongCore",
     "devices",
+    "open_device",
 ]
 
 
@@ -57,6 +59,10 @@ def __getattr__(name: str) -> Any:
         from .ports import devices
 
         return devices
+    if name == "open_device":
+        from .open_device import open_device
+
+        return open_device
     if name in __all__:
         from rtl.spec import errors
 

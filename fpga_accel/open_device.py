@@ -35,7 +35,7 @@ def device_options(name: str, baud: int | None) -> dict[str, Any]:
 
 
 @contextmanager
-def open_device(name: str, config: Config | None, **options: Any) -> Iterator["Device"]:
+def open_device(name: str, config: Config | None = None, **options: Any) -> Iterator["Device"]:
     """Open the device that ``name`` says, and close it afterwards.
 
     Parameters

@@ -19,7 +19,7 @@ from rtl.spec.program import Program
 from sim import reference
 from sim.closing import Closing
 
-from .core_runner import CoreRunner, Tensors, Upsets
+from .core_runner import CoreRunner, Tensors, Upsets, shared_runner
 from .device import Device
 from .feed import ArrayInfo, check_feed
 from .files import readable
@@ -52,15 +52,16 @@ class LayerProfile:
 class Session(Closing):
     """A compiled model on a device, ready to run.
 
-    It may be used from several threads, one of which runs at a time.
+    It may be used from several threads, one of which runs at a time, as do sessions that share a device.
 
     Parameters
     ----------
     plan : path or Plan
         What ``fpga-accel compile`` wrote. With the device ``numpy`` a plan need not be compiled.
     device : str or Device
-        ``numpy``, ``program``, ``sim``, ``serial:PORT``, or an open device, which the session then does not close. It
-        runs the segments of the core; those of the host run in ONNX Runtime on every device.
+        ``numpy``, ``program``, ``sim``, ``serial:PORT``, or an open device, which the session then does not close, and
+        may share with others: their models stay in the core's memories while there is room. It runs the segments of the
+        core; those of the host run in ONNX Runtime on every device.
     raw : bool
         Take and give the integers of the core where the model has floats that the host would quantize: int8, or uint8
         for tensors that ONNX has as such. `get_inputs` and `get_outputs` tell.
@@ -106,8 +107,11 @@ class Session(Closing):
                 if device == "sim":
                     options = {"note": note, **options}
                 device = stack.enter_context(open_device(device, self.plan.config, **options))
-            self._runner = CoreRunner(device, self.plan.config, measures)
-            self._runner.load(self.plan.programs[0], note)
+            self._runner = shared_runner(device, self.plan.config, measures)
+            self._lock = self._runner.lock
+            self._upsets_before = self._runner.upsets
+            with self._lock:
+                self._runner.load(self.plan.programs[0], note)
             self._stack = stack.pop_all()
 
     def close(self) -> None:
@@ -246,8 +250,8 @@ class Session(Closing):
 
     @property
     def upsets(self) -> Upsets:
-        """What has changed in the core's memories so far, was noticed, and is repaired."""
-        return replace(self._runner.upsets) if self._runner else Upsets()
+        """What has changed in the core's memories since the session began, was noticed, and is repaired."""
+        return self._runner.upsets - self._upsets_before if self._runner else Upsets()
 
     def _run(self, arrays: Values, every: bool, first: int, total: int) -> tuple[Values, Tensors]:
         """Run the segments in order; ``values`` has what the model was given and what its segments gave."""

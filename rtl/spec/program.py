@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from .errors import BadInput
 from .graph import Constant, Graph
 from .layout import Placement, from_words, lines_to_words, to_words
 from .packing import Packing
-from .registers import Region
+from .registers import Region, words_per_line
 from .stamp import STAMP_WORDS, stamp, stamp_address
 from .typed import make
 
@@ -40,6 +41,18 @@ class Layer:
     operator: str
     macs: int
     cycles: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """From which line on a program's weights, parameters and tables lie; as compiled, from the first."""
+
+    weight: int = 0
+    channel: int = 0
+    table: int = 0
+
+
+COMPILED = Place()
 
 
 @dataclass(frozen=True)
@@ -107,18 +120,40 @@ class Program:
 
     def memory_image(self) -> list[tuple[int, NDArray[np.uint32]]]:
         """Return what the host must write before the first run: (word address, words), the stamp last."""
+        image = [*self.switch_image(), *self.lasting_image()]
+        return [*image, (stamp_address(self.config), stamp(image))]
+
+    def switch_image(self, place: Place = COMPILED) -> list[tuple[int, NDArray[np.uint32]]]:
+        """Return the part of the memory image that no two programs can have side by side; the rest is at ``place``."""
         constants = [self.write(node.output, node.data) for node in self.graph.nodes if isinstance(node, Constant)]
         image = [
-            (Region.LOAD.base, self.load),
+            (Region.LOAD.base, _moved(isa.Load, self.load, address=place.weight)),
             (Region.COMPUTE.base, self.compute),
-            (Region.DRAIN.base, self.drain),
-            (Region.CHANNEL.base, lines_to_words(self.channels)),
-            (Region.WEIGHT.base, lines_to_words(self.weights)),
-            (Region.TABLE.base, lines_to_words(self.tables)),
+            (Region.DRAIN.base, _moved(isa.Drain, self.drain, channel=place.channel, table=place.table)),
             *constants,
         ]
-        image = [(address, words) for address, words in image if words.size]
-        return [*image, (stamp_address(self.config), stamp(image))]
+        return [(address, words) for address, words in image if words.size]
+
+    def lasting_image(self, place: Place = COMPILED) -> list[tuple[int, NDArray[np.uint32]]]:
+        """Return the part of the memory image that stays while other programs run: weights, parameters, tables.
+
+        They lie from ``place`` on, where there must be room for them.
+        """
+        image = [
+            (Region.CHANNEL.base, place.channel, self.channels),
+            (Region.WEIGHT.base, place.weight, self.weights),
+            (Region.TABLE.base, place.table, self.tables),
+        ]
+        return [
+            (base + first * words_per_line(lines.shape[1]), lines_to_words(lines))
+            for base, first, lines in image
+            if lines.size
+        ]
+
+    @cached_property
+    def identity(self) -> bytes:
+        """The stamp of the memory image: programs of the same one are the same to the core."""
+        return self.memory_image()[-1][1].tobytes()
 
     def save(self, path: Path) -> None:
         """Write the program to ``path``. The writer sees to temporary names."""
@@ -163,6 +198,18 @@ class Program:
             If the file is absent, is not a program, is damaged, or is of another format version.
         """
         return load(Program, path)
+
+
+def _moved(layout: Any, words: NDArray[np.uint32], **by: int) -> NDArray[np.uint32]:
+    """Return instructions in which fields are larger by so much; a ``table`` of 0, which is none, stays."""
+    if not any(by.values()):
+        return words
+    moved = []
+    for line in words.reshape(-1, isa.words(layout)):
+        values = isa.from_words(layout, line)
+        more = {name: values[name] + amount for name, amount in by.items() if name != "table" or values[name]}
+        moved.append(isa.to_words(layout, **(values | more)))
+    return np.concatenate(moved) if moved else words
 
 
 def save(value: Any, path: Path) -> None:

@@ -38,7 +38,10 @@ def _never_longer(harness: Harness, condition: Any, cycles: int, name: str) -> N
 
 
 def requests_served(harness: Harness, *, parity: bool = False) -> None:
-    """The link is done with each request, and owes no answer, if the bus answers, runs end and answers get sent."""
+    """The link is done with each request if the bus and the sender are, and runs end or other frames begin.
+
+    It owes no answer then, either.
+    """
     m = harness.m
     unit = harness.unit(Link(DIVISOR, parity=parity))
     parts = opened(unit, "uart_receiver", "decoder", "receiver", "sender", "encoder", "uart_transmitter").submodules
@@ -57,11 +60,12 @@ def requests_served(harness: Harness, *, parity: bool = False) -> None:
         m.d.sync += receiver.pending.eq(1)
         m.d.sync += receiver.header.eq(header)
         m.d.sync += receiver.known.eq(known)
-    m.d.comb += receiver.dropping.eq(harness.anything(1, "dropping"))
+    endless = harness.constant(1, "endless")
+    m.d.comb += receiver.dropping.eq(Mux(endless, _often(harness, "begins", 6), harness.anything(1, "dropping")))
 
-    # A core: a run begins with a new number, and ends.
+    # A core: a run begins with a new number, and ends; or it has no end, and other frames begin.
     bus = unit.bus
-    ends = _often(harness, "ends", 6)
+    ends = _often(harness, "ends", 6) & ~endless
     writes_run = bus.w_en & (bus.addr[REGION_SHIFT:] == Region.REGISTERS) & (bus.addr[:REGION_SHIFT] == Register.RUN)
     with m.If(writes_run & ~bus.busy):
         m.d.sync += bus.run.eq(bus.w_data[:RUN_BITS])
@@ -228,7 +232,8 @@ def _stays_busy(m: Any, unit: Any) -> None:
 PROGRESS = (
     Claim(
         "requests-served",
-        "the link ends every request of up to 2 words and owes no answer, if the bus answers, runs end and bytes leave",
+        "the link ends every request of up to 2 words and owes no answer, if the bus answers, bytes leave, and a run "
+        "ends or another frame begins",
         100,
         requests_served,
         (Link, _never_done),
