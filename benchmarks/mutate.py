@@ -133,9 +133,11 @@ def run(folder: Path, test: str, limit_s: int | None) -> tuple[str, float]:
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return HANGS, taken
     found = re.search(r"^(?:FAILED|ERROR) (\S+)", text, re.MULTILINE)
-    if code != 0 and (code not in (1, 2) or found is None):
+    if code not in (0, 1, 2):
         raise RuntimeError(f"{test}: pytest ended with {code}:\n{text[-2000:]}")
-    return (found[1] if found and code else UNNOTICED), taken
+    if code == 0:
+        return UNNOTICED, taken
+    return (found[1] if found else f"tests/{test}, outside of its tests"), taken
 
 
 class Judge:
