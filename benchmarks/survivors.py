@@ -5,7 +5,7 @@ SURVIVORS: dict[str, str] = {
         "loads the place of the first group a cycle after the reset, too, as it is loaded again when that group begins"
     ),
     "rtl/compact/requantize.py: moved = Signal(signed(11), reset_less=True): width: signed(11) -> signed(11 - 1)": (
-        "the sum is -384 to 384 (a magnitude of at most 256 and a zero point), which ten bits hold; the eleventh is spare"
+        "the sum is -384 to 384 (a magnitude of at most 256 and a zero point), which ten bits hold"
     ),
     "rtl/compact/requantize.py: distance = Signal(signed(9), reset_less=True): width: signed(9) -> signed(9 - 1)": (
         "the distance is -49 to 47 (6 bits of shift, 5 of zeros, less 47 and two carries), which seven bits hold"
