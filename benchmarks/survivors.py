@@ -17,4 +17,13 @@ SURVIVORS: dict[str, str] = {
     "reset: Signal() -> Signal(init=1)": (
         "RUN seems to be written in the first cycle, with the number that it has: no run begins, as `new` is 0"
     ),
+    "rtl/requantize.py: distance = Signal(signed(9), reset_less=True): width: signed(9) -> signed(9 - 1)": (
+        "the same here: -49 to 47"
+    ),
+    'rtl/requantize.py: below = piped(m, "below", moved < low): operator: moved < low -> (moved <= low)': (
+        "what equals the bound is the bound"
+    ),
+    "rtl/ram.py: m.d.comb += read.en.eq(1): register: m.d.comb -> m.d.sync": (
+        "but for the first cycle it is 1 all the same, and nothing is read in that"
+    ),
 }

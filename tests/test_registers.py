@@ -64,3 +64,29 @@ def test_marks(marks, compact):
                 assert await read(ctx, Region.PROFILE.base + mark) == time
 
     simulated(bench, compact=compact)
+
+
+@pytest.mark.parametrize("compact", [0, 1])
+@pytest.mark.parametrize("after", [0, 1, 3, PROFILE_MARKS])
+def test_inputs_are_free_between_runs_and_after_so_many_marks(after, compact):
+    async def bench(ctx, dut, write, read):
+        await ctx.tick()
+        assert ctx.get(dut.free)
+        await write(ctx, Register.INPUT_FREE, after)
+        for run in (1, 2):
+            await write(ctx, Register.RUN, run)
+            await ctx.tick()
+            for mark in range(PROFILE_MARKS + 2):
+                assert ctx.get(dut.free) == (after != 0 and mark >= after), mark
+                await ctx.tick().repeat(DELAY)
+                ctx.set(dut.i_mark, 1)
+                await ctx.tick()
+                ctx.set(dut.i_mark, 0)
+                await ctx.tick()
+            ctx.set(dut.i_finished, 1)
+            await ctx.tick()
+            ctx.set(dut.i_finished, 0)
+            await ctx.tick()
+            assert ctx.get(dut.free)
+
+    simulated(bench, compact=compact)
