@@ -2,9 +2,8 @@
 
     python benchmarks/fmax.py [CORE ...] [--seeds 5] [--jobs 2]
 
-Two seeds run at a time. Each seed that is done is kept in ``build/fmax``, so that a command which was stopped goes on
-where it was; other circuits or tools begin anew. The result goes to ``benchmarks/routed.json``, from where ``make
-bench`` takes it.
+Two seeds run at a time. Each that is done goes to ``benchmarks/routed.json``, from where ``make bench`` takes it, and
+is not done again: a command which was stopped goes on where it was. Other circuits or tools begin anew.
 """
 
 import argparse
@@ -20,10 +19,10 @@ import routed
 from cores import Core
 
 import boards.fit
-from fpga_accel import stages, timing, tools
+from fpga_accel import stages, timing
 from fpga_accel.console import print_text, table
 from fpga_accel.files import replacing_folder
-from fpga_accel.routed import Routed, of
+from fpga_accel.routed import Routed, joined, of
 from fpga_accel.sources import build_identity
 from rtl.spec.errors import FpgaAccelError
 from rtl.top import Top
@@ -45,32 +44,37 @@ def netlist(core: Core, folder: Path) -> list[list[str]]:
 
 
 def seed_of(core: Core, folder: Path, command: list[str], seed: int) -> timing.Route:
-    """Return the route of one seed, made if it is not there."""
+    """Return the route of one seed."""
     place = folder / f"seed-{seed}"
-    seconds = place / "seconds"
-    if not seconds.exists():
-        shutil.rmtree(place, ignore_errors=True)
-        taken = stages.route(core.board.part.family, command, seed, folder, lambda: None)
-        seconds.write_text(f"{taken:.1f}")
-    route = timing.parse(
-        place / "report.json", seed=seed, seconds=float(seconds.read_text()), clock_hz=core.board.clock_hz
-    )
+    shutil.rmtree(place, ignore_errors=True)
+    seconds = stages.route(core.board.part.family, command, seed, folder, lambda: None)
+    route = timing.parse(place / "report.json", seed=seed, seconds=seconds, clock_hz=core.board.clock_hz)
     print(f"{core.name}, seed {seed}: {route.fmax_hz / 1e6:.1f} MHz", file=sys.stderr, flush=True)
     return route
 
 
 def measure(core: Core, seeds: int, jobs: int) -> tuple[Routed, list[timing.Route]]:
-    """Place and route a core with seeds 1 to ``seeds``, ``jobs`` at a time."""
+    """Place and route a core with those of seeds 1 to ``seeds`` that its record has not, ``jobs`` at a time.
+
+    Return the record, which has every seed as soon as it is done, and the routes.
+    """
     boards.fit.check(core.config, core.board.part)
-    versions = {tool: tools.version(tool) for tool in core.board.part.family.tools}
-    key = hashlib.sha256("\0".join([routed.circuits(core), *versions.values()]).encode()).hexdigest()[:16]
+    result = joined(routed.find(routed.read(), core), of(core.board, core.config, []))
+    missing = [seed for seed in range(1, seeds + 1) if seed not in result.seeds]
+    if not missing:
+        return result, []
+    key = hashlib.sha256("\0".join([result.circuits, *result.tools.values()]).encode()).hexdigest()[:16]
     folder = WORK / f"{core.name}-{key}"
     WORK.mkdir(parents=True, exist_ok=True)
     print(f"{core.name}: synthesis", file=sys.stderr, flush=True)
     _, command, *_ = netlist(core, folder)
+    routes = []
     with ThreadPoolExecutor(jobs) as pool:
-        routes = list(pool.map(lambda seed: seed_of(core, folder, command, seed), range(1, seeds + 1)))
-    return of(core.board, core.config, routes), routes
+        for route in pool.map(lambda seed: seed_of(core, folder, command, seed), missing):
+            routes.append(route)
+            result = joined(result, of(core.board, core.config, [route]))
+            routed.write(core.name, result)
+    return result, routes
 
 
 def main() -> int:
@@ -89,10 +93,10 @@ def main() -> int:
             print(f"{name}: {error}", file=sys.stderr)
             failed += bool(arguments.cores)
             continue
-        routed.write(name, result)
         speeds = [f"{speed / 1e6:.1f}" for speed in result.fmax_hz]
-        slowest = min(routes, key=lambda route: route.fmax_hz)
-        print_text([f"{name}, the slowest seed's path:", str(slowest.path)])
+        if routes:
+            slowest = min(routes, key=lambda route: route.fmax_hz)
+            print_text([f"{name}, the slowest of these seeds, its path:", str(slowest.path)])
         spread = f"{min(result.fmax_hz) / 1e6:.1f} to {max(result.fmax_hz) / 1e6:.1f}"
         rows.append((name, f"{result.median_hz / 1e6:.1f}", spread, " ".join(speeds), *result.used.values()))
     if rows:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -65,8 +65,17 @@ def of(board: Board, config: Config, routes: Sequence[timing.Route]) -> Routed:
         tools={tool: tools.version(tool) for tool in board.part.family.tools},
         seeds=[route.seed for route in routes],
         fmax_hz=[route.fmax_hz for route in routes],
-        used={kind: used for kind, (used, _) in routes[0].used.items()},
+        used={kind: used for kind, (used, _) in routes[0].used.items()} if routes else {},
     )
+
+
+def joined(older: Routed | None, newer: Routed) -> Routed:
+    """Return the seeds of both if all else is the same: board, core, design, tools; else the newer."""
+    if older is None or replace(older, seeds=newer.seeds, fmax_hz=newer.fmax_hz, used=newer.used) != newer:
+        return newer
+    speeds = dict(zip(older.seeds, older.fmax_hz, strict=True)) | dict(zip(newer.seeds, newer.fmax_hz, strict=True))
+    seeds = sorted(speeds)
+    return replace(newer, seeds=seeds, fmax_hz=[speeds[seed] for seed in seeds], used=older.used or newer.used)
 
 
 def put(file: Path, key: str, value: Any) -> None:

@@ -12,7 +12,7 @@ import boards
 from fpga_accel import board_record, board_table
 from fpga_accel.board_record import Build
 from fpga_accel.cli import app
-from fpga_accel.routed import of
+from fpga_accel.routed import joined, of
 from fpga_accel.timing import CriticalPath, Route
 from onnx_frontend.partition import partition
 from rtl.spec.config import core
@@ -138,3 +138,14 @@ def test_a_seed_that_misses_the_clock_is_not_the_end(monkeypatch, build):
     assert board_builds.built(BOARD, 3) == build
     assert asked == [1, 2, 3]
     assert board_builds.built(BOARD, 1) == "missed"
+
+
+def test_seeds_of_the_same_design_are_added_and_those_of_another_replaced():
+    every, first, others = (of(BOARD, BOARD.config, routes) for routes in (ROUTES, ROUTES[:1], ROUTES[1:]))
+    assert joined(None, first) == first and joined(first, others) == every == joined(every, first)
+    again = replace(others, fmax_hz=[1e8, 2e8])
+    assert joined(every, again).fmax_hz == [101e6, 1e8, 2e8]
+    for changed in (replace(others, circuits="other"), replace(others, tools={"yosys": "other"})):
+        assert joined(first, changed) == changed
+    nothing = of(BOARD, BOARD.config, [])
+    assert joined(first, nothing) == first and joined(nothing, first) == first
