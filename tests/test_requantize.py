@@ -26,6 +26,15 @@ def double_ties():
                         yield np.float32((2 * n + 1) // small * 2.0 ** -(k + 1 + twos)), small << twos
 
 
+def next_to_ties():
+    """Yield multipliers of 24 significant bits at a tie of the last rounding, and beside it by few of the last bits."""
+    for n in (0, 1, 2, 3, 6, 7, 14, 31, 62, 127):
+        for bits in (0, 1, 2, 7, 64, 255):
+            for side in (-1, 1):
+                tie = np.float32(n + 0.5)
+                yield (tie.view(np.int32) + np.int32(side * bits)).view(np.float32)
+
+
 def groups(random):
     """Yield (bias, multiplier, zero_point, low, high, accumulators): one channel each."""
     edges = [0, 1, -1, 2**31 - 1, -(2**31), 2**24, 2**24 + 1, 2**24 + 3, -(2**24) - 1, 2**25 + 2, 2**25 + 6, 33554431]
@@ -35,6 +44,8 @@ def groups(random):
     assert len(ties) > 100
     for multiplier, acc in ties:
         yield 0, multiplier, 0, -128, 127, [acc, -acc, *range(14)]
+    for multiplier in next_to_ties():
+        yield 0, np.float32(multiplier * np.float32(0.25)), 0, -128, 127, [4, -4, 2, -2, 1, -1]
     for zero_point, low, high in ((-128, -128, 127), (127, -128, 127), (5, 5, 100), (-3, -10, -10)):
         yield 17, np.float32(0.01), zero_point, low, high, [int(a) for a in random.integers(-40000, 40000, 60)]
     for _ in range(150):
