@@ -9,6 +9,7 @@ from typing import Any
 from amaranth.hdl import Mux, Signal
 
 from rtl.cobs import CobsEncoder
+from rtl.digest import Digest
 from rtl.frames import FrameReceiver, FrameSender
 from rtl.link import ANSWER_RING, Link
 from rtl.spec.link import CRC_BYTES, HEADER_BYTES, UNSENT, Op
@@ -67,9 +68,10 @@ def requests_served(harness: Harness, *, parity: bool = False) -> None:
     bus = unit.bus
     ends = _often(harness, "ends", 6) & ~endless
     writes_run = bus.w_en & (bus.addr[REGION_SHIFT:] == Region.REGISTERS) & (bus.addr[:REGION_SHIFT] == Register.RUN)
-    with m.If(writes_run & ~bus.busy):
+    begins = writes_run & ~bus.busy & (bus.w_data[:RUN_BITS] != bus.run)
+    with m.If(begins):
         m.d.sync += bus.run.eq(bus.w_data[:RUN_BITS])
-        m.d.sync += bus.busy.eq(bus.w_data[:RUN_BITS] != bus.run)
+        m.d.sync += bus.busy.eq(1)
     with m.Elif(ends):
         m.d.sync += bus.busy.eq(0)
     m.d.comb += bus.free.eq(~bus.busy | harness.anything(1, "free"))
@@ -80,7 +82,9 @@ def requests_served(harness: Harness, *, parity: bool = False) -> None:
     m.d.comb += bus.r_valid.eq(_often(harness, "read", 3))
     m.d.comb += bus.r_data.eq(harness.anything(2, "data"))
     if parity:
-        m.d.comb += bus.upset.eq(harness.anything(1, "upset"))
+        # Only a run notices a change.
+        notices = harness.anything(1, "notices")
+        m.d.sync += bus.upset.eq(~begins & (bus.upset | (bus.busy & notices)))
         m.d.comb += bus.r_upset.eq(harness.anything(1, "r_upset"))
 
     # A sender that is busy for a while after each start.
@@ -92,9 +96,10 @@ def requests_served(harness: Harness, *, parity: bool = False) -> None:
         m.d.sync += sender.busy.eq(0)
     m.d.comb += sender.i.ready.eq(_often(harness, "ready", 3))
 
-    _never_longer(harness, receiver.pending, 56, "pending")
+    more = WORDS * (Digest.CYCLES + 2) if parity else 0
+    _never_longer(harness, receiver.pending, 56 + more, "pending")
     quiet = ~receiver.pending & ~bus.busy & ~sender.busy
-    _never_longer(harness, unit.active & quiet, 40, "active")
+    _never_longer(harness, unit.active & quiet, 40 + more, "active")
 
 
 def checks_served(harness: Harness) -> None:
