@@ -1,5 +1,6 @@
 """Served boards: by terminal and TCP, one client after the other, whatever the clients do."""
 
+import functools
 import json
 import os
 import random
@@ -201,7 +202,11 @@ def test_the_command_serves_until_it_is_interrupted(bytes_or_bits, end, tmp_path
     path = tmp_path / "small.fpga"
     PLAN.save(path)
     command = [sys.executable, "-c", "from fpga_accel.cli import main; main()", "simulate", path, "--serve", "--json"]
-    process = subprocess.Popen([*command, *bytes_or_bits], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    # A shell that started the tests in the background ignores SIGINT, and so would the command.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        [*command, *bytes_or_bits], stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard
+    )
     try:
         lines = []
         while not lines or lines[-1] != "}\n":
