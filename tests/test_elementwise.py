@@ -7,7 +7,6 @@ from rtl.spec.elementwise import (
     COEFFICIENT_MAX,
     add,
     add_constants,
-    add_scale,
     exact_scale,
     mul,
     mul_constants,
@@ -99,10 +98,10 @@ def test_constants_of_special_ratios(scales):
 
 
 @pytest.mark.parametrize("scales", [(0.1, 0.1, 0.2), (0.1, 0.025, 0.1)])
-def test_add_scale_moves_away_from_ties_that_float32_breaks_irregularly(scales):
+def test_exact_scale_moves_away_from_ties_that_float32_breaks_irregularly(scales):
     a, b, y = (np.float32(scale) for scale in scales)
     assert add_constants(a, 3, b, -7, y, 5).differing > 0
-    scale = add_scale(a, 3, b, -7, y, 5)
+    scale = exact_scale(add_constants, a, 3, b, -7, y, 5)
     assert y < scale < y * np.float32(1.001)
     assert add_constants(a, 3, b, -7, scale, 5).differing == 0
 

@@ -222,10 +222,3 @@ def exact_scale(
         if constants(scale_a, zero_a, scale_b, zero_b, scale, zero_y).differing == 0:
             return scale
     return scale_y
-
-
-def add_scale(
-    scale_a: np.float32, zero_a: int, scale_b: np.float32, zero_b: int, scale_y: np.float32, zero_y: int
-) -> np.float32:
-    """Return the :func:`exact_scale` of an Add."""
-    return exact_scale(add_constants, scale_a, zero_a, scale_b, zero_b, scale_y, zero_y)
