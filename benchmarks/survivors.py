@@ -4,21 +4,12 @@ SURVIVORS: dict[str, str] = {
     "rtl/compact/drain.py: first = Signal(): reset: Signal() -> Signal(init=1)": (
         "loads the place of the first group a cycle after the reset, too, as it is loaded again when that group begins"
     ),
-    "rtl/compact/requantize.py: moved = Signal(signed(11), reset_less=True): width: signed(11) -> signed(11 - 1)": (
-        "the sum is -384 to 384 (a magnitude of at most 256 and a zero point), which ten bits hold"
-    ),
-    "rtl/compact/requantize.py: distance = Signal(signed(9), reset_less=True): width: signed(9) -> signed(9 - 1)": (
-        "the distance is -49 to 47 (6 bits of shift, 5 of zeros, less 47 and two carries), which seven bits hold"
-    ),
     "rtl/compact/drain.py: m.d.comb += self.o_half.eq(now.half): register: m.d.comb -> m.d.sync": (
         "the instruction is there a cycle before it begins, and until its last position was read"
     ),
     "rtl/registers.py: to_run, to_output, to_free, new, begin = Signal(), Signal(), Signal(), Signal(), Signal(): "
     "reset: Signal() -> Signal(init=1)": (
         "RUN seems to be written in the first cycle, with the number that it has: no run begins, as `new` is 0"
-    ),
-    "rtl/requantize.py: distance = Signal(signed(9), reset_less=True): width: signed(9) -> signed(9 - 1)": (
-        "the same here: -49 to 47"
     ),
     'rtl/requantize.py: below = piped(m, "below", moved < low): operator: moved < low -> (moved <= low)': (
         "what equals the bound is the bound"

@@ -78,17 +78,18 @@ class Link(wiring.Component):
         connect(m, encoder.o, uart_transmitter.i)
         m.d.comb += self.tx.eq(uart_transmitter.tx)
 
-        # Which request it is. RUN and INPUT count from the run that the core knows.
+        # Which request it is. RUN and INPUT count from the run that the core knows. What takes a comparison is known
+        # a cycle late, here as below; the request has been there for longer when it is judged.
         request = receiver.header
         number = request.address[REGION_SHIFT:]
         is_read, is_run, is_write, refused = Signal(), Signal(), Signal(), Signal()
         is_next, is_last = Signal(), Signal()
-        m.d.comb += refused.eq(~receiver.known | (is_run & (self.bus.output.count == 0)))
+        m.d.sync += refused.eq(~receiver.known | (is_run & (self.bus.output.count == 0)))
         m.d.comb += is_read.eq(request.op.matches(Op.READ, Op.CHECK) if self._parity else request.op == Op.READ)
         m.d.comb += is_run.eq(request.op == Op.RUN)
         m.d.comb += is_write.eq(request.op == Op.WRITE)
-        m.d.comb += is_next.eq(number == (self.bus.run + 1)[:RUN_BITS])
-        m.d.comb += is_last.eq(number == self.bus.run)
+        m.d.sync += is_next.eq(number == (self.bus.run + 1)[:RUN_BITS])
+        m.d.sync += is_last.eq(number == self.bus.run)
         owed = Signal()  # the answer to the last RUN
         run_sequence = Signal.like(request.sequence)
         result = Signal()  # what is answered is that RUN
@@ -97,16 +98,16 @@ class Link(wiring.Component):
 
         # Which words: for RUN and INPUT they are activations.
         address, count = Signal.like(request.address), Signal.like(request.count)
-        m.d.comb += address.eq(request.address)
-        m.d.comb += count.eq(request.count)
+        m.d.sync += address.eq(request.address)
+        m.d.sync += count.eq(request.count)
         with m.If(~is_read & ~is_write):
-            m.d.comb += address[REGION_SHIFT:].eq(Region.ACT)
+            m.d.sync += address[REGION_SHIFT:].eq(Region.ACT)
         with m.If(result):
-            m.d.comb += address.eq(Cat(self.bus.output.address, C(Region.ACT, RUN_BITS)))
-            m.d.comb += count.eq(self.bus.output.count)
+            m.d.sync += address.eq(Cat(self.bus.output.address, C(Region.ACT, RUN_BITS)))
+            m.d.sync += count.eq(self.bus.output.count)
             if self._parity:
                 with m.If(self.bus.upset):
-                    m.d.comb += count.eq(0)
+                    m.d.sync += count.eq(0)
 
         m.d.comb += sender.header.eq(request)
         m.d.comb += sender.header.answer.eq(1)
@@ -131,11 +132,8 @@ class Link(wiring.Component):
             m.d.comb += sender.header.version.eq(LINK_VERSION)
 
         index = Signal(range(MAX_WORDS + 1))
-        following = Signal.like(index)
-        at_last = Signal()  # two cycles old, as ``index`` stands still for four
-        m.d.sync += following.eq(index + 1)
-        m.d.sync += at_last.eq(following == count)
-        all_written = Signal()
+        at_end = Signal()
+        m.d.sync += at_end.eq(index == count)
         sending = Signal()  # a cycle old, as no answer follows the one before so soon
         m.d.sync += sending.eq(sender.busy)
         m.d.comb += receiver.data_at.eq(index)
@@ -144,16 +142,13 @@ class Link(wiring.Component):
         with m.FSM() as fsm:
             with m.State("wait"):
                 m.d.sync += index.eq(0)
-                m.d.sync += all_written.eq(0)
                 m.d.sync += result.eq(over)
-                with m.If(over):
-                    m.next = "answer"
-                with m.Elif(receiver.pending):
+                with m.If(over | receiver.pending):
                     m.next = "judge"
 
             with m.State("judge"):
                 m.next = "finish"
-                with m.If(refused | is_read):
+                with m.If(result | refused | is_read):
                     m.next = "answer"
                 with m.Elif(is_write):
                     m.next = "fetch"
@@ -177,7 +172,7 @@ class Link(wiring.Component):
                 m.next = "turn"
             with m.State("turn"):
                 m.next = "write"
-                with m.If(all_written):
+                with m.If(at_end):
                     m.next = "written"
             with m.State("write"), m.If(~self.bus.w_wait):
                 m.d.sync += self.bus.addr.eq(address + index)
@@ -185,7 +180,6 @@ class Link(wiring.Component):
                 m.d.sync += self.bus.w_en.eq(1)
                 m.d.sync += index.eq(index + 1)
                 m.next = "fetch"
-                m.d.sync += all_written.eq(at_last)
             with m.State("written"), m.If(~self.bus.w_wait):
                 m.next = "answer"
                 with m.If(is_run):
@@ -231,14 +225,14 @@ class Link(wiring.Component):
             if self._parity:
                 with m.State("digest"), m.If(~digest.busy):
                     m.next = "read"
-                    with m.If(index == count):
+                    with m.If(at_end):
                         m.d.sync += sender.i.payload.eq(digest.crc ^ spoiled.replicate(32))
                         m.d.sync += sender.i.valid.eq(1)
                         m.next = "give"
             with m.State("give"), m.If(sender.i.ready):
                 m.d.sync += sender.i.valid.eq(0)
                 m.next = "read"
-                with m.If(index == count):
+                with m.If(at_end):
                     m.next = "finish"
 
             with m.State("finish"):

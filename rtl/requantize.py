@@ -80,8 +80,8 @@ class Requantizer(wiring.Component):
         mantissa, shift = factor[:SIGNIFICAND], factor[SIGNIFICAND:]
         m.d.comb += product.b.eq(mantissa)
 
-        # By how much to shift right beyond 16 places, if nothing is rounded up; 256 and more saturate.
-        exact, places = Signal(signed(9), reset_less=True), Signal(signed(9), reset_less=True)
+        # By how much to shift right beyond 16 places, if nothing is rounded up: -47 to 47; 256 and more saturate.
+        exact, places = Signal(signed(7), reset_less=True), Signal(signed(7), reset_less=True)
         m.d.sync += exact.eq(shift + exponent - (31 + 16))
         m.d.sync += places.eq(exact - piped(m, "carried", rounded[SIGNIFICAND], 2))
         m.submodules.places = waiting = Delay(len(places), cycles=Product.LATENCY)
@@ -99,7 +99,7 @@ class Requantizer(wiring.Component):
         # The significand, and its distance.
         fraction = piped(m, "fraction", scaled[:SIGNIFICAND] | (scaled[SIGNIFICAND] << (SIGNIFICAND - 1)))
         some = piped(m, "some", scaled.any())
-        distance = Signal(signed(9), reset_less=True)
+        distance = Signal(signed(7), reset_less=True)
         m.d.sync += distance.eq(places - (piped(m, "top", top, 2) + scaled[SIGNIFICAND]))
 
         # Shift; what is shifted out stays noticed in the sticky bit. Beyond 10 places nothing is left.
@@ -123,7 +123,7 @@ class Requantizer(wiring.Component):
         minus = piped(m, "minus", negative)
 
         # Zero point and clamp.
-        moved = Signal(signed(11), reset_less=True)
+        moved = Signal(signed(10), reset_less=True)
         m.d.sync += moved.eq(bounded.as_signed() + piped(m, "zero_point", self.i_zero_point) + minus)
         low = piped(m, "low", self.i_low, 2)
         high = piped(m, "high", self.i_high, 2)

@@ -59,7 +59,7 @@ class Requantizer(wiring.Component):
         m.submodules.product = product = Product()
         m.d.comb += product.a.eq(rounded[:SIGNIFICAND] | (carried << (SIGNIFICAND - 1)))
         m.d.comb += product.b.eq(self.i_channel.mantissa)
-        places = Signal(signed(9), reset_less=True)
+        places = Signal(signed(7), reset_less=True)
         m.d.sync += places.eq(self.i_channel.shift + zeros - (31 + 16) - carried)
         places = piped(m, "places", places, Product.LATENCY - 1)
 
@@ -69,13 +69,13 @@ class Requantizer(wiring.Component):
         half = Mux(top, product.o[23], product.o[22])
         rest = product.o[:22].any() | (top & product.o[22])
         scaled = piped(m, "scaled", kept + (half & (rest | kept[0])))
-        distance = Signal(signed(9), reset_less=True)
+        distance = Signal(signed(7), reset_less=True)
         m.d.sync += distance.eq(places - top)
 
         # Shift; what is shifted out stays noticed in the sticky bit. Beyond 10 places nothing is left.
         carried = scaled[SIGNIFICAND]
         value = scaled[:SIGNIFICAND] | (carried << (SIGNIFICAND - 1))
-        beyond, far = Signal(4), Signal(signed(9))
+        beyond, far = Signal(4), Signal(signed(7))
         m.d.comb += far.eq(distance - carried)
         m.d.comb += beyond.eq(Mux(far > 10, 10, far[:4]))
         saturated = piped(m, "saturated", (far < 0) & scaled.any())
@@ -93,7 +93,7 @@ class Requantizer(wiring.Component):
         negative = piped(m, "negative", sign, self.LATENCY - 3)
 
         # Zero point and clamp.
-        moved = Signal(signed(11), reset_less=True)
+        moved = Signal(signed(10), reset_less=True)
         m.d.sync += moved.eq((whole ^ negative.replicate(10)).as_signed() + self.i_zero_point + negative)
         m.d.sync += self.o.eq(Mux(moved < self.i_low, self.i_low, Mux(moved > self.i_high, self.i_high, moved)))
 
