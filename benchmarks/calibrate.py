@@ -44,7 +44,7 @@ def packed(board: Board, config: Config) -> dict[str, int]:
     folder = WORK / f"{board.name}-{sources.digest(board, config)[:16]}"
     if not (folder / "report.json").exists():
         WORK.mkdir(parents=True, exist_ok=True)
-        top = Top(config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=0)
+        top = Top(config, line=board.line, clock_hz=board.clock_hz, build_identity=0)
         with replacing_folder(folder) as work:
             (_, route, *_), _ = stages.synthesize(board, config, top, work, lambda *_: None)
             # Without placement there is no configuration that could be written.

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from amaranth.back import rtlil
 
+from rtl.line import Uart
 from rtl.spec.config import core
 from rtl.top import Top
 
@@ -21,7 +22,7 @@ CONFIGS = {
 
 def main() -> None:
     """Print it."""
-    top = Top(CONFIGS[sys.argv[1]], divisor=4, clock_hz=1_000_000, build_identity=0)
+    top = Top(CONFIGS[sys.argv[1]], line=Uart(4), clock_hz=1_000_000, build_identity=0)
     print(hashlib.sha256(rtlil.convert(top, name="top", emit_src=False).encode()).hexdigest())
 
 

@@ -35,7 +35,7 @@ def netlist(core: Core, folder: Path) -> list[list[str]]:
     done = folder / "commands.json"
     if not done.exists():
         board, config = core.board, core.config
-        top = Top(config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=build_identity(board, config))
+        top = Top(config, line=board.line, clock_hz=board.clock_hz, build_identity=build_identity(board, config))
         with replacing_folder(folder) as work:
             commands, _ = stages.synthesize(board, config, top, work, lambda *_: None)
             (work / done.name).write_text(json.dumps(commands))

@@ -12,6 +12,7 @@ import numpy as np
 from fpga_accel.core_runner import CoreRunner
 from fpga_accel.device import SerialDevice
 from fpga_accel.pace import BITS
+from rtl.line import Uart
 from rtl.spec.link import BAUDS
 from rtl.spec.plan import Plan
 from rtl.spec.registers import Region
@@ -50,7 +51,7 @@ def main() -> None:
 
     plan = Plan.load_file(arguments.plan)
     program, config = plan.programs[0], plan.config
-    top = Top(config, divisor=divisor, clock_hz=divisor * BAUD, build_identity=0)
+    top = Top(config, line=Uart(divisor), clock_hz=divisor * BAUD, build_identity=0)
     with (
         SimulatedBoard(config, top=top, divisor=divisor) as board,
         SerialDevice(board.port, BAUD, answer_s=60.0) as device,

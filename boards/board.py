@@ -1,25 +1,28 @@
 """What is known of a board before anything is built for it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from amaranth.build import Platform
+from amaranth.build import Platform, Resource
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 from numpy.typing import NDArray
 
+from rtl.line import Spi, Uart
 from rtl.multiplier import Multiplier
 from rtl.ram import Ram
 from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
+from rtl.spec.errors import BadInput
 from rtl.tap_sum import TapSum
 
 from .blocks import Shapes, count
 from .programmer import Programmer
 
 _MANY_BLOCKS = 8
+LINKS = ("uart", "spi")
 
 
 @dataclass(frozen=True)
@@ -210,8 +213,9 @@ class Board:
         Returns the elaboratable that drives the domain, ``sync``, which has no reset and whose first edge comes when
         the clock is stable.
     uart : (str, int)
-        Resource name and number of the serial link.
+        Resource name and number of the serial line.
     baud : int
+        Of that line.
     leds : tuple of int
         Numbers of the ``led`` resources for heartbeat, link, busy and error; may be shorter.
     config : Config
@@ -220,6 +224,10 @@ class Board:
         Puts the bitstream on the board.
     notes : str
         What a user of this board must know.
+    spi : Resource or None
+        Pins for a link by SPI; None if the board's file names none.
+    link : str
+        Which of `LINKS` the core has.
     """
 
     name: str
@@ -236,10 +244,14 @@ class Board:
     config: Config
     programmer: Programmer
     notes: str
+    spi: Resource | None = None
+    link: str = "uart"
 
     def new_platform(self, config: Config) -> Platform:
         """Return the platform, with the hooks of the family that a core of this size asks for."""
         platform = self.platform()
+        if self.link == "spi":
+            platform.add_resources([self.spi])
         if self.part.family.multiplier:
             platform.get_multiplier = partial(self.part.family.multiplier, config, self.part)
         platform.spare_multipliers = max(0, self.part.multipliers - config.multipliers)
@@ -250,6 +262,30 @@ class Board:
         if self.part.family.ram:
             platform.get_ram = partial(self.part.family.ram, config, self.part)
         return platform
+
+    def with_link(self, link: str) -> "Board":
+        """Return the board with its core behind another link.
+
+        Raises
+        ------
+        BadInput
+            If there is no such link, or the board has no pins for it.
+        """
+        if link not in LINKS:
+            raise BadInput(f"no link named '{link}'; expected one of: {', '.join(LINKS)}")
+        if link == "spi" and not self.spi:
+            raise BadInput(f"{self.name}: its file names no pins for SPI; docs/adding-a-board.md says how they come in")
+        return replace(self, link=link)
+
+    @property
+    def line(self) -> Uart | Spi:
+        """What the core's link hangs on."""
+        return Spi() if self.link == "spi" else Uart(self.divisor)
+
+    @property
+    def link_pins(self) -> tuple[str, int]:
+        """Resource name and number of the pins of the link."""
+        return (self.spi.name, self.spi.number) if self.spi and self.link == "spi" else self.uart
 
     @property
     def divisor(self) -> int:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from amaranth.build import Resource
+
 from rtl.spec.config import Config
 
 from .board import Board, Part
@@ -73,6 +75,7 @@ def board(
     leds: tuple[int, ...],
     programmer: Programmer,
     notes: str,
+    spi: Resource | None = None,
 ) -> Board:
     """Return a board with the core and clock of its part's die, and its link at the resource ``uart`` 0."""
     return Board(
@@ -90,4 +93,5 @@ def board(
         config=_CORES[part.device.split("-")[1]],
         programmer=programmer,
         notes=notes,
+        spi=spi,
     )

@@ -8,6 +8,7 @@ from amaranth_boards.ecpix5 import ECPIX545Platform, ECPIX585Platform
 from . import ecp5_cores, ecp5_parts
 from .board import Board, Part
 from .programmer import open_fpga_loader
+from .spi import pmod
 
 # The green of the four LEDs.
 _LEDS = [
@@ -39,6 +40,7 @@ def _ecpix5(size: str, platform: Any, part: Part) -> Board:
         baud=3_000_000,
         leds=(0, 1, 2, 3),
         programmer=open_fpga_loader("ecpix5"),
+        spi=pmod("ecp5", 0),
         notes="The link is the second port of the micro-USB socket (FT2232H); the LEDs are the green of the four.",
     )
 

@@ -12,6 +12,7 @@ from rtl.spec.config import Config
 from . import ice40
 from .board import Board
 from .programmer import iceprog, tinyprog
+from .spi import spi
 
 CORE_8K = Config(
     rows=2,
@@ -49,6 +50,7 @@ HX8K_BREAKOUT = _board(
     oscillator="clk12",
     oscillator_hz=12_000_000,
     clock_hz=30_000_000,
+    spi=spi("ice40", ("j", 1), cs_n="3", sdi="4", sdo="5", sck="6"),
     leds=(0, 1, 2, 3),
     programmer=iceprog(),
     notes="The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel.",
@@ -61,6 +63,7 @@ TINYFPGA_BX = _board(
     oscillator="clk16",
     oscillator_hz=16_000_000,
     clock_hz=20_000_000,
+    spi=spi("ice40", ("gpio", 0), cs_n="3", sdi="4", sdo="5", sck="6"),
     leds=(0,),
     programmer=tinyprog(),
     notes="There is no serial bridge for the link: wire a 3.3 V adapter, its TX to pin 1 and its RX to pin 2.",

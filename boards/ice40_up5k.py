@@ -10,7 +10,7 @@ from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from rtl.spec.config import Config
 
-from . import ice40
+from . import ice40, spi
 from .board import Board
 from .programmer import iceprog, icesprog
 
@@ -57,6 +57,7 @@ ICEBREAKER = _board(
     platform=ICEBreakerPlatform,
     clocking=ice40.PadPllClock,
     programmer=iceprog(),
+    spi=spi.pmod("ice40", 0),
     notes="The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel.",
     baud=1_000_000,
     leds=(0, 1),
@@ -67,6 +68,7 @@ ICESUGAR = _board(
     platform=ICESugarPlatform,
     clocking=ice40.PadPllClock,
     programmer=icesprog(),
+    spi=spi.pmod("ice40", 0),
     notes="The link is the USB socket, whose bridge (iCELink) is known at 115200: --baud 115200.",
     baud=115_200,
     leds=(0, 1, 2),

@@ -1,11 +1,11 @@
-"""The whole FPGA: clock, serial link pins, LEDs, and the core's top level between them."""
+"""The whole FPGA: clock, link pins, LEDs, and the core's top level between them."""
 
 from typing import Any
 
 from amaranth.back import verilog
 from amaranth.build.run import BuildPlan
 from amaranth.hdl import ClockDomain, Elaboratable, Module
-from amaranth.lib import io
+from amaranth.lib import io, wiring
 
 from rtl.spec.config import Config
 
@@ -22,7 +22,7 @@ class BoardTop(Elaboratable):
     ----------
     board : Board
     top : wiring.Component
-        Has the ports ``rx`` : In(1), asynchronous, and ``tx`` : Out(1), both idle at 1, and ``leds`` : Out(n), in the
+        Has the pins of the board's line, asynchronous, and ``leds`` : Out(n), in the
         order heartbeat, link, busy, error. It is the only user of the domain ``sync``.
     """
 
@@ -37,11 +37,11 @@ class BoardTop(Elaboratable):
         m.submodules.clock = self._board.clocking(self._board, sync)
         m.submodules.top = top = self._top
 
-        uart = platform.request(*self._board.uart, dir="-")
-        m.submodules.rx = rx = io.Buffer("i", uart.rx)
-        m.submodules.tx = tx = io.Buffer("o", uart.tx)
-        m.d.comb += top.rx.eq(rx.i)
-        m.d.comb += tx.o.eq(top.tx)
+        pins = platform.request(*self._board.link_pins, dir="-")
+        for name, pin in self._board.line.pins.items():
+            inward = pin.flow is wiring.In
+            m.submodules[name] = buffer = io.Buffer("i" if inward else "o", getattr(pins, name))
+            m.d.comb += getattr(top, name).eq(buffer.i) if inward else buffer.o.eq(getattr(top, name))
 
         for number, led in zip(self._board.leds, top.leds, strict=False):
             m.submodules[f"led_{number}"] = buffer = io.Buffer("o", platform.request("led", number, dir="-"))

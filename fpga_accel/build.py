@@ -12,6 +12,7 @@ from amaranth.hdl import Elaboratable
 import boards
 import boards.fit
 from boards import Board
+from boards.board import LINKS
 from rtl.spec.config import Config
 from rtl.spec.errors import ToolError
 from rtl.spec.plan import Plan
@@ -88,7 +89,8 @@ def bitstream(
     """Build the bitstream of a board's core, or of the core that ``plan`` was compiled for, if that is another.
 
     All models of a core have one bitstream: with another program of the same core nothing is built. Results go to
-    ``out_dir/<board>-<core>/``; they are taken from there if sources, tools and seeds are the same.
+    ``out_dir/<board>-<core>/``, with ``-spi`` behind it for that link; they are taken from there if sources, tools and
+    seeds are the same.
 
     Parameters
     ----------
@@ -118,7 +120,7 @@ def bitstream(
     def top() -> Elaboratable:
         from rtl.top import Top
 
-        return Top(config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=identity)
+        return Top(config, line=board.line, clock_hz=board.clock_hz, build_identity=identity)
 
     return build(
         board,
@@ -227,7 +229,8 @@ def _built(board: Board, config: Config, out_dir: Path) -> tuple[Path, dict[str,
 
 def _folder(board: Board, config: Config, out_dir: Path) -> Path:
     """Return where a bitstream lies with its reports; the file has the folder's name."""
-    return out_dir / f"{board.name}-{config.name}"
+    link = "" if board.link == LINKS[0] else f"-{board.link}"
+    return out_dir / f"{board.name}-{config.name}{link}"
 
 
 def _key(board: Board, source: str) -> str:

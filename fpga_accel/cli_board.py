@@ -26,6 +26,9 @@ FolderOption = Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", 
 BakeOption = Annotated[
     bool, typer.Option("--bake", help="With the program in its memories from power-up; without --model the self-test.")
 ]
+LinkOption = Annotated[
+    str, typer.Option("--link", metavar="uart|spi", help="What hosts reach the core by; spi: from a Raspberry Pi.")
+]
 FOLDER = Path("build/bitstream")
 
 
@@ -37,6 +40,7 @@ def boards(
 ) -> Answer:
     """List the boards that a bitstream can be built for: core, clock, size, models that it holds."""
     import boards as known
+    from boards.spi import wiring
 
     from . import board_record, board_table
 
@@ -53,6 +57,7 @@ def boards(
                 "core": board.config.name,
                 "clock_hz": board.clock_hz,
                 "baud": board.baud,
+                "spi": wiring(board.spi) if board.spi else None,
                 "identity": f"{board.config.identity:08x}",
                 "notes": board.notes,
                 "build": asdict(build) if (build := record.build(board)) else None,
@@ -62,7 +67,9 @@ def boards(
         ]
     }
     text = [table("Boards, as placed and routed", board_table.COLUMNS, board_table.rows(record))]
-    return Answer(document, [*text, *(f"{board.name}: {board.notes}" for board in listed if board.notes)])
+    notes = [f"{board.name}: {board.notes}" for board in listed if board.notes]
+    wires = [f"{board.name} with --link spi: {wiring(board.spi)}." for board in listed if board.spi]
+    return Answer(document, [*text, *notes, *wires])
 
 
 @answers
@@ -108,6 +115,7 @@ def bitstream(
     board: BoardOption,
     model: ModelOption = None,
     bake: BakeOption = False,
+    link: LinkOption = "uart",
     seeds: Annotated[int, typer.Option(min=1, help="Place and route so many times, keep the fastest.")] = 1,
     output: FolderOption = FOLDER,
     json: JsonOption = False,
@@ -117,7 +125,7 @@ def bitstream(
     from . import bake as baking
     from . import build
 
-    target, plan, name = _chosen(board, model, bake)
+    target, plan, name = _chosen(board, model, bake, link)
     if bake and plan:
         baking.check(target, plan)
     with Progress(stages=1) as progress:
@@ -136,6 +144,7 @@ def flash(
     board: BoardOption,
     model: ModelOption = None,
     bake: BakeOption = False,
+    link: LinkOption = "uart",
     permanent: Annotated[
         bool, typer.Option("--permanent", help="Write it to flash, so that it is there after power-up too.")
     ] = False,
@@ -147,7 +156,7 @@ def flash(
     from . import build
     from .flash import flash as run_programmer
 
-    target, plan, name = _chosen(board, model, bake)
+    target, plan, name = _chosen(board, model, bake, link)
     if bake and plan:
         with Progress(stages=1) as progress:
             progress.stage(f"bake {name}")
@@ -157,16 +166,16 @@ def flash(
     command = run_programmer(target, file, permanent=permanent)
     return Answer(
         {"board": board, "bitstream": file, "permanent": permanent, "command": command},
-        [f"{command}: done", "next: fpga-accel info serial:PORT"],
+        [f"{command}: done", f"next: fpga-accel info serial:{'spi://0.0' if link == 'spi' else 'PORT'}"],
     )
 
 
-def _chosen(board: str, model: Path | None, bake: bool) -> tuple["Board", "Plan | None", str]:
+def _chosen(board: str, model: Path | None, bake: bool, link: str) -> tuple["Board", "Plan | None", str]:
     """Return the board, and plan and name of the model; of the self-test if one is to be baked and none is named."""
     import boards as known
     from rtl.spec.plan import Plan
 
-    target = known.get(board)
+    target = known.get(board).with_link(link)
     if model is not None:
         return target, Plan.load_file(readable(model, ".fpga")), model.stem
     if not bake:

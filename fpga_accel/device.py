@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rtl.spec.errors import NoAnswer
-from rtl.spec.link import BAUDS, DELIMITER, MAX_WORDS, Op
+from rtl.spec.link import DELIMITER, MAX_WORDS, Op
 from rtl.spec.registers import Register
 from sim.closing import Closing
 
@@ -73,9 +73,11 @@ class SerialDevice(Closing):
     Parameters
     ----------
     port : str or Line
-        Name of a serial port, path of a pseudo-terminal, ``socket://HOST:PORT`` of a served board, or an open line.
+        Name of a serial port, path of a pseudo-terminal, ``spi://BUS.CHIP`` of a board that hangs on this computer's
+        SPI, ``socket://HOST:PORT`` of a served board, or an open line.
     baud : int or None
-        Bits per second; None tries all rates that boards have. Pseudo-terminals ignore it.
+        Bits per second, of SPI those of SCK; None tries all rates that boards have, and asks a board on SPI for its
+        clock. Pseudo-terminals ignore it.
     answer_s : float
         Seconds without an answer after which a request is sent again, besides the time its bits take.
     attempts : int
@@ -99,9 +101,9 @@ class SerialDevice(Closing):
     """
 
     def __init__(self, port: str | Line, baud: int | None = None, *, answer_s: float = 1.0, attempts: int = 4) -> None:
-        self._line = SerialLine(port, baud or BAUDS[0])
+        self._line = SerialLine(port, baud)
         self.port = self._line.port
-        self._requests = Requests(self._line, baud or BAUDS[0], answer_s=answer_s, attempts=attempts)
+        self._requests = Requests(self._line, self._line.rate, answer_s=answer_s, attempts=attempts)
         self._runs = Runs(self._requests)
         try:
             if baud is None:
@@ -190,16 +192,20 @@ class SerialDevice(Closing):
     def _find_rate(self) -> None:
         requests = self._requests
         attempts, requests.attempts = requests.attempts, min(requests.attempts, _ATTEMPTS_A_RATE)
-        for rate in BAUDS:
+        for rate in self._line.rates:
             if not self._line.set_rate(rate):
                 continue
             requests.baud = rate
             with suppress(NoAnswer):
                 self._greet()
                 requests.attempts = attempts
+                best = self._line.best_rate(requests.clock_hz)
+                if best != rate and self._line.set_rate(best):
+                    requests.baud = best
                 return
-        *others, last = (str(rate) for rate in BAUDS)
+        *others, last = (str(rate) for rate in self._line.rates)
+        tried = f"{', '.join(others)} or {last}" if others else last
         raise NoAnswer(
-            f"{self.port}: no answer at {', '.join(others)} or {last} baud; is the board powered, its bitstream "
+            f"{self.port}: no answer at {tried} baud; is the board powered, its bitstream "
             f"loaded, is this its port, and does nothing else use it? {ports_present()}"
         )

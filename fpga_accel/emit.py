@@ -69,11 +69,12 @@ def _body(path: Path, circuits: str) -> str | None:
 
 
 def _verilog(config: Config, board: Board | None) -> str:
+    from rtl.line import Uart
     from rtl.top import Top
 
     clock_hz, divisor = (_CLOCK_HZ, _DIVISOR) if board is None else (board.clock_hz, board.divisor)
     top: Elaboratable = Top(
-        config, divisor=divisor, clock_hz=clock_hz, build_identity=sources.build_identity(board, config)
+        config, line=Uart(divisor), clock_hz=clock_hz, build_identity=sources.build_identity(board, config)
     )
     return to_verilog(board, config, top if board is None else BoardTop(board, top))
 
@@ -121,6 +122,7 @@ _CORE = '''"""{head}
 from pathlib import Path
 
 from boards.top import to_verilog
+from rtl.line import Uart
 from rtl.spec.config import Config
 from rtl.top import Top
 
@@ -131,7 +133,7 @@ CLOCK_HZ = {clock_hz:_}  # what the register CLOCK_HZ says
 DIVISOR = {divisor}  # clock cycles per bit of the serial link
 BUILD_IDENTITY = 0x{identity:08x}  # what the register BUILD_IDENTITY says
 
-top = Top(CONFIG, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=BUILD_IDENTITY)
+top = Top(CONFIG, line=Uart(DIVISOR), clock_hz=CLOCK_HZ, build_identity=BUILD_IDENTITY)
 
 if __name__ == "__main__":
     Path(__file__).with_name("top.v").write_text(to_verilog(None, CONFIG, top))
@@ -148,6 +150,7 @@ from pathlib import Path
 
 import boards
 from boards.top import BoardTop, prepare, to_verilog
+from rtl.line import Uart
 from rtl.spec.config import Config
 from rtl.top import Top
 
@@ -159,7 +162,7 @@ CLOCK_HZ = {clock_hz:_}  # of the core, made by the board's clocking
 DIVISOR = {divisor}  # clock cycles per bit of the serial link, {baud} baud
 BUILD_IDENTITY = 0x{identity:08x}  # what the register BUILD_IDENTITY says
 
-top = BoardTop(BOARD, Top(CONFIG, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=BUILD_IDENTITY))
+top = BoardTop(BOARD, Top(CONFIG, line=Uart(DIVISOR), clock_hz=CLOCK_HZ, build_identity=BUILD_IDENTITY))
 
 if __name__ == "__main__":
     here = Path(__file__).parent

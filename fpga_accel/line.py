@@ -1,4 +1,4 @@
-"""What a driver talks over: a serial port, a pseudo-terminal, or a TCP connection to a served board."""
+"""What a driver talks over: a serial port, a pseudo-terminal, SPI, or a TCP connection to a served board."""
 
 import select
 import socket
@@ -9,6 +9,9 @@ import serial
 from serial.urlhandler import protocol_socket
 
 from rtl.spec.errors import NoDevice
+from rtl.spec.link import BAUDS
+
+from .spi_line import SPI, open_spi
 
 SOCKET = "socket://"
 _PEEKED = 1 << 16
@@ -54,16 +57,19 @@ class SocketLine(protocol_socket.Serial):  # type: ignore[misc]  # pyserial has 
             opened.close()
 
 
-def open_line(port: str, baud: int, *, timeout: float, write_timeout: float) -> Line:
-    """Open a port by its name, or ``socket://HOST:PORT``.
+def open_line(port: str, baud: int | None, *, timeout: float, write_timeout: float) -> Line:
+    """Open a port by its name, ``spi://BUS.CHIP``, or ``socket://HOST:PORT``.
 
     Raises
     ------
     NoDevice
-        If nothing listens at that host and port.
+        If nothing listens at that host and port, or SPI does not open.
     OSError, ValueError
         If a serial port does not open.
     """
+    if port.startswith(SPI):
+        return open_spi(port, baud, timeout=timeout)
+    baud = baud or BAUDS[0]
     if not port.startswith(SOCKET):
         line: Line = serial.Serial(port, baud, timeout=timeout, write_timeout=write_timeout, exclusive=True)
         return line

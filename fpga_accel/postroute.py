@@ -10,6 +10,7 @@ from amaranth.hdl import Elaboratable
 
 from boards import Board
 from onnx_frontend.partition import compile_plan
+from rtl.line import Uart
 from rtl.spec.config import Config
 from rtl.spec.plan import Plan
 from sim.board import CLOCK_HZ, DIVISOR
@@ -120,7 +121,7 @@ def build_core(board: Board, config: Config, out_dir: Path, progress: Note) -> B
     def top() -> Elaboratable:
         from rtl.top import Top
 
-        return Top(config, divisor=DIVISOR, clock_hz=CLOCK_HZ, build_identity=identity)
+        return Top(config, line=Uart(DIVISOR), clock_hz=CLOCK_HZ, build_identity=identity)
 
     source = sources.digest(board, config, f"divisor {DIVISOR}, {CLOCK_HZ} Hz")
     return build.build(

@@ -1,11 +1,14 @@
-"""A serial port as a line of frames: open it, send bytes, take what lies between delimiters."""
+"""A port as a line of frames: open it, send bytes, take what lies between delimiters."""
+
+from collections.abc import Sequence
 
 from serial.tools import list_ports
 
 from rtl.spec.errors import LinkCut, NoDevice
-from rtl.spec.link import DELIMITER
+from rtl.spec.link import BAUDS, DELIMITER
 
 from .line import Line, open_line
+from .spi_line import SpiLine
 
 _READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
 
@@ -21,7 +24,7 @@ class SerialLine:
         In every method, if the port goes away.
     """
 
-    def __init__(self, port: str | Line, baud: int) -> None:
+    def __init__(self, port: str | Line, baud: int | None) -> None:
         self.port = port if isinstance(port, str) else type(port).__name__
         self.sent = 0
         self.received = 0
@@ -34,6 +37,20 @@ class SerialLine:
     def close(self) -> None:
         """Close the port."""
         self._serial.close()
+
+    @property
+    def rate(self) -> int:
+        """Bits a second."""
+        return self._serial.baudrate
+
+    @property
+    def rates(self) -> Sequence[int]:
+        """Rates at which a board may answer, in the order in which they are tried."""
+        return getattr(self._serial, "rates", BAUDS)
+
+    def best_rate(self, clock_hz: int) -> int:
+        """Return the rate for a board that has answered at this one, and told its clock."""
+        return self._serial.best_rate(clock_hz) if isinstance(self._serial, SpiLine) else self.rate
 
     def set_rate(self, baud: int) -> bool:
         """Take another rate and forget what has come; say whether the port can."""

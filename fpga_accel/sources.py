@@ -15,7 +15,7 @@ from boards import Board
 from boards.top import BoardTop, prepare
 from rtl.spec.config import Config
 
-_BOARD_FACTS = ("name", "oscillator", "oscillator_hz", "clock_hz", "divisor", "uart", "leds")
+_BOARD_FACTS = ("name", "oscillator", "oscillator_hz", "clock_hz", "divisor", "uart", "spi", "link", "leds")
 _PART_FACTS = ("device", "package", "speed", "multipliers", "block_rams", "large_rams", "soft_cells")
 
 
@@ -50,7 +50,7 @@ def design(board: Board, config: Config) -> str:
     """
     from rtl.top import Top
 
-    top = Top(config, divisor=board.divisor, clock_hz=board.clock_hz, build_identity=0)
+    top = Top(config, line=board.line, clock_hz=board.clock_hz, build_identity=0)
     plan = prepare(board, config, BoardTop(board, top), emit_src=False)
     total = hashlib.sha256()
     for name, text in sorted(plan.files.items()):

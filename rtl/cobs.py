@@ -75,6 +75,8 @@ class CobsEncoder(wiring.Component):
         Bytes in the ring; a power of two, at least 512, so that the longest group never fills it.
     latency : int
         Of the ring's `Ram`.
+    whole : bool
+        Give no byte of a frame before its end is there, so that it goes without a pause. It must fit into the ring.
 
     Members
     -------
@@ -86,11 +88,12 @@ class CobsEncoder(wiring.Component):
     o: Out(stream.Signature(BYTE))
     busy: Out(1)
 
-    def __init__(self, depth, *, latency=Ram.LATENCY):
+    def __init__(self, depth, *, latency=Ram.LATENCY, whole=False):
         if depth < 512 or depth & (depth - 1):
             raise ValueError(f"depth must be a power of two and at least 512, not {depth}")
         self._depth = depth
         self._latency = latency
+        self._whole = whole
         super().__init__()
 
     def elaborate(self, platform):
@@ -132,8 +135,15 @@ class CobsEncoder(wiring.Component):
 
         # A final byte is in the ring a cycle after it is known to be there.
         there = Signal(1 + self._latency)
+        some = read_at != code_at
+        if self._whole:
+            frames = Signal(range(self._depth // 2))
+            arrives = self.i.valid & self.i.ready & piece.end
+            leaves = ~self.o.valid & there[-1] & (ring.o == DELIMITER)
+            m.d.sync += frames.eq(frames + arrives - leaves)
+            some &= frames != 0
         m.d.comb += ring.i_read_address.eq(read_at)
-        m.d.sync += there.eq(Cat(read_at != code_at, there))
+        m.d.sync += there.eq(Cat(some, there))
         with m.If(self.o.valid):
             m.d.sync += self.o.valid.eq(~self.o.ready)
         with m.Elif(there[-1]):

@@ -1,8 +1,8 @@
-"""The board's end of the link: requests in frames from a serial line, performed on the host bus, and answered."""
+"""The board's end of the link: requests in frames from a line, performed on the host bus, and answered."""
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import Out, connect
 
 from .cobs import CobsDecoder, CobsEncoder
 from .digest import Digest
@@ -10,7 +10,6 @@ from .frames import FrameReceiver, FrameSender
 from .ram import Ram
 from .spec.link import LINK_VERSION, MAX_WORDS, Op
 from .spec.registers import REGION_SHIFT, RUN_BITS, Bus, Region, Register
-from .uart import UartReceiver, UartTransmitter
 
 ANSWER_RING = 512  # bytes; one block RAM, and more than the longest answer
 
@@ -29,8 +28,8 @@ class Link(wiring.Component):
 
     Parameters
     ----------
-    divisor : int
-        Clock cycles per bit of the serial line.
+    line : Uart or Spi
+        Brings and takes the bytes; `rtl.line` says what is asked of it.
     compact : bool
         Built for few registers, see `rtl.compact`.
     parity : bool
@@ -38,8 +37,8 @@ class Link(wiring.Component):
 
     Members
     -------
-    rx, tx : In(1), Out(1)
-        The serial line; asynchronous.
+    rx, tx, ...
+        The pins of the line.
     bus : Out(Bus())
     active : Out(1)
         Something is on the line or in work.
@@ -47,14 +46,13 @@ class Link(wiring.Component):
         The last frame on the line was not intact.
     """
 
-    def __init__(self, divisor, *, compact=False, parity=False):
-        self._divisor = divisor
+    def __init__(self, line, *, compact=False, parity=False):
+        self._line = line
         self._compact = compact
         self._parity = parity
         super().__init__(
             {
-                "rx": In(1, init=1),
-                "tx": Out(1, init=1),
+                **line.pins,
                 "bus": Out(Bus(parity=parity)),
                 "active": Out(1),
                 "error": Out(1),
@@ -64,19 +62,23 @@ class Link(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.uart_receiver = uart_receiver = UartReceiver(self._divisor)
+        listener = self._line.receiver()
+        m.submodules[f"{self._line.name}_receiver"] = listener
         m.submodules.decoder = decoder = CobsDecoder()
         m.submodules.receiver = receiver = FrameReceiver(compact=self._compact, parity=self._parity)
-        m.d.comb += uart_receiver.rx.eq(self.rx)
-        connect(m, uart_receiver.o, decoder.i)
+        m.d.comb += self._line.connect(self, listener)
+        connect(m, listener.o, decoder.i)
         connect(m, decoder.o, receiver.i)
 
         m.submodules.sender = sender = FrameSender(compact=self._compact)
-        m.submodules.encoder = encoder = CobsEncoder(ANSWER_RING, latency=1 if self._compact else Ram.LATENCY)
-        m.submodules.uart_transmitter = uart_transmitter = UartTransmitter(self._divisor)
+        m.submodules.encoder = encoder = CobsEncoder(
+            ANSWER_RING, latency=1 if self._compact else Ram.LATENCY, whole=self._line.whole
+        )
+        speaker = self._line.transmitter()
+        m.submodules[f"{self._line.name}_transmitter"] = speaker
         connect(m, sender.o, encoder.i)
-        connect(m, encoder.o, uart_transmitter.i)
-        m.d.comb += self.tx.eq(uart_transmitter.tx)
+        connect(m, encoder.o, speaker.i)
+        m.d.comb += self._line.connect(self, speaker)
 
         # Which request it is. RUN and INPUT count from the run that the core knows. What takes a comparison is known
         # a cycle late, here as below; the request has been there for longer when it is judged.
@@ -242,9 +244,9 @@ class Link(wiring.Component):
                     m.d.comb += receiver.done.eq(1)
                 m.next = "wait"
 
-        working = ~fsm.ongoing("wait") | owed | receiver.pending | sender.busy | encoder.busy | uart_transmitter.busy
-        m.d.sync += self.active.eq(uart_receiver.busy | receiver.busy | working)
-        with m.If(receiver.bad | uart_receiver.error):
+        working = ~fsm.ongoing("wait") | owed | receiver.pending | sender.busy | encoder.busy | speaker.busy
+        m.d.sync += self.active.eq(listener.busy | receiver.busy | working)
+        with m.If(receiver.bad | listener.error):
             m.d.sync += self.error.eq(1)
         with m.Elif(receiver.pending):
             m.d.sync += self.error.eq(0)

@@ -1,10 +1,10 @@
-"""The whole of an FPGA but for its pins and clock: the core behind its serial link."""
+"""The whole of an FPGA but for its pins and clock: the core behind its link."""
 
 import enum
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import Out, connect
 
 from .core import Core
 from .link import Link
@@ -25,8 +25,7 @@ class Top(wiring.Component):
     Parameters
     ----------
     config : Config
-    divisor : int
-        Clock cycles per bit of the serial line.
+    line : Uart or Spi
     clock_hz : int
     build_identity : int
         32 bits that the host can read back.
@@ -35,36 +34,31 @@ class Top(wiring.Component):
 
     Members
     -------
-    rx, tx : In(1), Out(1)
-        The serial line; asynchronous, 1 when idle.
+    rx, tx, ...
+        The pins of the line; asynchronous.
     leds : Out(4)
         One bit for each :class:`Led`; the heartbeat takes one to two seconds.
     """
 
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    leds: Out(len(Led))
-
-    def __init__(self, config, *, divisor, clock_hz, build_identity, image=()):
+    def __init__(self, config, *, line, clock_hz, build_identity, image=()):
         self._config = config
-        self._divisor = divisor
+        self._line = line
         self._clock_hz = clock_hz
         self._build_identity = build_identity
         self._image = image
-        super().__init__()
+        super().__init__({**line.pins, "leds": Out(len(Led))})
 
     def elaborate(self, platform):
         m = Module()
 
         m.submodules.link = link = Link(
-            self._divisor, compact=bool(self._config.compact), parity=bool(self._config.parity)
+            self._line, compact=bool(self._config.compact), parity=bool(self._config.parity)
         )
         m.submodules.core = core = Core(
             self._config, clock_hz=self._clock_hz, build_identity=self._build_identity, image=self._image
         )
         connect(m, link.bus, core.bus)
-        m.d.comb += link.rx.eq(self.rx)
-        m.d.comb += self.tx.eq(link.tx)
+        m.d.comb += self._line.connect(self, link)
 
         heartbeat = Signal(range(self._clock_hz + 1))
         m.d.sync += heartbeat.eq(heartbeat + 1)

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from amaranth.lib import wiring
 
+from rtl.line import Uart
 from rtl.memories import Image
 from rtl.spec.config import Config
 from rtl.spec.errors import ToolError
@@ -66,7 +67,7 @@ class SimulatedBoard:
         quick: bool = False,
         note: Note | None = None,
     ) -> None:
-        top = top or Top(config, divisor=divisor, clock_hz=CLOCK_HZ, build_identity=build_identity, image=image)
+        top = top or Top(config, line=Uart(divisor), clock_hz=CLOCK_HZ, build_identity=build_identity, image=image)
         self._program = build_program(
             top, f"board_{config.name}", MAIN, sources=sources, libraries=libraries, quick=quick, note=note
         )

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from rtl.line import Uart
 from rtl.link import Link
 from rtl.spec.config import core
 from rtl.spec.registers import MAGIC
@@ -25,7 +26,7 @@ class Target(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.link = link = Link(self._divisor)
+        m.submodules.link = link = Link(Uart(self._divisor))
         m.d.comb += link.rx.eq(self.rx)
         m.d.comb += self.tx.eq(link.tx)
         m.d.comb += self.leds.eq(link.active << 1 | link.error << 3)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cobs import cobs
 
+from rtl.line import Uart
 from rtl.link import Link
 from rtl.spec.link import (
     HEADER_BYTES,
@@ -155,7 +156,7 @@ def test_header_is_whole_bytes():
 def test_circuit(divisor, compact, testbench):
     from sim.verilog import run_cocotb
 
-    run_cocotb(Link(divisor, compact=compact), "link", f"sim.{testbench}", env={"DIVISOR": str(divisor)})
+    run_cocotb(Link(Uart(divisor), compact=compact), "link", f"sim.{testbench}", env={"DIVISOR": str(divisor)})
 
 
 @pytest.mark.cocotb
@@ -164,4 +165,4 @@ def test_circuit(divisor, compact, testbench):
 def test_circuit_with_parity(divisor, testbench):
     from sim.verilog import run_cocotb
 
-    run_cocotb(Link(divisor, parity=True), "link", f"sim.{testbench}", env={"DIVISOR": str(divisor)})
+    run_cocotb(Link(Uart(divisor), parity=True), "link", f"sim.{testbench}", env={"DIVISOR": str(divisor)})

@@ -1,4 +1,5 @@
-"""One table of what sessions do, on every device: the interpreter, simulated boards by terminal and TCP, a real port.
+"""One table of what sessions do, on every device: the interpreter, simulated boards by terminal, TCP and SPI, a
+real port.
 
 The last is asked for by FPGA_ACCEL_PORT, a device such as ``serial:/dev/ttyUSB0``; what it has loaded is lost.
 """
@@ -14,13 +15,16 @@ import pytest
 from cut_models import make
 
 from fpga_accel import BadInput, DoesNotFit, Session, WrongCore
+from fpga_accel.device import SerialDevice
 from fpga_accel.identity import core_of, read_core_info
 from fpga_accel.open_device import open_device
 from fpga_accel.selftest import selftest_plan
 from fpga_accel.serving import served
+from fpga_accel.spi_line import SpiLine
 from onnx_frontend.partition import compile_plan, partition
 from onnx_frontend.quantize import quantize
 from rtl.spec.config import core
+from sim.spi_board import SimulatedSpi
 
 CONFIG = core("4x3")
 PORT = os.environ.get("FPGA_ACCEL_PORT")
@@ -48,6 +52,12 @@ def board(address, by_bytes):
 
 
 @contextmanager
+def board_on_spi():
+    with SerialDevice(SpiLine(SimulatedSpi(CONFIG), timeout=0.05)) as device:
+        yield device, CONFIG
+
+
+@contextmanager
 def real_port():
     with open_device(PORT, None) as opened:
         config = core_of(read_core_info(opened))
@@ -60,6 +70,7 @@ DEVICES = {
     "model by TCP": board(TCP, True),
     "circuits by terminal": board(None, False),
     "circuits by TCP": board(TCP, False),
+    "circuits by SPI": board_on_spi,
 }
 REAL = pytest.param(
     real_port,

@@ -15,6 +15,8 @@ LINK_VERSION = 2
 DELIMITER = 0x00
 MAX_WORDS = 64  # 32-bit words in one frame; they fit one block RAM of every supported FPGA
 CRC_BYTES = 4
+SPI_CYCLES = 10
+"""Clock cycles of the board in one of a serial peripheral interface's SCK, at the least."""
 BAUDS = (3_000_000, 2_000_000, 1_000_000, 115_200)
 """Rates of the boards' serial lines, in the order in which a host that was told none tries them."""
 

@@ -11,6 +11,7 @@ from amaranth.hdl import Mux, Signal
 from rtl.cobs import CobsEncoder
 from rtl.digest import Digest
 from rtl.frames import FrameReceiver, FrameSender
+from rtl.line import Uart
 from rtl.link import ANSWER_RING, Link
 from rtl.spec.link import CRC_BYTES, HEADER_BYTES, UNSENT, Op
 from rtl.spec.registers import REGION_SHIFT, RUN_BITS, Region, Register
@@ -44,7 +45,7 @@ def requests_served(harness: Harness, *, parity: bool = False) -> None:
     It owes no answer then, either.
     """
     m = harness.m
-    unit = harness.unit(Link(DIVISOR, parity=parity))
+    unit = harness.unit(Link(Uart(DIVISOR), parity=parity))
     parts = opened(unit, "uart_receiver", "decoder", "receiver", "sender", "encoder", "uart_transmitter").submodules
 
     # Any request, kept until it is done with.
