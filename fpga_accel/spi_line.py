@@ -116,7 +116,7 @@ def open_spi(port: str, hz: int | None, *, timeout: float) -> SpiLine:
     try:
         import spidev
     except ImportError:
-        raise NoDevice(f"{port}: the package spidev is missing; install it: pip install 'fpga-accel[spi]'") from None
+        raise NoDevice(f"{port}: the package spidev is missing; install it: pip install spidev") from None
     bus = spidev.SpiDev()
     try:
         bus.open(*map(int, found.groups()))

@@ -191,7 +191,7 @@ def test_names_that_are_none(port):
 
 def test_missing_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "spidev", None)
-    with pytest.raises(NoDevice, match=r"the package spidev is missing; install it: pip install 'fpga-accel\[spi\]'"):
+    with pytest.raises(NoDevice, match="the package spidev is missing; install it: pip install spidev"):
         SerialDevice("spi://0.0")
 
 
