@@ -10,6 +10,7 @@ from rtl.spec.config import Config
 from . import gowin
 from .board import Board, Part
 from .programmer import open_fpga_loader
+from .spi import pmod
 
 _LVCMOS33 = Attrs(IO_TYPE="LVCMOS33")
 
@@ -45,23 +46,23 @@ class TangPrimer20KPlatform(gowin.ApiculaPlatform, TangPrimer20kDockPlatform):
 
 
 _CORE = Config(
-    rows=4,
-    columns=4,
+    rows=8,
+    columns=8,
     lanes=1,
-    act_words=4096,
-    weight_words=8192,
+    act_words=1024,
+    weight_words=3072,
     weight_rows=1,
     acc_words=512,
-    channel_words=1024,
+    channel_words=512,
     program_words=1024,
     tables=2,
     window=0,
-    compact=0,
+    compact=1,
 )
-"""Takes all memory blocks of a GW2A-18."""
+"""Takes nearly all multipliers and memory blocks of a GW2A-18."""
 
 
-def _tang(name: str, title: str, platform: Any, part: Part, link: str) -> Board:
+def _tang(name: str, title: str, platform: Any, part: Part, link: str, spi: Resource | None = None) -> Board:
     return Board(
         name=name,
         title=f"Sipeed {title}",
@@ -76,6 +77,7 @@ def _tang(name: str, title: str, platform: Any, part: Part, link: str) -> Board:
         leds=(0, 1, 2, 3),
         config=_CORE,
         programmer=open_fpga_loader(name.replace("-", "")),
+        spi=spi,
         notes=f"The link is {link}. "
         "The clock is well below the one that place and route reports, whose delays of this part are optimistic.",
     )
@@ -94,4 +96,5 @@ TANG_PRIMER_20K = _tang(
     TangPrimer20KPlatform,
     gowin.GW2A_LV18PG256C8_I7,
     "the USB socket of the Dock",
+    pmod("gowin", 0),
 )

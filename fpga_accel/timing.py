@@ -17,6 +17,8 @@ _KINDS = {
     **{"ICESTORM_LC": "LUT4", "ICESTORM_DSP": "DSP", "ICESTORM_RAM": "BRAM"},
     **{"LUT4": "LUT4", "DFF": "FF", "MULT18X18": "DSP", "BSRAM": "BRAM"},
 }
+_HALF_DSP = "MULT9X9"
+"""Of Gowin: two are in the place of one multiplier."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,11 @@ def parse(report: Path, *, seed: int, seconds: float, clock_hz: float) -> Route:
 def used(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     """Return what a report of nextpnr says of the part: used and present, by kind."""
     cells = report["utilization"]
-    return {label: (cells[kind]["used"], cells[kind]["available"]) for kind, label in _KINDS.items() if kind in cells}
+    found = {label: (cells[kind]["used"], cells[kind]["available"]) for kind, label in _KINDS.items() if kind in cells}
+    if _HALF_DSP in cells:
+        multipliers, there = found["DSP"]
+        found["DSP"] = (multipliers + (cells[_HALF_DSP]["used"] + 1) // 2, there)
+    return found
 
 
 def summary(routes: list[Route]) -> list[str]:
