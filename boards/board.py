@@ -10,7 +10,7 @@ from amaranth.build import Platform, Resource
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 from numpy.typing import NDArray
 
-from rtl.line import Spi, Uart
+from rtl.line import Bytes, Spi, Uart
 from rtl.multiplier import Multiplier
 from rtl.ram import Ram
 from rtl.soft_multiplier import SoftMultiplier
@@ -22,7 +22,7 @@ from .blocks import Shapes, count
 from .programmer import Programmer
 
 _MANY_BLOCKS = 8
-LINKS = ("uart", "spi")
+LINKS = ("uart", "spi", "usb")
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ class Family:
         Look-up tables in the place of the multiplier of a cell of the array, for estimates.
     compact_costs : LutCosts
         The same for compact cores, when every product has a multiplier.
+    usb_clocks : function of an oscillator, its frequency, and two ClockDomains, or None
+        Returns the elaboratable that drives the domains, of 48 MHz and of 12 in phase with it; None without one.
     compact_soft : ProductLuts or None
         Look-up tables of products of a compact core that have no multiplier; None where each needs one.
     """
@@ -150,6 +152,7 @@ class Family:
     soft_cell_luts: int
     compact_costs: LutCosts
     compact_soft: ProductLuts | None
+    usb_clocks: Callable[[Any, int, ClockDomain, ClockDomain], Elaboratable] | None = None
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,9 @@ class Board:
         What a user of this board must know.
     spi : Resource or None
         Pins for a link by SPI; None if the board's file names none.
+    usb : (str, int) or None
+        Resource name and number of USB pins of the FPGA's own; None if there are none, or its family has no clocks for
+        them.
     link : str
         Which of `LINKS` the core has.
     """
@@ -245,6 +251,7 @@ class Board:
     programmer: Programmer
     notes: str
     spi: Resource | None = None
+    usb: tuple[str, int] | None = None
     link: str = "uart"
 
     def new_platform(self, config: Config) -> Platform:
@@ -273,19 +280,24 @@ class Board:
         """
         if link not in LINKS:
             raise BadInput(f"no link named '{link}'; expected one of: {', '.join(LINKS)}")
-        if link == "spi" and not self.spi:
-            raise BadInput(f"{self.name}: its file names no pins for SPI; docs/adding-a-board.md says how they come in")
+        if link != LINKS[0] and not getattr(self, link):
+            raise BadInput(
+                f"{self.name}: its file names no pins for {link.upper()}; docs/adding-a-board.md says how they come in"
+            )
         return replace(self, link=link)
 
     @property
-    def line(self) -> Uart | Spi:
+    def line(self) -> Uart | Spi | Bytes:
         """What the core's link hangs on."""
-        return Spi() if self.link == "spi" else Uart(self.divisor)
+        lines: dict[str, Uart | Spi | Bytes] = {"uart": Uart(self.divisor), "spi": Spi(), "usb": Bytes()}
+        return lines[self.link]
 
     @property
     def link_pins(self) -> tuple[str, int]:
         """Resource name and number of the pins of the link."""
-        return (self.spi.name, self.spi.number) if self.spi and self.link == "spi" else self.uart
+        if self.spi and self.link == "spi":
+            return self.spi.name, self.spi.number
+        return self.usb if self.usb and self.link == "usb" else self.uart
 
     @property
     def divisor(self) -> int:

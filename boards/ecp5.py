@@ -8,7 +8,16 @@ from amaranth.hdl import Instance, Signal, Value
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ecp5_bake, ecp5_chains, ecp5_multiplier, ecp5_ram, ecp5_routed, ecp5_soft_multiplier, ecp5_tap_sum
+from . import (
+    ecp5_bake,
+    ecp5_chains,
+    ecp5_multiplier,
+    ecp5_ram,
+    ecp5_routed,
+    ecp5_soft_multiplier,
+    ecp5_tap_sum,
+    ecp5_usb,
+)
 from .board import Family, LutCosts, Part
 from .pll import GatedPll, check
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
@@ -51,6 +60,7 @@ ECP5 = Family(
     # Not measured: no more than those of other cores.
     compact_costs=LutCosts(fixed=2906.0, pair=112.0, row=143.0, bank=340.0, lane=838.0, window=1356.0),
     compact_soft=None,
+    usb_clocks=ecp5_usb.UsbClocks,
 )
 
 _MARGIN = 1.05

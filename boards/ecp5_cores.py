@@ -76,6 +76,7 @@ def board(
     programmer: Programmer,
     notes: str,
     spi: Resource | None = None,
+    usb: tuple[str, int] | None = None,
 ) -> Board:
     """Return a board with the core and clock of its part's die, and its link at the resource ``uart`` 0."""
     return Board(
@@ -94,4 +95,5 @@ def board(
         programmer=programmer,
         notes=notes,
         spi=spi,
+        usb=usb,
     )

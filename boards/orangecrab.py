@@ -46,6 +46,7 @@ def _orangecrab(size: str, platform: Any, part: Part) -> Board:
         baud=1_000_000,
         leds=(0, 1, 2),
         programmer=dfu_util("1209:5af0", 0),
+        usb=("usb", 0),
         spi=spi("ecp5", ("io", 0), cs_n="5", sdi="6", sdo="9", sck="10"),
         notes="To flash it, hold its button while you plug it in. There is no serial bridge: wire a 3.3 V adapter's TX "
         "to pin 0, its RX to pin 1, and GND to GND.",

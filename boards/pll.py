@@ -35,6 +35,7 @@ class GatedPll(Elaboratable):
 
     def __init__(self, board: Board, domain: ClockDomain) -> None:
         self.board = board
+        self.source = Signal()  # the oscillator, for a board that makes other clocks of it
         self._domain = domain
 
     def oscillator(self, m: Module, port: Any) -> Any:
@@ -59,6 +60,8 @@ class GatedPll(Elaboratable):
 
         oscillator = self.oscillator(m, platform.request(self.board.oscillator, dir="-"))
 
+        if self.board.link == "usb":
+            m.d.comb += self.source.eq(oscillator)
         m.domains.pll = raw = ClockDomain(reset_less=True, local=True)
         locked = Signal()
         m.submodules.pll = self.pll(platform, oscillator, raw.clk, locked)

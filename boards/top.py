@@ -1,5 +1,6 @@
 """The whole FPGA: clock, link pins, LEDs, and the core's top level between them."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from amaranth.back import verilog
@@ -8,6 +9,7 @@ from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io, wiring
 
 from rtl.spec.config import Config
+from rtl.usb import UsbSerial
 
 from .board import Board
 
@@ -34,20 +36,40 @@ class BoardTop(Elaboratable):
         m = Module()
 
         m.domains.sync = sync = ClockDomain(reset_less=True)
-        m.submodules.clock = self._board.clocking(self._board, sync)
+        m.submodules.clock = self._clock = self._board.clocking(self._board, sync)
         m.submodules.top = top = self._top
 
         pins = platform.request(*self._board.link_pins, dir="-")
-        for name, pin in self._board.line.pins.items():
-            inward = pin.flow is wiring.In
-            m.submodules[name] = buffer = io.Buffer("i" if inward else "o", getattr(pins, name))
-            m.d.comb += getattr(top, name).eq(buffer.i) if inward else buffer.o.eq(getattr(top, name))
+        if self._board.link == "usb":
+            self._usb(m, platform, pins)
+        else:
+            for name, pin in self._board.line.pins.items():
+                inward = pin.flow is wiring.In
+                m.submodules[name] = buffer = io.Buffer("i" if inward else "o", getattr(pins, name))
+                m.d.comb += getattr(top, name).eq(buffer.i) if inward else buffer.o.eq(getattr(top, name))
 
         for number, led in zip(self._board.leds, top.leds, strict=False):
             m.submodules[f"led_{number}"] = buffer = io.Buffer("o", platform.request("led", number, dir="-"))
             m.d.comb += buffer.o.eq(led)
 
         return m
+
+    def _usb(self, m: Module, platform: Any, pins: Any) -> None:
+        """Put a USB device between pins and top level."""
+        m.domains.usb_io = usb_io = ClockDomain(reset_less=True)
+        m.domains.usb = usb = ClockDomain(reset_less=True)
+        board, top = self._board, self._top
+        assert board.part.family.usb_clocks
+        m.submodules.usb_clocks = board.part.family.usb_clocks(self._clock.source, board.oscillator_hz, usb_io, usb)
+        pads = {name: io.Buffer("io", getattr(pins, name)) for name in ("d_p", "d_n")}
+        pads["pullup"] = io.Buffer("o", pins.pullup)
+        for name, buffer in pads.items():
+            m.submodules[name] = buffer
+        m.submodules.usb_serial = serial = UsbSerial(SimpleNamespace(**pads), board.title)
+        m.d.comb += [top.rx_valid.eq(serial.o.valid), top.rx_payload.eq(serial.o.payload)]
+        m.d.comb += serial.o.ready.eq(top.rx_ready)
+        m.d.comb += [serial.i.valid.eq(top.tx_valid), serial.i.payload.eq(top.tx_payload)]
+        m.d.comb += top.tx_ready.eq(serial.i.ready)
 
 
 def prepare(board: Board, config: Config, top: Elaboratable, *, emit_src: bool = True) -> BuildPlan:

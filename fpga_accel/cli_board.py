@@ -27,7 +27,12 @@ BakeOption = Annotated[
     bool, typer.Option("--bake", help="With the program in its memories from power-up; without --model the self-test.")
 ]
 LinkOption = Annotated[
-    str, typer.Option("--link", metavar="uart|spi", help="What hosts reach the core by; spi: from a Raspberry Pi.")
+    str,
+    typer.Option(
+        "--link",
+        metavar="uart|spi|usb",
+        help="What hosts reach the core by: a serial line, SPI of a Raspberry Pi, or USB pins of the FPGA itself.",
+    ),
 ]
 FOLDER = Path("build/bitstream")
 

@@ -199,9 +199,7 @@ class SerialDevice(Closing):
             with suppress(NoAnswer):
                 self._greet()
                 requests.attempts = attempts
-                best = self._line.best_rate(requests.clock_hz)
-                if best != rate and self._line.set_rate(best):
-                    requests.baud = best
+                requests.baud = self._line.hurry(requests.clock_hz)
                 return
         *others, last = (str(rate) for rate in self._line.rates)
         tried = f"{', '.join(others)} or {last}" if others else last

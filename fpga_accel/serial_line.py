@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from serial.tools import list_ports
 
 from rtl.spec.errors import LinkCut, NoDevice
-from rtl.spec.link import BAUDS, DELIMITER
+from rtl.spec.link import BAUDS, BYTE_CYCLES, DELIMITER, USB_PRODUCT, USB_VENDOR
 
 from .line import Line, open_line
+from .pace import BITS
 from .spi_line import SpiLine
 
 _READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
@@ -48,9 +49,19 @@ class SerialLine:
         """Rates at which a board may answer, in the order in which they are tried."""
         return getattr(self._serial, "rates", BAUDS)
 
-    def best_rate(self, clock_hz: int) -> int:
-        """Return the rate for a board that has answered at this one, and told its clock."""
-        return self._serial.best_rate(clock_hz) if isinstance(self._serial, SpiLine) else self.rate
+    def hurry(self, clock_hz: int) -> int:
+        """Go as fast as a board of this clock takes bytes, if the line can; return the rate from now on."""
+        if isinstance(self._serial, SpiLine):
+            self.set_rate(self._serial.best_rate(clock_hz))
+        elif self._is_usb():
+            return clock_hz * BITS // BYTE_CYCLES  # the line has none of its own
+        return self.rate
+
+    def _is_usb(self) -> bool:
+        """Whether behind the port there is no line, but a board on its own USB pins."""
+        return any(
+            (info.device, info.vid, info.pid) == (self.port, USB_VENDOR, USB_PRODUCT) for info in list_ports.comports()
+        )
 
     def set_rate(self, baud: int) -> bool:
         """Take another rate and forget what has come; say whether the port can."""

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .byte_line import ByteReceiver, ByteTransmitter
 from .spi import SpiReceiver, SpiTransmitter
-from .uart import UartReceiver, UartTransmitter
+from .uart import BYTE, UartReceiver, UartTransmitter
 
 
 class _Line:
@@ -76,3 +77,21 @@ class Spi(_Line):
 
     def transmitter(self) -> SpiTransmitter:
         return SpiTransmitter()
+
+
+@dataclass(frozen=True)
+class Bytes(_Line):
+    """Bytes that something else brings and takes, for example `rtl.usb.UsbSerial`: two streams, one each way."""
+
+    name = "byte"
+    whole = False
+    pins: ClassVar[Mapping[str, Any]] = {
+        **{"rx_valid": In(1), "rx_payload": In(BYTE), "rx_ready": Out(1)},
+        **{"tx_valid": Out(1), "tx_payload": Out(BYTE), "tx_ready": In(1)},
+    }
+
+    def receiver(self) -> ByteReceiver:
+        return ByteReceiver()
+
+    def transmitter(self) -> ByteTransmitter:
+        return ByteTransmitter()

@@ -1,4 +1,4 @@
-"""One table of what sessions do, on every device: the interpreter, simulated boards by terminal, TCP and SPI, a
+"""One table of what sessions do, on every device: the interpreter, simulated boards by terminal, TCP, SPI and USB, a
 real port.
 
 The last is asked for by FPGA_ACCEL_PORT, a device such as ``serial:/dev/ttyUSB0``; what it has loaded is lost.
@@ -25,6 +25,7 @@ from onnx_frontend.partition import compile_plan, partition
 from onnx_frontend.quantize import quantize
 from rtl.spec.config import core
 from sim.spi_board import SimulatedSpi
+from sim.usb_board import SimulatedUsb
 
 CONFIG = core("4x3")
 PORT = os.environ.get("FPGA_ACCEL_PORT")
@@ -58,6 +59,12 @@ def board_on_spi():
 
 
 @contextmanager
+def board_on_usb():
+    with SimulatedUsb(CONFIG) as simulated, SerialDevice(simulated.port) as device:
+        yield device, CONFIG
+
+
+@contextmanager
 def real_port():
     with open_device(PORT, None) as opened:
         config = core_of(read_core_info(opened))
@@ -71,6 +78,7 @@ DEVICES = {
     "circuits by terminal": board(None, False),
     "circuits by TCP": board(TCP, False),
     "circuits by SPI": board_on_spi,
+    "circuits by USB": board_on_usb,
 }
 REAL = pytest.param(
     real_port,

@@ -241,5 +241,5 @@ def test_board_with_pins():
     assert "uart" not in plan.files["top.pcf"]
     with pytest.raises(BadInput, match="butterstick-85f: its file names no pins for SPI"):
         boards.get("butterstick-85f").with_link("spi")
-    with pytest.raises(BadInput, match="no link named 'usb'; expected one of: uart, spi"):
-        boards.get("icebreaker").with_link("usb")
+    with pytest.raises(BadInput, match="no link named 'i2c'; expected one of: uart, spi, usb"):
+        boards.get("icebreaker").with_link("i2c")

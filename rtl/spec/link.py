@@ -17,6 +17,10 @@ MAX_WORDS = 64  # 32-bit words in one frame; they fit one block RAM of every sup
 CRC_BYTES = 4
 SPI_CYCLES = 10
 """Clock cycles of the board in one of a serial peripheral interface's SCK, at the least."""
+BYTE_CYCLES = 10
+"""Clock cycles of the board in which it hears a byte, at the least."""
+USB_VENDOR, USB_PRODUCT = 0x1209, 0x0001
+"""Of boards on their own USB pins: the pair that pid.codes has for tests."""
 BAUDS = (3_000_000, 2_000_000, 1_000_000, 115_200)
 """Rates of the boards' serial lines, in the order in which a host that was told none tries them."""
 
