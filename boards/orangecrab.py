@@ -48,8 +48,9 @@ def _orangecrab(size: str, platform: Any, part: Part) -> Board:
         programmer=dfu_util("1209:5af0", 0),
         usb=("usb", 0),
         spi=spi("ecp5", ("io", 0), cs_n="5", sdi="6", sdo="9", sck="10"),
-        notes="To flash it, hold its button while you plug it in. There is no serial bridge: wire a 3.3 V adapter's TX "
-        "to pin 0, its RX to pin 1, and GND to GND.",
+        notes="To flash it, hold its button while you plug it in. There is no serial bridge: make the "
+        "bitstream with --link usb, which is the USB socket itself, or wire a 3.3 V adapter's TX to pin 0, its RX to "
+        "pin 1, and GND to GND.",
     )
 
 

@@ -23,7 +23,7 @@ def _ulx3s(size: str, platform: Any, part: Part) -> Board:
         programmer=open_fpga_loader("ulx3s"),
         usb=("usb", 0),
         spi=spi("ecp5", ("gpio", 0), cs_n="0+", sdi="1+", sdo="2+", sck="3+"),
-        notes="The link is the micro-USB socket US1 (FT231X), whose fastest rate is 3 Mbaud.",
+        notes="The link is the micro-USB socket US1 (FT231X), whose fastest rate is 3 Mbaud; with --link usb, US2.",
     )
 
 
