@@ -61,7 +61,9 @@ class BoardTop(Elaboratable):
         board, top = self._board, self._top
         assert board.part.family.usb_clocks
         m.submodules.usb_clocks = board.part.family.usb_clocks(self._clock.source, board.oscillator_hz, usb_io, usb)
-        pads = {name: io.Buffer("io", getattr(pins, name)) for name in ("d_p", "d_n")}
+        # In the registers of the pins, so that both wires change together.
+        clocks = {"i_domain": "usb_io", "o_domain": "usb_io"}
+        pads = {name: io.FFBuffer("io", getattr(pins, name), **clocks) for name in ("d_p", "d_n")}
         pads["pullup"] = io.Buffer("o", pins.pullup)
         for name, buffer in pads.items():
             m.submodules[name] = buffer

@@ -45,13 +45,15 @@ class UsbTop(wiring.Component):
         m.domains.usb = usb = ClockDomain(reset_less=True)
         m.d.comb += [io.clk.eq(self.usb_io_clk), usb.clk.eq(self.usb_clk)]
 
-        def wire(value: object) -> SimpleNamespace:
-            return SimpleNamespace(i=value, o=Signal(), oe=Signal())
+        def wire() -> SimpleNamespace:
+            return SimpleNamespace(i=Signal(), o=Signal(), oe=Signal())
 
-        pads = SimpleNamespace(d_p=wire(self.d_p), d_n=wire(self.d_n), pullup=SimpleNamespace(o=self.pullup))
+        # A pin has registers, as on a board.
+        pads = SimpleNamespace(d_p=wire(), d_n=wire(), pullup=SimpleNamespace(o=self.pullup))
+        m.d.usb_io += [pads.d_p.i.eq(self.d_p), pads.d_n.i.eq(self.d_n)]
+        m.d.usb_io += [self.d_p_o.eq(pads.d_p.o), self.d_n_o.eq(pads.d_n.o), self.oe.eq(pads.d_p.oe)]
         m.submodules.serial = serial = UsbSerial(pads, "simulated")
         m.submodules.top = top = Top(self._config, line=Bytes(), clock_hz=CLOCK_HZ, build_identity=0)
-        m.d.comb += [self.d_p_o.eq(pads.d_p.o), self.d_n_o.eq(pads.d_n.o), self.oe.eq(pads.d_p.oe)]
         m.d.comb += [top.rx_valid.eq(serial.o.valid), top.rx_payload.eq(serial.o.payload)]
         m.d.comb += serial.o.ready.eq(top.rx_ready)
         m.d.comb += [serial.i.valid.eq(top.tx_valid), serial.i.payload.eq(top.tx_payload)]
