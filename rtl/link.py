@@ -28,7 +28,7 @@ class Link(wiring.Component):
 
     Parameters
     ----------
-    line : Uart or Spi
+    line : Uart, Spi or Bytes
         Brings and takes the bytes; `rtl.line` says what is asked of it.
     compact : bool
         Built for few registers, see `rtl.compact`.

@@ -25,7 +25,7 @@ class Top(wiring.Component):
     Parameters
     ----------
     config : Config
-    line : Uart or Spi
+    line : Uart, Spi or Bytes
     clock_hz : int
     build_identity : int
         32 bits that the host can read back.

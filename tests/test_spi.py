@@ -2,6 +2,7 @@
 
 import random
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -195,16 +196,19 @@ def test_missing_package(monkeypatch):
         SerialDevice("spi://0.0")
 
 
+CONFIGS = {0: core("4x3"), 1: replace(core("2x2"), lanes=1, weight_words=256, compact=1)}
+
+
 class FakeSpidev:
-    """The package, whose devices are simulated boards, but for that of another bus."""
+    """The package, whose devices are simulated boards, but for those of another bus."""
 
     class SpiDev:
         mode = 3
 
         def open(self, bus, chip):
-            if bus:
+            if bus or chip not in CONFIGS:
                 raise FileNotFoundError(2, "No such file or directory")
-            self._board = SimulatedSpi(core("4x3"))
+            self._board = SimulatedSpi(CONFIGS[chip])
 
         def xfer3(self, values):
             assert self.mode == 0
@@ -214,13 +218,14 @@ class FakeSpidev:
             self._board.close()
 
 
-def test_device(monkeypatch):
+@pytest.mark.parametrize("chip", CONFIGS)
+def test_device(monkeypatch, chip):
     """By its name as a user gives it; what is read is what was written, in frames of all kinds."""
     monkeypatch.setitem(sys.modules, "spidev", FakeSpidev)
     with pytest.raises(NoDevice, match=r"spi://1.0: it does not open \(.*\); is SPI enabled"):
         SerialDevice("spi://1.0")
     data = np.random.default_rng(2).integers(0, 3, 300, dtype=np.uint32)
-    with SerialDevice("spi://0.0") as device:
+    with SerialDevice(f"spi://0.{chip}") as device:
         for count in (1, 64, 65, 300):
             device.write(0x200000, data[:count])
         found = device.read(0, 16)
