@@ -10,7 +10,7 @@ from amaranth.build import Platform, Resource
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 from numpy.typing import NDArray
 
-from rtl.line import Bytes, Spi, Uart
+from rtl.line import Bytes, FollowingUart, Spi, Uart
 from rtl.multiplier import Multiplier
 from rtl.ram import Ram
 from rtl.soft_multiplier import SoftMultiplier
@@ -227,6 +227,8 @@ class Board:
         Puts the bitstream on the board.
     notes : str
         What a user of this board must know.
+    follows : bool
+        The host may choose the rate of the serial line; ``baud`` is that of the beginning.
     spi : Resource or None
         Pins for a link by SPI; None if the board's file names none.
     usb : (str, int) or None
@@ -250,6 +252,7 @@ class Board:
     config: Config
     programmer: Programmer
     notes: str
+    follows: bool = False
     spi: Resource | None = None
     usb: tuple[str, int] | None = None
     link: str = "uart"
@@ -287,10 +290,13 @@ class Board:
         return replace(self, link=link)
 
     @property
-    def line(self) -> Uart | Spi | Bytes:
+    def line(self) -> Uart | FollowingUart | Spi | Bytes:
         """What the core's link hangs on."""
-        lines: dict[str, Uart | Spi | Bytes] = {"uart": Uart(self.divisor), "spi": Spi(), "usb": Bytes()}
-        return lines[self.link]
+        if self.link == "spi":
+            return Spi()
+        if self.link == "usb":
+            return Bytes()
+        return FollowingUart(round(9 * self.clock_hz / self.baud)) if self.follows else Uart(self.divisor)
 
     @property
     def link_pins(self) -> tuple[str, int]:

@@ -75,6 +75,7 @@ def board(
     leds: tuple[int, ...],
     programmer: Programmer,
     notes: str,
+    follows: bool = False,
     spi: Resource | None = None,
     usb: tuple[str, int] | None = None,
 ) -> Board:
@@ -94,6 +95,7 @@ def board(
         config=_CORES[part.device.split("-")[1]],
         programmer=programmer,
         notes=notes,
+        follows=follows,
         spi=spi,
         usb=usb,
     )

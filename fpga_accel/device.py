@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rtl.spec.errors import NoAnswer
-from rtl.spec.link import DELIMITER, MAX_WORDS, Op
+from rtl.spec.link import DELIMITER, FAST_BAUDS, MAX_WORDS, Op
 from rtl.spec.registers import Register
 from sim.closing import Closing
 
@@ -17,6 +17,8 @@ from .runs import Run, Runs, Span, Words
 from .serial_line import SerialLine, ports_present
 
 _ATTEMPTS_A_RATE = 2
+_TRIAL_S = 0.2  # for an answer at a rate that is tried
+_LEAST_CYCLES = 4  # of a bit, so that it is sampled well within
 
 
 class Device(Protocol):
@@ -187,7 +189,22 @@ class SerialDevice(Closing):
     def _greet(self) -> None:
         self._line.send(bytes([DELIMITER]))  # ends the frame that another program may have left unfinished
         self.read(Register.MAGIC, 1)
-        self._requests.clock_hz = int(self.read(Register.CLOCK_HZ, 1)[0])
+        words = self.read(Register.CLOCK_HZ, Register.FOLLOWS - Register.CLOCK_HZ + 1)
+        self._requests.clock_hz = int(words[0])
+        self._requests.follows = self._line.has_rate and bool(words[-1])
+
+    def _hurry(self) -> None:
+        """Go to the fastest rate at which a board that follows answers; its own one is the last."""
+        requests = self._requests
+        own, attempts, answer_s = requests.baud, requests.attempts, requests.answer_s
+        requests.attempts, requests.answer_s = _ATTEMPTS_A_RATE, _TRIAL_S
+        for rate in (*(rate for rate in FAST_BAUDS if own < rate <= requests.clock_hz // _LEAST_CYCLES), own):
+            if self._line.tell_rate(rate):
+                requests.baud = rate
+                with suppress(NoAnswer):
+                    self._greet()
+                    break
+        requests.attempts, requests.answer_s = attempts, answer_s
 
     def _find_rate(self) -> None:
         requests = self._requests
@@ -200,6 +217,8 @@ class SerialDevice(Closing):
                 self._greet()
                 requests.attempts = attempts
                 requests.baud = self._line.hurry(requests.clock_hz)
+                if requests.follows:
+                    self._hurry()
                 return
         *others, last = (str(rate) for rate in self._line.rates)
         tried = f"{', '.join(others)} or {last}" if others else last

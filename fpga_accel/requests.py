@@ -32,11 +32,13 @@ class Requests:
 
     Members
     -------
-    baud, attempts : int
+    baud, attempts, answer_s
     clock_hz : int
         Of the board; 0 if unknown.
     output : (int, int)
         Address and count of the words that the answer to a RUN brings.
+    follows : bool
+        The board takes the rate that it is told; before something is sent again, it is told again.
     resent : int
         Requests that were sent again.
     """
@@ -47,8 +49,9 @@ class Requests:
         self.attempts = attempts
         self.clock_hz = 0
         self.output = (Region.ACT.base, 0)
+        self.follows = False
         self.resent = 0
-        self._answer_s = answer_s
+        self.answer_s = answer_s
         self._sequence = random.randrange(256)  # unlike that of a session before, whose answers may still come
         self._heard = self._damaged = 0
 
@@ -61,6 +64,11 @@ class Requests:
         """Return a request with the next sequence number."""
         self._sequence = (self._sequence + 1) % 256
         return Frame(op, self._sequence, address, count, data)
+
+    def tell_rate(self) -> None:
+        """Tell a board that follows at which rate it is spoken to."""
+        if self.follows:
+            self.line.tell_rate(self.baud)
 
     def send(self, request: Frame, pause: int = 0) -> None:
         """Send a request behind so many delimiters."""
@@ -109,6 +117,7 @@ class Requests:
                 silent += 1
                 if silent == self.attempts:
                     raise NoAnswer(self._silence())
+                self.tell_rate()
                 again.extend(flying)
                 flying.clear()
         return [answers[index] for index in range(len(requests))]
@@ -144,7 +153,7 @@ class Requests:
         """Return the seconds in which something must come back of what is under way."""
         count = self.output[1]
         line = sum(len(request.data) + 2 * answer_bytes(request, count) for request in flying)
-        return self._answer_s + BITS * line / self.baud
+        return self.answer_s + BITS * line / self.baud
 
     def _refuse(self, frame: Frame, request: Frame) -> None:
         port = self.line.port

@@ -1,7 +1,9 @@
 """A port as a line of frames: open it, send bytes, take what lies between delimiters."""
 
+import time
 from collections.abc import Sequence
 
+from serial import Serial
 from serial.tools import list_ports
 
 from rtl.spec.errors import LinkCut, NoDevice
@@ -11,6 +13,9 @@ from .line import Line, open_line
 from .pace import BITS
 from .spi_line import SpiLine
 
+_SLOW = 9600
+_SLOW_S = 0.02  # until a byte at that rate has left an adapter
+_ZERO = bytes([DELIMITER])
 _READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
 
 
@@ -48,6 +53,26 @@ class SerialLine:
     def rates(self) -> Sequence[int]:
         """Rates at which a board may answer, in the order in which they are tried."""
         return getattr(self._serial, "rates", BAUDS)
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether there is a serial line, with a rate that may be changed."""
+        return isinstance(self._serial, Serial) and not self._is_usb()
+
+    def tell_rate(self, baud: int) -> bool:
+        """Take a rate, and tell it to a board that follows; say whether the port can.
+
+        That is a zero far too slow for any board, and another one at the rate, see `rtl.following_uart`.
+        """
+        if not (self.set_rate(_SLOW) and isinstance(self._serial, Serial)):
+            return False
+        self.send(_ZERO)
+        self._serial.flush()
+        time.sleep(_SLOW_S)
+        if not self.set_rate(baud):
+            return False
+        self.send(_ZERO)
+        return True
 
     def hurry(self, clock_hz: int) -> int:
         """Go as fast as a board of this clock takes bytes, if the line can; return the rate from now on."""

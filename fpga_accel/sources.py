@@ -15,7 +15,19 @@ from boards import Board
 from boards.top import BoardTop, prepare
 from rtl.spec.config import Config
 
-_BOARD_FACTS = ("name", "oscillator", "oscillator_hz", "clock_hz", "divisor", "uart", "spi", "usb", "link", "leds")
+_BOARD_FACTS = (
+    "name",
+    "oscillator",
+    "oscillator_hz",
+    "clock_hz",
+    "divisor",
+    "follows",
+    "uart",
+    "spi",
+    "usb",
+    "link",
+    "leds",
+)
 _PART_FACTS = ("device", "package", "speed", "multipliers", "block_rams", "large_rams", "soft_cells")
 
 

@@ -31,11 +31,12 @@ class Core(wiring.Component):
     What the host would write by ``image``, (word address, words), is there from the start on.
     """
 
-    def __init__(self, config: Config, *, clock_hz: int, build_identity: int, image: Image = ()):
+    def __init__(self, config: Config, *, clock_hz: int, build_identity: int, follows: bool = False, image: Image = ()):
         self._config = config
         self._image = image
         self._clock_hz = clock_hz
         self._build_identity = build_identity
+        self._follows = follows
         super().__init__({"bus": In(Bus(parity=bool(config.parity))), "busy": Out(1)})
 
     def elaborate(self, platform):
@@ -157,6 +158,7 @@ class Core(wiring.Component):
             config,
             clock_hz=self._clock_hz,
             build_identity=self._build_identity,
+            follows=self._follows,
             start_delay=1 if config.compact else len(owned) + 1,
         )
         m.d.comb += registers.i_address.eq(address)

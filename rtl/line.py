@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .byte_line import ByteReceiver, ByteTransmitter
+from .following_uart import FollowingReceiver, FollowingTransmitter
 from .spi import SpiReceiver, SpiTransmitter
 from .uart import BYTE, UartReceiver, UartTransmitter
 
@@ -20,12 +21,15 @@ class _Line:
     name : str
     whole : bool
         A frame must go without a pause.
+    follows : bool
+        The host may choose the rate, see `rtl.following_uart`.
     pins : mapping of str to Member
         What the link has of it to the outside. Each end has those of the same names that it needs.
     """
 
     name: ClassVar[str]
     whole: ClassVar[bool]
+    follows: ClassVar[bool] = False
     pins: ClassVar[Mapping[str, Any]]
 
     def receiver(self) -> Any:
@@ -35,6 +39,10 @@ class _Line:
     def transmitter(self) -> Any:
         """Return a component with a stream of bytes ``i`` and ``busy``."""
         raise NotImplementedError
+
+    def between(self, receiver: Any, transmitter: Any) -> list[Any]:
+        """Return the statements by which the transmitter knows what the receiver does; mostly none."""
+        return []
 
     def connect(self, outside: Any, end: Any) -> list[Any]:
         """Return the statements that tie the pins of one end to those of the same names outside."""
@@ -62,6 +70,27 @@ class Uart(_Line):
 
     def transmitter(self) -> UartTransmitter:
         return UartTransmitter(self.divisor)
+
+
+@dataclass(frozen=True)
+class FollowingUart(_Line):
+    """A serial line whose rate the host chooses; before, nine bits take so many clock cycles."""
+
+    cycles: int
+
+    name = "uart"
+    whole = False
+    follows = True
+    pins = Uart.pins
+
+    def receiver(self) -> FollowingReceiver:
+        return FollowingReceiver(self.cycles)
+
+    def transmitter(self) -> FollowingTransmitter:
+        return FollowingTransmitter()
+
+    def between(self, receiver: Any, transmitter: Any) -> list[Any]:
+        return [transmitter.cycles.eq(receiver.cycles)]
 
 
 @dataclass(frozen=True)

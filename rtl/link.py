@@ -79,6 +79,7 @@ class Link(wiring.Component):
         connect(m, sender.o, encoder.i)
         connect(m, encoder.o, speaker.i)
         m.d.comb += self._line.connect(self, speaker)
+        m.d.comb += self._line.between(listener, speaker)
 
         # Which request it is. RUN and INPUT count from the run that the core knows. What takes a comparison is known
         # a cycle late, here as below; the request has been there for longer when it is judged.

@@ -34,7 +34,7 @@ class Registers(wiring.Component):
 
     LATENCY = 4
 
-    def __init__(self, config: Config, *, clock_hz: int, build_identity: int, start_delay: int):
+    def __init__(self, config: Config, *, clock_hz: int, build_identity: int, start_delay: int, follows: bool = False):
         self._start_delay = start_delay
         self._compact = bool(config.compact)
         self._parity = bool(config.parity)
@@ -60,6 +60,8 @@ class Registers(wiring.Component):
             self._facts[Register.COMPACT] = 1
         if config.parity:
             self._facts[Register.PARITY] = 1
+        if follows:
+            self._facts[Register.FOLLOWS] = 1
         super().__init__(
             {
                 "i_address": In(ADDRESS_BITS),

@@ -55,7 +55,11 @@ class Top(wiring.Component):
             self._line, compact=bool(self._config.compact), parity=bool(self._config.parity)
         )
         m.submodules.core = core = Core(
-            self._config, clock_hz=self._clock_hz, build_identity=self._build_identity, image=self._image
+            self._config,
+            clock_hz=self._clock_hz,
+            build_identity=self._build_identity,
+            follows=self._line.follows,
+            image=self._image,
         )
         connect(m, link.bus, core.bus)
         m.d.comb += self._line.connect(self, link)

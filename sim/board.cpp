@@ -4,11 +4,15 @@
 // something to do: bytes to send to the board, a byte on its way from it, or an LED that says link or core are at work.
 // For each byte on its standard input it prints the cycles that the clock has run, and the seconds that took; an r resets
 // the board first, which keeps what its memories hold. It takes no more from a client that does not take its answers.
+//
+// With a clock the line has the rate that a client gives the terminal, like that of an adapter, and what is sent at a rate
+// above the adapter's is lost.
 
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <deque>
+#include <utility>
 
 #include "Vtop.h"
 #include "verilated.h"
@@ -37,23 +43,32 @@ double now() {
     return t.tv_sec + 1e-9 * t.tv_nsec;
 }
 
-// Bytes to the board: start bit, eight bits from the lowest, stop bit.
+// What a terminal was told last; termios.h has no numbers for rates of its own.
+struct Termios2 {
+    tcflag_t iflag, oflag, cflag, lflag;
+    cc_t line, cc[19];
+    speed_t ispeed, ospeed;
+};
+constexpr unsigned long GET = _IOR('T', 0x2a, Termios2);
+
+// Bytes to the board, each with the cycles of its bits: start bit, eight bits from the lowest, stop bit.
 struct Driver {
-    unsigned divisor, bits = 0, timer = 0;
+    unsigned bits = 0;
+    double divisor = 1, timer = 0;
     uint16_t shift = 1;
-    std::deque<uint8_t> queue;
+    std::deque<std::pair<uint8_t, double>> queue;
 
     bool idle() const { return bits == 0 && queue.empty(); }
     bool level() {
-        if (timer == 0) {
-            timer = divisor;
+        if (timer <= 0) {
             if (bits > 0) { --bits; shift = shift >> 1 | 1u << 15; }
             if (bits == 0 && !queue.empty()) {
-                shift = 0xfe00 | queue.front() << 1;
+                shift = 0xfe00 | queue.front().first << 1;
+                divisor = queue.front().second;
                 queue.pop_front();
                 bits = 10;
             }
-            if (bits == 0) timer = 0;
+            timer = bits == 0 ? 0 : timer + divisor;
         }
         if (timer > 0) --timer;
         return bits == 0 || (shift & 1);
@@ -62,17 +77,18 @@ struct Driver {
 
 // Bytes from the board, sampled in the middle of each bit.
 struct Sampler {
-    unsigned divisor, bits = 0, timer = 0;
+    double divisor, timer = 0;
+    unsigned bits = 0;
     uint8_t shift = 0;
 
     bool idle() const { return bits == 0; }
     bool sample(bool level) {
         if (bits == 0) {
-            if (!level) { bits = 9; timer = divisor + divisor / 2; }
+            if (!level) { bits = 9; timer = std::floor(1.5 * divisor); }
             return false;
         }
         if (--timer > 0) return false;
-        timer = divisor;
+        timer += divisor;
         if (--bits > 0) { shift = shift >> 1 | level << 7; return false; }
         return level;
     }
@@ -81,11 +97,12 @@ struct Sampler {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 2 || atoi(argv[1]) < 1) {
-        fprintf(stderr, "usage: %s CYCLES_PER_BIT\n", argv[0]);
+    if ((argc != 2 && argc != 4) || atoi(argv[1]) < 1) {
+        fprintf(stderr, "usage: %s CYCLES_PER_BIT [CLOCK_HZ FASTEST_RATE]\n", argv[0]);
         return 2;
     }
     const unsigned divisor = atoi(argv[1]);
+    const double clock_hz = argc == 4 ? atof(argv[2]) : 0, fastest = argc == 4 ? atof(argv[3]) : 0;
 
     // The terminal stays open on both sides, so that clients may come and go.
     int master, slave;
@@ -100,8 +117,8 @@ int main(int argc, char** argv) {
 
     VerilatedContext context;
     Vtop top(&context);
-    Driver driver{divisor};
-    Sampler sampler{divisor};
+    Driver driver;
+    Sampler sampler{double(divisor)};
     std::deque<uint8_t> out;
     uint64_t cycles = 0;
     double seconds = 0;
@@ -145,7 +162,10 @@ int main(int argc, char** argv) {
         if (fds[1].revents & POLLIN) {
             uint8_t bytes[4096];
             const ssize_t count = driver.queue.size() < sizeof bytes ? read(master, bytes, sizeof bytes) : 0;
-            if (count > 0) driver.queue.insert(driver.queue.end(), bytes, bytes + count);
+            Termios2 told;
+            if (clock_hz && ioctl(master, GET, &told) == 0) sampler.divisor = clock_hz / told.ospeed;
+            if (!clock_hz || told.ospeed <= fastest)
+                for (ssize_t n = 0; n < count; ++n) driver.queue.emplace_back(bytes[n], sampler.divisor);
         }
         while (!out.empty()) {
             uint8_t bytes[256];

@@ -38,6 +38,8 @@ class SimulatedBoard:
         Simulate this instead of :class:`~rtl.top.Top`; it has the same ports.
     divisor : int
         Clock cycles per bit of the line of ``top``.
+    adapter : (int, int) or None
+        Clock of ``top``, and the fastest rate of an adapter: the line has the rate that a host gives the port.
     sources, libraries, quick
         Of ``top``, as :func:`~sim.verilog.build_program` takes them.
     note : function, optional
@@ -62,6 +64,7 @@ class SimulatedBoard:
         image: Image = (),
         top: wiring.Component | None = None,
         divisor: int = DIVISOR,
+        adapter: tuple[int, int] | None = None,
         sources: Sequence[Path] = (),
         libraries: Sequence[Path] = (),
         quick: bool = False,
@@ -71,14 +74,14 @@ class SimulatedBoard:
         self._program = build_program(
             top, f"board_{config.name}", MAIN, sources=sources, libraries=libraries, quick=quick, note=note
         )
-        self._divisor = divisor
+        self._arguments = [str(number) for number in (divisor, *(adapter or ()))]
         self._process: subprocess.Popen[str] | None = None
         self.port = ""
 
     def __enter__(self) -> "SimulatedBoard":
         # A session of its own: Control-C goes to the parent, which then closes the board.
         self._process = subprocess.Popen(
-            [str(self._program), str(self._divisor)],
+            [str(self._program), *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

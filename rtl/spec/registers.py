@@ -104,7 +104,7 @@ class Register(enum.IntEnum):
     the reset is lost.
     INPUT_FREE is the number of marks in a run from which on the run does not need its input any more, 0 for none; it
     cannot be read. UPSET is 1 if the last run read a weight whose parity was wrong: what it made is no result. A run
-    begins with 0. What a core does not have reads as 0.
+    begins with 0. FOLLOWS is 1 if the host chooses the rate of the serial line. What a core does not have reads as 0.
     """
 
     MAGIC = 0
@@ -131,6 +131,7 @@ class Register(enum.IntEnum):
     OUTPUT = 21
     INPUT_FREE = 22
     PARITY = 23
+    FOLLOWS = 25
     UPSET = 24
 
 
