@@ -42,7 +42,8 @@ def _ecpix5(size: str, platform: Any, part: Part) -> Board:
         programmer=open_fpga_loader("ecpix5"),
         follows=True,
         spi=pmod("ecp5", 0),
-        notes="The link is the second port of the micro-USB socket (FT2232H), up to 12 Mbaud; the LEDs are the green of the four.",
+        notes="The link is the second port of the micro-USB socket (FT2232H), up to 12 Mbaud; "
+        "the LEDs are the green of the four.",
     )
 
 
