@@ -193,7 +193,7 @@ class SerialDevice(Closing):
         self._requests.clock_hz = int(words[0])
         self._requests.follows = self._line.has_rate and bool(words[-1])
 
-    def _hurry(self) -> None:
+    def _climb(self) -> None:
         """Go to the fastest rate at which a board that follows answers; its own one is the last."""
         requests = self._requests
         own, attempts, answer_s = requests.baud, requests.attempts, requests.answer_s
@@ -218,7 +218,7 @@ class SerialDevice(Closing):
                 requests.attempts = attempts
                 requests.baud = self._line.hurry(requests.clock_hz)
                 if requests.follows:
-                    self._hurry()
+                    self._climb()
                 return
         *others, last = (str(rate) for rate in self._line.rates)
         tried = f"{', '.join(others)} or {last}" if others else last

@@ -38,7 +38,7 @@ class Requests:
     output : (int, int)
         Address and count of the words that the answer to a RUN brings.
     follows : bool
-        The board takes the rate that it is told; before something is sent again, it is told again.
+        The board takes the rate that it is told, or may do so; before something is sent again, it is told again.
     resent : int
         Requests that were sent again.
     """
@@ -49,7 +49,7 @@ class Requests:
         self.attempts = attempts
         self.clock_hz = 0
         self.output = (Region.ACT.base, 0)
-        self.follows = False
+        self.follows = line.has_rate
         self.resent = 0
         self.answer_s = answer_s
         self._sequence = random.randrange(256)  # unlike that of a session before, whose answers may still come

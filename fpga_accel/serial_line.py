@@ -62,16 +62,20 @@ class SerialLine:
     def tell_rate(self, baud: int) -> bool:
         """Take a rate, and tell it to a board that follows; say whether the port can.
 
-        That is a zero far too slow for any board, and another one at the rate, see `rtl.following_uart`.
+        That is a zero far too slow for any board, and another one at the rate (`rtl.following_uart`). A third ends the
+        frame that the board may have heard before it knew.
         """
         if not (self.set_rate(_SLOW) and isinstance(self._serial, Serial)):
             return False
         self.send(_ZERO)
-        self._serial.flush()
+        try:
+            self._serial.flush()
+        except Exception as error:  # termios.error, which not every system has
+            raise self._cut(error) from None
         time.sleep(_SLOW_S)
         if not self.set_rate(baud):
             return False
-        self.send(_ZERO)
+        self.send(2 * _ZERO)
         return True
 
     def hurry(self, clock_hz: int) -> int:

@@ -15,19 +15,8 @@ from boards import Board
 from boards.top import BoardTop, prepare
 from rtl.spec.config import Config
 
-_BOARD_FACTS = (
-    "name",
-    "oscillator",
-    "oscillator_hz",
-    "clock_hz",
-    "divisor",
-    "follows",
-    "uart",
-    "spi",
-    "usb",
-    "link",
-    "leds",
-)
+_BOARD_FACTS = ("name", "oscillator", "oscillator_hz", "clock_hz", "leds")
+_LINK_FACTS = ("link", "uart", "divisor", "follows", "spi", "usb")
 _PART_FACTS = ("device", "package", "speed", "multipliers", "block_rams", "large_rams", "soft_cells")
 
 
@@ -42,7 +31,7 @@ def digest(board: Board | None, config: Config, *more: str) -> str:
         total.update(f"{name}\0{ast.unparse(ast.parse(text))}\0".encode())
     facts = [repr(asdict(config)), f"amaranth {importlib.metadata.version('amaranth')}", *more]
     if board is not None:
-        facts += [f"{name} {getattr(board, name)}" for name in _BOARD_FACTS]
+        facts += [f"{name} {getattr(board, name)}" for name in (*_BOARD_FACTS, *_LINK_FACTS)]
         facts += [f"{name} {getattr(board.part, name)}" for name in _PART_FACTS]
         facts.append(importlib.metadata.version("amaranth-boards"))
     total.update("\0".join(facts).encode())

@@ -95,7 +95,7 @@ class FollowingUart(_Line):
 
 @dataclass(frozen=True)
 class Spi(_Line):
-    """A serial peripheral interface, of at least `rtl.spi.CYCLES` clock cycles per bit; the pins are asynchronous."""
+    """A serial peripheral interface, of at least `SPI_CYCLES` clock cycles per bit; the pins are asynchronous."""
 
     name = "spi"
     whole = True

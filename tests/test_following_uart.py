@@ -143,7 +143,7 @@ def following_board(fastest):
 
 @pytest.mark.parametrize("fastest, rate", [(20_000_000, 12_000_000), (7_000_000, 6_000_000), (3_000_000, 3_000_000)])
 def test_host_finds_the_fastest_rate(fastest, rate):
-    """And the next host finds the board at the one of the last."""
+    """And the next host tells the board its own one, which is at the last host's."""
     data = np.random.default_rng(2).integers(0, 3, 300, dtype=np.uint32)
     with following_board(fastest) as board:
         for _ in range(2):

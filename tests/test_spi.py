@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from amaranth.hdl import Module, Signal
+from cobs import cobs
 from simulate import simulate
 
 import boards
@@ -136,8 +137,6 @@ def test_encoder_gives_a_frame_without_a_pause():
                 waited = 0
 
     simulate(encoder, take, give)
-    from cobs import cobs
-
     assert bytes(taken) == b"".join(cobs.encode(frame) + b"\0" for frame in frames)
     assert max(pauses) <= 6
 
