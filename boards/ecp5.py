@@ -19,6 +19,7 @@ from . import (
     ecp5_usb,
 )
 from .board import Family, LutCosts, Part
+from .ecp5_usb import PLL_INPUTS, PLL_SETTINGS
 from .pll import GatedPll, check
 from .synthesis import SMALL_PRODUCTS_IN_LUTS
 
@@ -130,12 +131,7 @@ class PllClock(GatedPll):
             # nextpnr takes these for its report; the dividers decide.
             a_FREQUENCY_PIN_CLKI=str(self.board.oscillator_hz / 1e6),
             a_FREQUENCY_PIN_CLKOP=str(setting.output_hz / 1e6),
-            a_ICP_CURRENT="12",
-            a_LPF_RESISTOR="8",
-            p_PLLRST_ENA="DISABLED",
-            p_INTFB_WAKE="DISABLED",
-            p_STDBY_ENABLE="DISABLED",
-            p_DPHASE_SOURCE="DISABLED",
+            **PLL_SETTINGS,
             p_OUTDIVIDER_MUXA="DIVA",
             p_CLKOP_ENABLE="ENABLED",
             p_CLKOP_DIV=setting.post,
@@ -146,14 +142,7 @@ class PllClock(GatedPll):
             p_FEEDBK_PATH="CLKOP",
             i_CLKI=oscillator,
             i_CLKFB=output,
-            i_RST=0,
-            i_STDBY=0,
-            i_PHASESEL0=0,
-            i_PHASESEL1=0,
-            i_PHASEDIR=1,
-            i_PHASESTEP=1,
-            i_PHASELOADREG=1,
-            i_PLLWAKESYNC=0,
+            **PLL_INPUTS,
             i_ENCLKOP=0,
             o_CLKOP=output,
             o_LOCK=locked,

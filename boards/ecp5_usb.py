@@ -6,6 +6,25 @@ from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
 
 from rtl.spec.errors import BadInput
 
+PLL_SETTINGS = {
+    "a_ICP_CURRENT": "12",
+    "a_LPF_RESISTOR": "8",
+    "p_PLLRST_ENA": "DISABLED",
+    "p_INTFB_WAKE": "DISABLED",
+    "p_STDBY_ENABLE": "DISABLED",
+    "p_DPHASE_SOURCE": "DISABLED",
+}
+PLL_INPUTS = {
+    "i_RST": 0,
+    "i_STDBY": 0,
+    "i_PHASESEL0": 0,
+    "i_PHASESEL1": 0,
+    "i_PHASEDIR": 1,
+    "i_PHASESTEP": 1,
+    "i_PHASELOADREG": 1,
+    "i_PLLWAKESYNC": 0,
+}
+"""Of each EHXPLLL: what is the same whatever it makes."""
 _IO_HZ, _HZ = 48_000_000, 12_000_000
 # FPGA-DS-02012, sysCLOCK PLL Timing.
 _PHASE_DETECTOR_HZ = (3.125e6, 400e6)
@@ -63,12 +82,7 @@ class UsbClocks(Elaboratable):
             a_FREQUENCY_PIN_CLKI=str(self._hz / 1e6),
             a_FREQUENCY_PIN_CLKOS=str(_IO_HZ / 1e6),
             a_FREQUENCY_PIN_CLKOS2=str(_HZ / 1e6),
-            a_ICP_CURRENT="12",
-            a_LPF_RESISTOR="8",
-            p_PLLRST_ENA="DISABLED",
-            p_INTFB_WAKE="DISABLED",
-            p_STDBY_ENABLE="DISABLED",
-            p_DPHASE_SOURCE="DISABLED",
+            **PLL_SETTINGS,
             p_OUTDIVIDER_MUXA="DIVA",
             p_OUTDIVIDER_MUXB="DIVB",
             p_OUTDIVIDER_MUXC="DIVC",
@@ -89,14 +103,7 @@ class UsbClocks(Elaboratable):
             p_CLKOS2_FPHASE=0,
             i_CLKI=self._oscillator,
             i_CLKFB=feedback,
-            i_RST=0,
-            i_STDBY=0,
-            i_PHASESEL0=0,
-            i_PHASESEL1=0,
-            i_PHASEDIR=1,
-            i_PHASESTEP=1,
-            i_PHASELOADREG=1,
-            i_PLLWAKESYNC=0,
+            **PLL_INPUTS,
             i_ENCLKOP=0,
             i_ENCLKOS=0,
             i_ENCLKOS2=0,
