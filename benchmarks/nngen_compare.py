@@ -116,7 +116,8 @@ def routed(core: Core, design: Path, seeds: int, jobs: int) -> list[timing.Route
     """Place and route a design without pins, on the part of a core, with seeds 1 to ``seeds``."""
     folder = design.parent
     clock_mhz = core.board.clock_hz / 1e6
-    script = f"read_verilog {design.name}; synth_ecp5 -top nngen -json top.json"
+    # Both ports of its memories write: Yosys makes them of a million registers unless collisions may have any result.
+    script = f"read_verilog {design.name}; synth_ecp5 -no-rw-check -top nngen -json top.json"
     tools.run(["yosys", "-q", "-p", script], folder, folder / "synthesis.log", lambda: None)
 
     def one(seed: int) -> timing.Route:

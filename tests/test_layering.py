@@ -12,6 +12,7 @@ FOLDERS = ("rtl", "sim", "onnx_frontend", "boards", "fpga_accel")
 LAYERS = {
     "rtl/spec": {"numpy", "amaranth", "cobs", "rtl.spec"},  # cobs: the codec of the link's frames, a pure function
     "rtl": {"amaranth", "numpy", "rtl"},
+    "rtl/usb.py": {"amaranth", "luna", "rtl"},
     "sim": {"rtl", "sim"},
     "sim/reference.py": {"numpy", "rtl.spec", "sim"},
     "sim/interpreter.py": {"numpy", "rtl.spec", "sim"},
