@@ -90,7 +90,13 @@ REAL = pytest.param(
 )
 
 
-@pytest.fixture(scope="module", params=[*(pytest.param(opened, id=name) for name, opened in DEVICES.items()), REAL])
+LONG = {"circuits by USB": pytest.mark.long}  # simulated bit by bit at 48 MHz; tests/test_usb.py is the short one
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*(pytest.param(opened, id=name, marks=LONG.get(name, ())) for name, opened in DEVICES.items()), REAL],
+)
 def place(request):
     with request.param() as found:
         yield found
