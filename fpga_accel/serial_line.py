@@ -14,7 +14,7 @@ from .pace import BITS
 from .spi_line import SpiLine
 
 _SLOW = 9600
-_SLOW_S = 0.02  # until a byte at that rate has left an adapter
+_SLOW_S = 0.02  # a byte at that rate takes 1 ms, and is the only one on its way
 _ZERO = bytes([DELIMITER])
 _READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
 
@@ -68,10 +68,6 @@ class SerialLine:
         if not (self.set_rate(_SLOW) and isinstance(self._serial, Serial)):
             return False
         self.send(_ZERO)
-        try:
-            self._serial.flush()
-        except Exception as error:  # termios.error, which not every system has
-            raise self._cut(error) from None
         time.sleep(_SLOW_S)
         if not self.set_rate(baud):
             return False

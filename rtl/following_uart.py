@@ -5,12 +5,12 @@ than 18 bits tells that the host means another rate, and the next one is measure
 Both ends count in ninths of a cycle and are exact at any rate, of which the clock need not be a multiple.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from .uart import BYTE
+from .uart import BYTE, Transmitter, sample
 
 BITS = 9
 RATE_BITS = 14
@@ -101,50 +101,25 @@ class FollowingReceiver(wiring.Component):
             m.d.sync += bits.eq(bits - 1)
             with m.If(bits == BITS + 1), m.If(line):
                 m.d.sync += bits.eq(0)
-            with m.Elif(bits != 1):
-                m.d.sync += self.o.payload.eq(Cat(self.o.payload[1:], line))
             with m.Else():
-                m.d.sync += self.o.valid.eq(line)
-                m.d.sync += self.error.eq(~line)
-                m.d.sync += held_low.eq(~line)
+                sample(m, self, line, bits, held_low)
 
         return m
 
 
-class FollowingTransmitter(wiring.Component):
-    """Bytes onto a serial line, of which nine bits take so many ``cycles``; else as `rtl.uart.UartTransmitter`."""
+class FollowingTransmitter(Transmitter):
+    """A transmitter of which nine bits take so many ``cycles``."""
 
     cycles: In(RATE_BITS)
-    i: In(stream.Signature(BYTE))
-    tx: Out(1, init=1)
-    busy: Out(1)
 
-    def elaborate(self, platform):
-        m = Module()
-
+    def timer(self, m):
         phase, bit = Signal(_PHASE), Signal(_PHASE)
-        due = ~phase[-1]
-        bits = Signal(range(11))  # left to send, the present one included
-        more = Signal()  # bits > 1
-        shift = Signal(9, init=-1)
-        m.d.comb += self.busy.eq(bits != 0)
-        m.d.comb += self.tx.eq(shift[0])
-        m.d.comb += self.i.ready.eq(due & ~more)
-
         m.d.sync += bit.eq(BITS - self.cycles)
-        with m.If(~due):
-            m.d.sync += phase.eq(phase + BITS)
-        with m.Elif(more):
-            m.d.sync += phase.eq(phase + bit)
-            m.d.sync += bits.eq(bits - 1)
-            m.d.sync += more.eq(bits > 2)
-            m.d.sync += shift.eq(Cat(shift[1:], 1))
-        with m.Elif(self.i.valid):
-            m.d.sync += phase.eq(bit)
-            m.d.sync += bits.eq(10)
-            m.d.sync += more.eq(1)
-            m.d.sync += shift.eq(Cat(0, self.i.payload))
-        with m.Else():
-            m.d.sync += bits.eq(0)
 
-        return m
+        def go_on():
+            m.d.sync += phase.eq(phase + BITS)
+
+        def begin(first):
+            m.d.sync += phase.eq(bit if first else phase + bit)
+
+        return ~phase[-1], go_on, begin

@@ -1,5 +1,6 @@
 """The lines that a board may hang on, as the link takes them: pins, and what is between them and bytes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from .spi import SpiReceiver, SpiTransmitter
 from .uart import BYTE, UartReceiver, UartTransmitter
 
 
-class _Line:
+class _Line(ABC):
     """What there is of every line.
 
     Members
@@ -32,13 +33,13 @@ class _Line:
     follows: ClassVar[bool] = False
     pins: ClassVar[Mapping[str, Any]]
 
+    @abstractmethod
     def receiver(self) -> Any:
         """Return a component with a stream of bytes ``o``, ``error`` and ``busy``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def transmitter(self) -> Any:
         """Return a component with a stream of bytes ``i`` and ``busy``."""
-        raise NotImplementedError
 
     def between(self, receiver: Any, transmitter: Any) -> list[Any]:
         """Return the statements by which the transmitter knows what the receiver does; mostly none."""

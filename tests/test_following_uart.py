@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Module
 from simulate import simulate
-from test_uart import EDGES, levels
+from test_uart import EDGES, exchange, levels
 
 from fpga_accel.device import SerialDevice
 from rtl.following_uart import RATE_BITS, FollowingReceiver, FollowingTransmitter
@@ -59,29 +59,12 @@ def test_transmitter_to_receiver(cycles):
     """Bytes without a pause, and with any."""
     rng = random.Random(round(cycles))
     sent = EDGES + [rng.randrange(256) for _ in range(20)]
-    received = []
     m = Module()
     m.submodules.transmitter = transmitter = FollowingTransmitter()
     m.submodules.receiver = receiver = FollowingReceiver(nine(cycles))
     m.d.comb += receiver.rx.eq(transmitter.tx)
     m.d.comb += transmitter.cycles.eq(receiver.cycles)
-
-    async def give(ctx):
-        for byte in sent:
-            await ctx.tick().repeat(rng.choice([1, 1, 3, 12 * round(cycles)]))
-            ctx.set(transmitter.i.payload, byte)
-            ctx.set(transmitter.i.valid, 1)
-            await ctx.tick().until(transmitter.i.ready)
-            ctx.set(transmitter.i.valid, 0)
-
-    async def take(ctx):
-        while len(received) < len(sent):
-            (byte,) = await ctx.tick().sample(receiver.o.payload).until(receiver.o.valid)
-            received.append(byte)
-            assert not ctx.get(receiver.error)
-
-    simulate(m, take, give)
-    assert received == sent
+    assert exchange(m, transmitter, receiver, sent, lambda: rng.choice([1, 1, 3, 12 * round(cycles)])) == sent
 
 
 @pytest.mark.parametrize("cycles", [cycles for cycles in RATES if cycles >= 4])

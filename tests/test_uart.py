@@ -20,15 +20,20 @@ def levels(byte, cycles, stop=1):
 def test_transmitter_to_receiver(divisor):
     rng = random.Random(divisor)
     sent = EDGES + [rng.randrange(256) for _ in range(20)]
-    received = []
     m = Module()
     m.submodules.transmitter = transmitter = UartTransmitter(divisor)
     m.submodules.receiver = receiver = UartReceiver(divisor)
     m.d.comb += receiver.rx.eq(transmitter.tx)
+    assert exchange(m, transmitter, receiver, sent, lambda: rng.choice([1, 1, 3, 12 * divisor])) == sent
+
+
+def exchange(m, transmitter, receiver, sent, pause):
+    """Bytes that a receiver makes of those that a transmitter is given, each ``pause()`` cycles behind the last."""
+    received = []
 
     async def give(ctx):
         for byte in sent:
-            await ctx.tick().repeat(rng.choice([1, 1, 3, 12 * divisor]))
+            await ctx.tick().repeat(pause())
             ctx.set(transmitter.i.payload, byte)
             ctx.set(transmitter.i.valid, 1)
             await ctx.tick().until(transmitter.i.ready)
@@ -41,7 +46,7 @@ def test_transmitter_to_receiver(divisor):
             assert not ctx.get(receiver.error)
 
     simulate(m, take, give)
-    assert received == sent
+    return received
 
 
 def receive(divisor, line):
