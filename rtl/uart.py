@@ -99,7 +99,7 @@ class Transmitter(wiring.Component):
     busy: Out(1)
 
     def timer(self, m):
-        """Return whether a bit is over, and what is done while it is not, and when the next begins, the first of a byte or not."""
+        """Return whether a bit is over, and two functions: go on with it, and begin the next, the first or not."""
 
     def elaborate(self, platform):
         m = Module()
