@@ -28,6 +28,7 @@ BUTTERSTICK = ecp5_cores.board(
     oscillator="clk30",
     oscillator_hz=30_000_000,
     baud=1_000_000,
+    follows=True,
     leds=(),
     programmer=dfu_util("1209:5af1", 0),
     notes="There is no serial bridge: wire a 3.3 V adapter's TX to CMD (3) of the microSD socket, its RX to DAT0 (7), "

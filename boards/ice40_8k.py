@@ -40,7 +40,7 @@ class BXPlatform(TinyFPGABXPlatform):
     ]
 
 
-_board = partial(Board, clocking=ice40.PllClock, uart=("uart", 0), baud=1_000_000, config=CORE_8K)
+_board = partial(Board, clocking=ice40.PllClock, uart=("uart", 0), baud=1_000_000, follows=True, config=CORE_8K)
 
 HX8K_BREAKOUT = _board(
     name="hx8k-breakout",
@@ -53,7 +53,8 @@ HX8K_BREAKOUT = _board(
     spi=spi("ice40", ("j", 1), cs_n="3", sdi="4", sdo="5", sck="6"),
     leds=(0, 1, 2, 3),
     programmer=iceprog(),
-    notes="The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel.",
+    notes="The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel, "
+    "up to 6 Mbaud.",
 )
 TINYFPGA_BX = _board(
     name="tinyfpga-bx",

@@ -58,8 +58,10 @@ ICEBREAKER = _board(
     clocking=ice40.PadPllClock,
     programmer=iceprog(),
     spi=spi.pmod("ice40", 0),
-    notes="The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel.",
+    notes="The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel, "
+    "up to 6 Mbaud.",
     baud=1_000_000,
+    follows=True,
     leds=(0, 1),
 )
 ICESUGAR = _board(
@@ -82,5 +84,6 @@ UPDUINO_V3 = _board(
     notes="Close the jumper OSC, which brings 12 MHz to pin 20. There is no serial bridge for the link: wire a 3.3 V "
     "adapter, its TX to pin 23 and its RX to pin 25.",
     baud=1_000_000,
+    follows=True,
     leds=(0, 1, 2),
 )

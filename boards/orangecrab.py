@@ -44,6 +44,7 @@ def _orangecrab(size: str, platform: Any, part: Part) -> Board:
         oscillator="clk",
         oscillator_hz=48_000_000,
         baud=1_000_000,
+        follows=True,
         leds=(0, 1, 2),
         programmer=dfu_util("1209:5af0", 0),
         usb=("usb", 0),

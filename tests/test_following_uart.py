@@ -112,15 +112,12 @@ def test_cycles_that_are_refused(cycles):
     gc.collect()  # the half-made unit, while its warning is ignored
 
 
-CLOCK_HZ = 48_000_000
-
-
 @contextmanager
-def following_board(fastest):
-    """A board that begins at 3 Mbaud, behind an adapter whose fastest rate is ``fastest``."""
+def following_board(fastest, clock_hz=48_000_000, divisor=16):
+    """A board that begins at so many cycles of a bit, behind an adapter whose fastest rate is ``fastest``."""
     config = core("4x3")
-    top = Top(config, line=FollowingUart(9 * 16), clock_hz=CLOCK_HZ, build_identity=0)
-    with SimulatedBoard(config, top=top, divisor=16, adapter=(CLOCK_HZ, fastest)) as board:
+    top = Top(config, line=FollowingUart(9 * divisor), clock_hz=clock_hz, build_identity=0)
+    with SimulatedBoard(config, top=top, divisor=divisor, adapter=(clock_hz, fastest)) as board:
         yield board
 
 
@@ -134,6 +131,14 @@ def test_host_finds_the_fastest_rate(fastest, rate):
                 assert device.baud == rate
                 device.write(0x200000, data)
                 assert (device.read(1, 3) == [REGISTERS_VERSION, *device.read(2, 2)]).all()
+
+
+@pytest.mark.parametrize("clock_hz, rate", [(30_000_000, 6_000_000), (20_000_000, 3_000_000)])
+def test_a_slow_clock_has_no_fast_rate(clock_hz, rate):
+    """A bit takes four cycles at the least, so the clock bounds the rate, and not what the adapter can do."""
+    with following_board(12_000_000, clock_hz, clock_hz // 1_000_000) as board, SerialDevice(board.port) as device:
+        assert device.baud == rate
+        assert device.read(1, 1) == [REGISTERS_VERSION]
 
 
 def test_host_tells_the_rate_again():

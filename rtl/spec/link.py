@@ -23,8 +23,8 @@ USB_VENDOR, USB_PRODUCT = 0x1209, 0x0001
 """Of boards on their own USB pins: the pair that pid.codes has for tests."""
 BAUDS = (3_000_000, 2_000_000, 1_000_000, 115_200)
 """Rates of the boards' serial lines, in the order in which a host that was told none tries them."""
-FAST_BAUDS = (12_000_000, 8_000_000, 6_000_000)
-"""Rates beyond these, which USB bridges have (FT2232H), for boards that follow; in the same order."""
+FAST_BAUDS = (12_000_000, 8_000_000, 6_000_000, *BAUDS[:2])
+"""Rates that a host tries with a board that follows, if they are faster than its own; FT2232H has the first ones."""
 
 
 class BadFrame(ValueError):
