@@ -67,6 +67,20 @@ class Harness:
         with self.m.If(when):
             self.m.d.comb += Assert(condition)
 
+    def often(self, name: str, cycles: int) -> Any:
+        """Return a bit that may be anything in each cycle, but is set in one of any ``cycles`` in a row."""
+        value = self.anything(1, name)
+        clear = Signal(range(cycles), name=f"{name}_clear")
+        self.m.d.sync += clear.eq(Mux(value, 0, clear + 1))
+        self.assume(value | (clear != cycles - 1))
+        return value
+
+    def never_longer(self, condition: Any, cycles: int, name: str) -> None:
+        """Claim that a condition holds for at most ``cycles`` cycles in a row."""
+        lasting = Signal(range(cycles + 2), name=f"{name}_lasting")
+        self.m.d.sync += lasting.eq(Mux(condition, lasting + (lasting != cycles + 1), 0))
+        self.check(lasting <= cycles)
+
     def rtlil(self) -> str:
         """Return the circuit, with its assumptions and assertions."""
         text: str = rtlil.convert(self.m, name="top", ports=self._inputs, emit_src=False)

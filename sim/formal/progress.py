@@ -23,22 +23,6 @@ DIVISOR = 2
 WORDS = 2
 
 
-def _often(harness: Harness, name: str, cycles: int) -> Any:
-    """Return a bit that may be anything in each cycle, but is set in one of any ``cycles`` in a row."""
-    value = harness.anything(1, name)
-    clear = Signal(range(cycles), name=f"{name}_clear")
-    harness.m.d.sync += clear.eq(Mux(value, 0, clear + 1))
-    harness.assume(value | (clear != cycles - 1))
-    return value
-
-
-def _never_longer(harness: Harness, condition: Any, cycles: int, name: str) -> None:
-    """Claim that a condition holds for at most ``cycles`` cycles in a row."""
-    lasting = Signal(range(cycles + 2), name=f"{name}_lasting")
-    harness.m.d.sync += lasting.eq(Mux(condition, lasting + (lasting != cycles + 1), 0))
-    harness.check(lasting <= cycles)
-
-
 def requests_served(harness: Harness, *, parity: bool = False) -> None:
     """The link is done with each request if the bus and the sender are, and runs end or other frames begin.
 
@@ -63,11 +47,11 @@ def requests_served(harness: Harness, *, parity: bool = False) -> None:
         m.d.sync += receiver.header.eq(header)
         m.d.sync += receiver.known.eq(known)
     endless = harness.constant(1, "endless")
-    m.d.comb += receiver.dropping.eq(Mux(endless, _often(harness, "begins", 6), harness.anything(1, "dropping")))
+    m.d.comb += receiver.dropping.eq(Mux(endless, harness.often("begins", 6), harness.anything(1, "dropping")))
 
     # A core: a run begins with a new number, and ends; or it has no end, and other frames begin.
     bus = unit.bus
-    ends = _often(harness, "ends", 6) & ~endless
+    ends = harness.often("ends", 6) & ~endless
     writes_run = bus.w_en & (bus.addr[REGION_SHIFT:] == Region.REGISTERS) & (bus.addr[:REGION_SHIFT] == Register.RUN)
     begins = writes_run & ~bus.busy & (bus.w_data[:RUN_BITS] != bus.run)
     with m.If(begins):
@@ -79,8 +63,8 @@ def requests_served(harness: Harness, *, parity: bool = False) -> None:
     output = harness.constant(bus.output.shape(), "output")
     harness.assume(output.count <= WORDS)
     m.d.comb += bus.output.eq(output)
-    m.d.comb += bus.w_wait.eq(~_often(harness, "written", 3))
-    m.d.comb += bus.r_valid.eq(_often(harness, "read", 3))
+    m.d.comb += bus.w_wait.eq(~harness.often("written", 3))
+    m.d.comb += bus.r_valid.eq(harness.often("read", 3))
     m.d.comb += bus.r_data.eq(harness.anything(2, "data"))
     if parity:
         # Only a run notices a change.
@@ -90,17 +74,17 @@ def requests_served(harness: Harness, *, parity: bool = False) -> None:
 
     # A sender that is busy for a while after each start.
     sender = parts.sender
-    sent = _often(harness, "sent", 4)
+    sent = harness.often("sent", 4)
     with m.If(sender.start):
         m.d.sync += sender.busy.eq(1)
     with m.Elif(sent):
         m.d.sync += sender.busy.eq(0)
-    m.d.comb += sender.i.ready.eq(_often(harness, "ready", 3))
+    m.d.comb += sender.i.ready.eq(harness.often("ready", 3))
 
     more = WORDS * (Digest.CYCLES + 2) if parity else 0
-    _never_longer(harness, receiver.pending, 56 + more, "pending")
+    harness.never_longer(receiver.pending, 56 + more, "pending")
     quiet = ~receiver.pending & ~bus.busy & ~sender.busy
-    _never_longer(harness, unit.active & quiet, 40 + more, "active")
+    harness.never_longer(unit.active & quiet, 40 + more, "active")
 
 
 def checks_served(harness: Harness) -> None:
@@ -141,10 +125,10 @@ def answers_end(harness: Harness) -> None:
     harness.free(unit.header, "header")
     words = harness.free(unit.words, "words")
     harness.assume(words <= WORDS)
-    m.d.comb += unit.i.valid.eq(_often(harness, "word", 2))
+    m.d.comb += unit.i.valid.eq(harness.often("word", 2))
     m.d.comb += unit.i.payload.eq(harness.anything(32, "data"))
-    m.d.comb += unit.o.ready.eq(_often(harness, "taken", 2))
-    _never_longer(harness, unit.busy, 72, "busy")
+    m.d.comb += unit.o.ready.eq(harness.often("taken", 2))
+    harness.never_longer(unit.busy, 72, "busy")
     taken, expected = Signal(5), Signal(5)
     with m.If(~unit.busy):
         m.d.sync += taken.eq(0)
@@ -163,8 +147,8 @@ def answers_leave(harness: Harness) -> None:
     valid = harness.free(unit.i.valid, "valid")
     harness.free(unit.i.payload, "piece")
     m.d.comb += module.submodules.ring.o.eq(harness.anything(8, "byte"))
-    m.d.comb += unit.o.ready.eq(_often(harness, "taken", 2))
-    _never_longer(harness, valid & ~unit.i.ready, 2, "refused")
+    m.d.comb += unit.o.ready.eq(harness.often("taken", 2))
+    harness.never_longer(valid & ~unit.i.ready, 2, "refused")
     # No frame is open, and none begins.
     ended = Signal(init=1)
     with m.If(valid & unit.i.ready):
@@ -173,7 +157,7 @@ def answers_leave(harness: Harness) -> None:
     with m.If(valid & unit.i.ready):
         m.d.sync += left.eq(left + 1)
     harness.assume((left < 4) | ~valid)
-    _never_longer(harness, unit.busy & ended & ~valid, 40, "busy")
+    harness.never_longer(unit.busy & ended & ~valid, 40, "busy")
 
 
 def bytes_sent(harness: Harness) -> None:
@@ -181,14 +165,14 @@ def bytes_sent(harness: Harness) -> None:
     unit = harness.unit(UartTransmitter(DIVISOR))
     harness.free(unit.i.valid, "valid")
     harness.free(unit.i.payload, "byte")
-    _never_longer(harness, ~unit.i.ready, 10 * DIVISOR - 1, "refused")
+    harness.never_longer(~unit.i.ready, 10 * DIVISOR - 1, "refused")
 
 
 def line_heard(harness: Harness) -> None:
     """The receiver waits for a start bit again once the line was high for the time of eleven bits."""
     unit = harness.unit(UartReceiver(DIVISOR))
     line = harness.free(unit.rx, "line")
-    _never_longer(harness, unit.busy & line, 10 * DIVISOR + 2, "busy")
+    harness.never_longer(unit.busy & line, 10 * DIVISOR + 2, "busy")
 
 
 def _never_done(m: Any, unit: Any) -> None:
