@@ -13,8 +13,8 @@ from .line import Line, open_line
 from .pace import BITS
 from .spi_line import SpiLine
 
-_SLOW = 9600
-_SLOW_S = 0.02  # a byte at that rate takes 1 ms, and is the only one on its way
+_SLOW = 4800
+_SLOW_S = 0.02  # a byte at that rate takes 2 ms, and is the only one on its way
 _ZERO = bytes([DELIMITER])
 _READ_S = 0.05  # longest single wait for bytes; bounds how late a time limit is noticed
 

@@ -10,7 +10,9 @@ from amaranth.hdl import Module
 from simulate import simulate
 from test_uart import EDGES, exchange, levels
 
+import boards
 from fpga_accel.device import SerialDevice
+from fpga_accel.serial_line import _SLOW
 from rtl.following_uart import RATE_BITS, FollowingReceiver, FollowingTransmitter
 from rtl.line import FollowingUart
 from rtl.spec.config import core
@@ -93,6 +95,13 @@ def test_rate_may_be_chosen_again():
     too_slow = [0] * (1 << RATE_BITS) + [1] * 9
     line = [0] * 400 + [1] * 9 + too_slow + [0] * 3 + [1] * 9 + bytes_at(5, [0]) + [1] * 20 + bytes_at(5, [0x37])
     assert receive(FollowingReceiver(9 * 4), line) == ([0x37], 1, 45)
+
+
+def test_no_rate_is_too_slow_for_the_host():
+    """The board with the slowest clock, at the slowest rate, still hears the zero with which a host begins."""
+    clock_hz = min(board.clock_hz for board in map(boards.get, boards.names()) if board.follows)
+    line = bytes_at(clock_hz / _SLOW, [0]) + bytes_at(4, [0])
+    assert receive(FollowingReceiver((1 << RATE_BITS) - 1), line)[2] == nine(4)
 
 
 @pytest.mark.parametrize("cycles", [4, 9])

@@ -150,7 +150,7 @@ FOLLOWING = (
         "following-line",
         "bytes on a line that follows come out as they went in, in order, whenever they are sent, at each rate from 1 to 3 "
         "cycles a bit",
-        72,
+        48,
         following_line,
         (FollowingReceiver, _flip),
     ),

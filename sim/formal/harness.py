@@ -75,6 +75,15 @@ class Harness:
         self.assume(value | (clear != cycles - 1))
         return value
 
+    def offer(self, stream: Any) -> Any:
+        """Offer anything to a stream of a unit, at any time, but until it is taken; return the payload."""
+        valid, payload = self.free(stream.valid, "valid"), self.anything(stream.payload.shape(), "payload")
+        bits = Value.cast(payload)
+        self.m.d.comb += Value.cast(stream.payload).eq(bits)
+        waits, was = self.past(valid & ~stream.ready, 1, "waits"), self.past(bits, 1, "payload")
+        self.assume(~waits | (valid & (bits == was)))
+        return payload
+
     def never_longer(self, condition: Any, cycles: int, name: str) -> None:
         """Claim that a condition holds for at most ``cycles`` cycles in a row."""
         lasting = Signal(range(cycles + 2), name=f"{name}_lasting")

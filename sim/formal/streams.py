@@ -107,26 +107,12 @@ def loader_tiles(harness: Harness) -> None:
     harness.check(began + begins == tiles + 1, unit.finished)
 
 
-def _offer(harness: Harness, unit: Any, layout: Any, **fields: Any) -> Any:
-    """Offer a unit one instruction after the other, with these fields and others of any kind; return the payload."""
-    m = harness.m
-    payload = harness.anything(layout, "payload")
-    m.d.comb += unit.i.payload.eq(payload)
-    harness.free(unit.i.valid, "valid")
-    for name, value in fields.items():
-        harness.assume(getattr(payload, name) == value)
-    # An offer stands until it is taken.
-    waits = harness.past(unit.i.valid & ~unit.i.ready, 1, "waits")
-    was = harness.past(payload.as_value(), 1, "payload")
-    harness.assume(~waits | (unit.i.valid & (payload.as_value() == was)))
-    return payload
-
-
 def sequencer_waits(harness: Harness) -> None:
     m, config = harness.m, SMALL
     unit = harness.unit(Sequencer(config))
     m.d.comb += unit.start.eq(harness.first)
-    payload = _offer(harness, unit, isa.Compute, last=0)
+    payload = harness.offer(unit.i)
+    harness.assume(payload.last == 0)
     drained = harness.free(unit.i_drained, "drained")
     harness.assume(drained >= harness.past(drained, 1, "drained"))
     harness.free(unit.tile_ready, "tile_ready")
@@ -195,7 +181,7 @@ def drain_waits(harness: Harness) -> None:
     m, config = harness.m, SMALL
     unit = harness.unit(DrainGroups(config))
     m.d.comb += unit.start.eq(harness.first)
-    _offer(harness, unit, isa.Drain, window=0)
+    harness.assume(harness.offer(unit.i).window == 0)
     harness.free(unit.free, "free")
     tokens = {}
     for name in ("computed", "drained"):
