@@ -9,7 +9,7 @@ from sim.formal.harness import Harness
 from sim.formal.prove import main, prove, verdicts
 from sim.formal.solver import commands
 
-QUICK = ("lookup", "countdown")
+QUICK = ("lookup", "countdown", "byte-line-heard", "byte-line-sent")
 
 
 def counter(limit):

@@ -18,6 +18,7 @@ SLOWEST = 3 * BITS
 SETTLED = 4
 """Cycles after which a unit knows its rate."""
 SMALL_RATE_BITS = 5
+"""Of a receiver whose slowest rate is heard in a proof's time."""
 
 
 def _at_any_rate(harness: Harness) -> tuple[Any, Any]:
@@ -148,8 +149,8 @@ def _stays(m: Any, unit: Any) -> None:
 FOLLOWING = (
     Claim(
         "following-line",
-        "bytes on a line that follows come out as they went in, in order, whenever they are sent, at each rate from 1 to 3 "
-        "cycles a bit",
+        "bytes on a line that follows come out as they went in, in order, whenever they are sent, at each rate from 1 "
+        "to 3 cycles a bit",
         48,
         following_line,
         (FollowingReceiver, _flip),
@@ -172,7 +173,7 @@ FOLLOWING = (
     Claim(
         "rate-found",
         "whatever came before, a zero longer than two of the slowest rate's and another one bring the receiver to the "
-        "rate of that, and it listens",
+        "rate of that, and it listens; for rates of up to 31 cycles of nine bits",
         110,
         rate_found,
         (FollowingReceiver, _stays),

@@ -16,14 +16,15 @@ from .harness import Claim, Harness, opened
 LATE = 4
 """Cycles after which a board has seen what happened on its pins, and done what it leads to."""
 PIECES = 3
+"""Of all frames together; each takes up to two bytes."""
 PAUSE = 5
-"""Cycles between two bytes of a frame; SPI needs the next one in less than a byte's time."""
+"""Cycles between two bytes of a frame, at the most; SPI needs the next one in less than a byte's time."""
 
 
 class _Controller:
-    """A controller that moves SCK and CS at any time, but one of them in ``half`` cycles.
+    """A controller that moves SCK and CS at any time, but no two edges are less than ``half`` cycles apart.
 
-    Each edge comes to the board in its cycle or in the next one, as pins are asynchronous to its clock.
+    The board sees each edge in its cycle or in the next one, as pins are asynchronous to its clock.
     """
 
     def __init__(self, harness: Harness, unit: Any, half: int) -> None:
@@ -57,10 +58,9 @@ def spi_received(harness: Harness) -> None:
     unit = harness.unit(SpiReceiver())
     line = _Controller(harness, unit, 2)
     sdi = harness.anything(1, "sdi")
-    was = harness.past(sdi, 1, "sdi")
-    harness.assume(~harness.past(line.rise, 1, "rise") | (sdi == was))
+    stands = sdi == harness.past(sdi, 1, "sdi")
+    harness.assume(stands | ~(line.rise | harness.past(line.rise, 1, "rise")))
     m.d.comb += unit.sdi.eq(line.seen(sdi, "sdi"))
-    harness.assume(~line.rise | (sdi == was))
 
     # One bit of each byte is watched.
     watched = harness.constant(3, "watched")
@@ -204,8 +204,8 @@ LINES = (
     ),
     Claim(
         "spi-sent",
-        "a byte that is there as its turn comes is taken when its first bit is read, and never else; it is what is read, "
-        f"and zero if none was there; for SCK of {SPI_CYCLES} cycles and more",
+        "a byte that is there as its turn comes is taken when its first bit is read, and never else; it is what is "
+        f"read, and zero if none was there; for SCK of {SPI_CYCLES} cycles and more",
         94,
         spi_sent,
         (SpiTransmitter, _takes_early),
@@ -228,8 +228,8 @@ LINES = (
     ),
     Claim(
         "frames-whole",
-        f"the encoder of frames for SPI takes what it is given, gives a frame with no pause over {PAUSE} cycles, and all "
-        "of it, if its bytes are taken",
+        f"the encoder for SPI takes what it is given, and gives all of it, a frame without a pause of more than "
+        f"{PAUSE} cycles, if its bytes are taken; for {PIECES} bytes and ends of frames",
         48,
         frames_whole,
         (CobsEncoder, _loses_end),
