@@ -126,13 +126,13 @@ def test_cycles_that_are_refused(cycles):
 def following_board(fastest, clock_hz=48_000_000, divisor=16):
     """A board that begins at so many cycles of a bit, behind an adapter whose fastest rate is ``fastest``.
 
-    A host's slow zero takes half the cycles that it should, so that to simulate them takes no longer than an answer
-    may; the rates are none that would need more.
+    A host's slow zero takes a quarter of the cycles that it should, which is still no rate, so that to simulate them
+    takes no longer than an answer may.
     """
     config = core("4x3")
     top = Top(config, line=FollowingUart(9 * divisor), clock_hz=clock_hz, build_identity=0)
     with (
-        patch.object(serial_line, "_SLOW", 2 * serial_line._SLOW),
+        patch.object(serial_line, "_SLOW", 4 * serial_line._SLOW),
         SimulatedBoard(config, top=top, divisor=divisor, adapter=(clock_hz, fastest)) as board,
     ):
         yield board
