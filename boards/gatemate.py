@@ -90,6 +90,10 @@ def _options(config: Config, part: Part) -> dict[str, str]:
     return {}
 
 
+# Halves of logic elements as nextpnr packs them: each has a tree of three tables of two inputs. Pins of memory blocks
+# and registers without a table before them take one as well.
+_COSTS = LutCosts(fixed=5756.0, pair=126.0, row=331.0, bank=550.0, lane=0.0, window=0.0)
+
 GATEMATE = Family(
     name="gatemate",
     tools=tuple(PeppercornPlatform.required_tools),
@@ -111,10 +115,11 @@ GATEMATE = Family(
     bytes_share_blocks=False,
     small_ram=0,
     large_ram=None,
-    lut_costs=LutCosts(fixed=15313.0, pair=0.0, row=0.0, bank=0.0, lane=0.0, window=0.0),
+    # A core that is not compact has no use for these: it needs multipliers.
+    lut_costs=_COSTS,
     soft_cell_luts=0,
-    compact_costs=LutCosts(fixed=3800.0, pair=51.0, row=161.0, bank=129.0, lane=0.0, window=0.0),
-    compact_soft=ProductLuts(array=95.0, lane=190.0, requantizer=756.0),
+    compact_costs=_COSTS,
+    compact_soft=ProductLuts(array=112.0, lane=188.0, requantizer=794.0),
 )
 
 CCGM1A1 = Part(
@@ -157,7 +162,7 @@ def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> float:
     if output_hz > _OUTPUT_HZ:
         raise BadInput(f"PLL output: expected at most {_OUTPUT_HZ / 1e6:g} MHz, not {output_hz / 1e6:g} MHz")
     dividers = range(2, _SECOND + 1, 2)
-    nearest = min(
+    nearest: float = min(
         (dco / (4 * divider) for dco in _oscillations(input_hz) for divider in (1, *dividers)),
         key=lambda found: abs(found - output_hz),
     )

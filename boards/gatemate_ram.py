@@ -45,6 +45,8 @@ def _block(m: Module, block: Block, *, registered: bool) -> Instance:
         placed = Cat(Const(0, below), low, Const(0, int(below <= _HALF)), address[len(low) :])
         return Cat(placed, Const(0, _ADDRESS_BITS))[:_ADDRESS_BITS]
 
+    # A table that leads to A_WE alone would join the block's cluster, and then placement may lose them
+    # (https://github.com/YosysHQ/nextpnr/pull/1779).
     return Instance(
         "CC_BRAM_20K",
         p_RAM_MODE="SDP" if both else "TDP",
@@ -57,7 +59,7 @@ def _block(m: Module, block: Block, *, registered: bool) -> Instance:
         p_A_DO_REG=int(registered and both),
         p_B_DO_REG=int(registered),
         i_A_CLK=ClockSignal(),
-        i_A_EN=1,
+        i_A_EN=block.write,
         i_A_WE=block.write,
         i_A_ADDR=lines(block.write_address),
         i_A_DI=data[:PORT_BITS],
