@@ -87,7 +87,9 @@ class PeppercornPlatform(TemplatedPlatform):
 
 
 def _options(config: Config, part: Part) -> dict[str, str]:
-    return {}
+    # YoWASP's nextpnr follows a route from wire to wire on a stack of 64 KB, which the longest ones overflow: those
+    # through the carry lines of one logic element after the other.
+    return {"nextpnr_opts": "--vopt no-cpe-cp"}
 
 
 # Halves of logic elements as nextpnr packs them: each has a tree of three tables of two inputs. Pins of memory blocks
