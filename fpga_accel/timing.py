@@ -22,6 +22,8 @@ _HALF_DSP = "MULT9X9"
 """Of Gowin: two are in the place of one multiplier."""
 _WHOLE_CPES = ("CPE_ADDF", "CPE_ADDF2", "CPE_MULT", "CPE_MX4")
 """Of GateMate: each is in the place of two look-up tables."""
+_HALF_BLOCKS = re.compile(r"^Info:\s+RAM_HALF:\s+(\d+)/", re.MULTILINE)
+"""Of GateMate, in the log: the report counts two half blocks once that were put together."""
 _TOO_EARLY = re.compile(r"^Info: (\d+) Hold/min time violations", re.MULTILINE)
 
 
@@ -102,7 +104,7 @@ def readable(name: str) -> str:
 
 
 def parse(report: Path, *, seed: int, seconds: float, clock_hz: float, log: str = "") -> Route:
-    """Read a file that ``nextpnr --report`` wrote; ``log``, what nextpnr said, alone has what is too early.
+    """Read a file that ``nextpnr --report`` wrote; of some parts ``log``, what nextpnr said, alone has the whole truth.
 
     Raises
     ------
@@ -132,14 +134,14 @@ def parse(report: Path, *, seed: int, seconds: float, clock_hz: float, log: str 
         met=fmax >= clock_hz
         and all(clocks[other][0] >= clocks[other][1] for other in clocks if other not in ours)
         and not too_early,
-        used=used(document),
+        used=used(document, log),
         path=CriticalPath(tuple(_hop(hop) for hop in path)),
         too_early=too_early,
     )
 
 
-def used(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Return what a report of nextpnr says of the part: used and present, by kind."""
+def used(report: Mapping[str, Any], log: str = "") -> dict[str, tuple[int, int]]:
+    """Return what a report of nextpnr, and its log, say of the part: used and present, by kind."""
     cells = report["utilization"]
     found = {label: (cells[kind]["used"], cells[kind]["available"]) for kind, label in _KINDS.items() if kind in cells}
     if _HALF_DSP in cells:
@@ -149,6 +151,9 @@ def used(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
         if kind in cells:
             tables, there = found["LUT4"]
             found["LUT4"] = (tables + 2 * cells[kind]["used"], there)
+    halves = _HALF_BLOCKS.search(log)
+    if halves:
+        found["BRAM"] = (int(halves[1]), found["BRAM"][1])
     return found
 
 

@@ -253,6 +253,8 @@ def test_whole_logic_elements_are_two_tables():
     kinds = {"CPE_LT": (700, 40960), "CPE_MULT": (40, 0), "CPE_ADDF2": (10, 0), "RAM_HALF": (3, 64)}
     utilization = {kind: {"used": used, "available": there} for kind, (used, there) in kinds.items()}
     assert timing.used({"utilization": utilization}) == {"LUT4": (800, 40960), "BRAM": (3, 64)}
+    log = "Info: \t           CPE_RAMIO:    3002/  40960     7%\nInfo: \t            RAM_HALF:       5/     64     7%\n"
+    assert timing.used({"utilization": utilization}, log)["BRAM"] == (5, 64)
 
 
 def test_report_without_the_constraint(tmp_path):
