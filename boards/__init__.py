@@ -8,6 +8,7 @@ from .board import Board, Part
 from .butterstick import BUTTERSTICK
 from .colorlight import COLORLIGHT_I5, COLORLIGHT_I9
 from .ecpix5 import ECPIX5_45F, ECPIX5_85F
+from .gatemate_evb import GATEMATE_EVB
 from .ice40_8k import HX8K_BREAKOUT, TINYFPGA_BX
 from .ice40_up5k import ICEBREAKER, ICESUGAR, UPDUINO_V3
 from .orangecrab import ORANGECRAB_25F, ORANGECRAB_85F
@@ -26,6 +27,7 @@ _BOARDS = {
         COLORLIGHT_I9,
         ECPIX5_45F,
         ECPIX5_85F,
+        GATEMATE_EVB,
         HX8K_BREAKOUT,
         ICEBREAKER,
         ICESUGAR,

@@ -104,8 +104,8 @@ class Family:
         None where memories cannot be filled after place and route.
     repair : function of a netlist, or None
         Puts right what place and route is known to write wrong, before packing reads it.
-    restore : function of a netlist
-        Makes the routed netlist one of the cells of `sim/cells` and of ``models``.
+    restore : function of a netlist, or None
+        Makes the routed netlist one of the cells of `sim/cells` and of ``models``; None where nothing does.
     models : tuple of str
         Files with further models of the cells, in Yosys's folder of shared files.
     block_ram_shapes : tuple of (int, int)
@@ -142,7 +142,7 @@ class Family:
     finish: Callable[[dict[str, Any]], None] | None
     baking: Baking | None
     repair: Callable[[dict[str, Any]], None] | None
-    restore: Callable[[dict[str, Any]], None]
+    restore: Callable[[dict[str, Any]], None] | None
     models: tuple[str, ...]
     block_ram_shapes: Shapes
     bytes_share_blocks: bool

