@@ -9,9 +9,8 @@ from amaranth.vendor import LatticePlatform
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import nexus_routed
+from . import nexus_multiplier, nexus_routed
 from .board import Board, Family, LutCosts, Part
-from .synthesis import SMALL_PRODUCTS_IN_LUTS
 
 
 class OxidePlatform(LatticePlatform):
@@ -40,7 +39,8 @@ def open_carry_inputs(netlist: dict[str, Any]) -> None:
 
 
 def _options(config: Config, part: Part) -> dict[str, str]:
-    return {"script_after_read": SMALL_PRODUCTS_IN_LUTS}
+    # Products come with their multiplier (`nexus_multiplier`), or are meant for look-up tables.
+    return {"synth_opts": "-nodsp", "nextpnr_opts": "--router router1"}
 
 
 NEXUS = Family(
@@ -51,11 +51,10 @@ NEXUS = Family(
     routed_netlist="top.pnr.json",
     bitstream="top.bit",
     options=_options,
-    # Synthesis uses multipliers with all of their registers, and memory blocks without the one behind them.
-    multiplier=None,
+    multiplier=nexus_multiplier.multiplier,
     soft_multiplier=None,
     tap_sum=None,
-    ram=None,
+    ram=None,  # synthesis takes memory blocks without the register behind them
     finish=open_carry_inputs,
     baking=None,
     repair=None,

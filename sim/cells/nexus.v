@@ -146,7 +146,7 @@ module OXIDE_EBR(
     assign {`BITS_18(DOA), `BITS_18(DOB)} = read;
 endmodule
 
-// The first operand's half of a multiplier, with or without its register; its own product is not used.
+// Half of both operands of a multiplier, the first with or without its register; its own product is not used.
 module MULT9_CORE(
     input `BITS_9(A), ASIGNED, `BITS_9(BR), BRSIGNED, CLK, CEA = 1, CEP = 1, RSTA = 0, RSTP = 0, `BITS_9(AS1), ASSIGNED1,
     output `BITS_9(AR), ARSIGNED, `BITS_9(AO), AOSIGNED, `BITS_9(BO), BOSIGNED,
@@ -163,14 +163,16 @@ module MULT9_CORE(
     parameter RESET = "SYNC";
     parameter GSR = "DISABLED";
     `ONLY(REGBYPSA2, "BYPASS")
+    `ONLY(REGBYPSB, "BYPASS")
     `ONLY(SHIFTA, "DISABLED")
     `NEVER(CLK, RSTA)
     reg [9:0] later = 0;
     always @(posedge CLK) if (CEA) later <= {ASIGNED, `BITS_9(A)};
-    assign {ARSIGNED, `BITS_9(AR)} = REGBYPSA1 == "REGISTER" ? later : {ASIGNED, `BITS_9(A)};
+    assign {AOSIGNED, `BITS_9(AO)} = REGBYPSA1 == "REGISTER" ? later : {ASIGNED, `BITS_9(A)};
+    assign {BOSIGNED, `BITS_9(BO)} = {BRSIGNED, `BITS_9(BR)};
 endmodule
 
-// The second operand's half.
+// Half of the second operand, with or without its register.
 module PREADD9_CORE(
     input `BITS_9(B), BSIGNED, `BITS_9(C), C9, CLK, CEB = 1, CECL = 1, RSTB = 0, RSTCL = 0,
     input `BITS_9(BRS1), BRSS1, `BITS_9(BLS1), BLSS1, PRCASIN,
