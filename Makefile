@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BOARD ?= ulx3s-85f
 # One board of each family, unless BOARD is given.
-PROVED := $(if $(filter file,$(origin BOARD)),ulx3s-85f tang-nano-20k icebreaker,$(BOARD))
+PROVED := $(if $(filter file,$(origin BOARD)),ulx3s-85f tang-nano-20k icebreaker crosslink-nx,$(BOARD))
 MODEL ?= models/digits.onnx
 CALIBRATION ?= $(MODEL:.onnx=_calibration.npz)
 SAMPLES ?= $(MODEL:.onnx=_test.npz)

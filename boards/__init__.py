@@ -7,6 +7,7 @@ from rtl.spec.errors import BadInput
 from .board import Board, Part
 from .butterstick import BUTTERSTICK
 from .colorlight import COLORLIGHT_I5, COLORLIGHT_I9
+from .crosslink_nx import CROSSLINK_NX
 from .ecpix5 import ECPIX5_45F, ECPIX5_85F
 from .gatemate_evb import GATEMATE_EVB
 from .ice40_8k import HX8K_BREAKOUT, TINYFPGA_BX
@@ -25,6 +26,7 @@ _BOARDS = {
         BUTTERSTICK,
         COLORLIGHT_I5,
         COLORLIGHT_I9,
+        CROSSLINK_NX,
         ECPIX5_45F,
         ECPIX5_85F,
         GATEMATE_EVB,

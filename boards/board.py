@@ -105,7 +105,7 @@ class Family:
     repair : function of a netlist, or None
         Puts right what place and route is known to write wrong, before packing reads it.
     restore : function of a netlist, or None
-        Makes the routed netlist one of the cells of `sim/cells` and of ``models``; None where nothing does.
+        Makes the routed netlist one of the cells of `sim/cells` and of ``models``; None where cells have no models.
     models : tuple of str
         Files with further models of the cells, in Yosys's folder of shared files.
     block_ram_shapes : tuple of (int, int)
@@ -209,9 +209,11 @@ class Board:
         Pins and tool commands: a class of amaranth-boards or of this folder.
     part : Part
     oscillator : str
-        Resource name of the clock input, which runs at ``oscillator_hz``.
+        Resource name of the clock input, which runs at ``oscillator_hz``; empty if the FPGA's own oscillator is used.
     clock_hz : int
-        Clock of the core, made from the oscillator by ``clocking``; also the timing constraint.
+        Clock of the core, made from the oscillator by ``clocking``.
+    clock_tolerance : float
+        By which part of it the clock may be faster, or slower; 0 of a crystal's.
     clocking : function of a Board and a ClockDomain
         Returns the elaboratable that drives the domain, ``sync``, which has no reset and whose first edge comes when
         the clock is stable.
@@ -256,6 +258,12 @@ class Board:
     spi: Resource | None = None
     usb: tuple[str, int] | None = None
     link: str = "uart"
+    clock_tolerance: float = 0.0
+
+    @property
+    def fastest_hz(self) -> float:
+        """What the clock may be at the most, which place and route must reach."""
+        return self.clock_hz * (1 + self.clock_tolerance)
 
     def new_platform(self, config: Config) -> Platform:
         """Return the platform, with the hooks of the family that a core of this size asks for."""

@@ -9,12 +9,14 @@ from amaranth.lib.wiring import In, Out
 from rtl.top import Led
 
 from .board import Board
+from .nexus_routed import CLOCK
 
 
 class RoutedTop(wiring.Component):
     """The Verilog module ``top``, which is all of a board's FPGA, with the ports of :class:`rtl.top.Top`.
 
-    Its oscillator is the clock of the domain ``sync``: the model of the PLL puts out what it gets.
+    Its oscillator is the clock of the domain ``sync``: the model of the PLL puts out what it gets. An oscillator inside
+    the FPGA has a port, see `boards.nexus_routed.restore`.
     """
 
     def __init__(self, board: Board) -> None:
@@ -29,7 +31,7 @@ class RoutedTop(wiring.Component):
         name = "_".join(map(str, self._board.uart))
         tx = Signal()
         connections: dict[str, Any] = {
-            f"i_{self._board.oscillator}_0__io": ClockSignal(),
+            f"i_{self._board.oscillator}_0__io" if self._board.oscillator else f"i_{CLOCK}": ClockSignal(),
             f"i_{name}__rx__io": self.rx ^ uart["rx"].invert,
             f"o_{name}__tx__io": tx,
         }

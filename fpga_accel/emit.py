@@ -72,10 +72,8 @@ def _verilog(config: Config, board: Board | None) -> str:
     from rtl.line import Uart
     from rtl.top import Top
 
-    clock_hz, divisor = (_CLOCK_HZ, _DIVISOR) if board is None else (board.clock_hz, board.divisor)
-    top: Elaboratable = Top(
-        config, line=Uart(divisor), clock_hz=clock_hz, build_identity=sources.build_identity(board, config)
-    )
+    clock_hz, line = (_CLOCK_HZ, Uart(_DIVISOR)) if board is None else (board.clock_hz, board.line)
+    top: Elaboratable = Top(config, line=line, clock_hz=clock_hz, build_identity=sources.build_identity(board, config))
     return to_verilog(board, config, top if board is None else BoardTop(board, top))
 
 
@@ -99,19 +97,10 @@ def _plain(text: str) -> str:
 def _top_py(config: Config, board: Board | None, about: Sequence[str]) -> str:
     sizes = "\n".join(f"    {field.name}={getattr(config, field.name)}," for field in fields(config))
     identity = sources.build_identity(board, config)
-    clock_hz, divisor = (_CLOCK_HZ, _DIVISOR) if board is None else (board.clock_hz, board.divisor)
     head = "\n".join(about)
     if board is None:
-        return _CORE.format(head=head, sizes=sizes, clock_hz=clock_hz, divisor=divisor, identity=identity)
-    return _BOARD.format(
-        head=head,
-        sizes=sizes,
-        clock_hz=clock_hz,
-        divisor=divisor,
-        baud=board.baud,
-        identity=identity,
-        board=board.name,
-    )
+        return _CORE.format(head=head, sizes=sizes, clock_hz=_CLOCK_HZ, divisor=_DIVISOR, identity=identity)
+    return _BOARD.format(head=head, sizes=sizes, clock_hz=board.clock_hz, identity=identity, board=board.name)
 
 
 _CORE = '''"""{head}
@@ -150,7 +139,6 @@ from pathlib import Path
 
 import boards
 from boards.top import BoardTop, prepare, to_verilog
-from rtl.line import Uart
 from rtl.spec.config import Config
 from rtl.top import Top
 
@@ -159,10 +147,9 @@ CONFIG = Config(
 {sizes}
 )
 CLOCK_HZ = {clock_hz:_}  # of the core, made by the board's clocking
-DIVISOR = {divisor}  # clock cycles per bit of the serial link, {baud} baud
 BUILD_IDENTITY = 0x{identity:08x}  # what the register BUILD_IDENTITY says
 
-top = BoardTop(BOARD, Top(CONFIG, line=Uart(DIVISOR), clock_hz=CLOCK_HZ, build_identity=BUILD_IDENTITY))
+top = BoardTop(BOARD, Top(CONFIG, line=BOARD.line, clock_hz=CLOCK_HZ, build_identity=BUILD_IDENTITY))
 
 if __name__ == "__main__":
     here = Path(__file__).parent

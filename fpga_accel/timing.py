@@ -10,13 +10,15 @@ from typing import Any
 
 # Yosys names a cell after the net it drives, then what it is, then how it got there.
 _CELL = re.compile(
-    r"_(?:TRELLIS_FF|LUT\d|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D|ALU|MUX2_LUT\d|SB_\w+?|DFF\w*|CC_\w+?)(?:_.*|\$.*|)$"
+    r"_(?:TRELLIS_FF|LUT\d|PFUMX|L6MUX21|CCU2C?|DP16KD|MULT18X18D?|ALU|MUX2_LUT\d|SB_\w+?|DFF\w*|CC_\w+?|FD1P3\w+?|PDPSC16K)"
+    r"(?:_.*|\$.*|)$"
 )
 _KINDS = {
     **{"TRELLIS_COMB": "LUT4", "TRELLIS_FF": "FF", "MULT18X18D": "DSP", "DP16KD": "BRAM"},
     **{"ICESTORM_LC": "LUT4", "ICESTORM_DSP": "DSP", "ICESTORM_RAM": "BRAM"},
     **{"LUT4": "LUT4", "DFF": "FF", "MULT18X18": "DSP", "BSRAM": "BRAM"},
     **{"CPE_LT": "LUT4", "CPE_FF": "FF", "RAM_HALF": "BRAM"},
+    **{"OXIDE_COMB": "LUT4", "OXIDE_FF": "FF", "MULT18_CORE": "DSP", "OXIDE_EBR": "BRAM"},
 }
 _HALF_DSP = "MULT9X9"
 """Of Gowin: two are in the place of one multiplier."""

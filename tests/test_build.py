@@ -1,6 +1,7 @@
 """Bitstreams of a small design through the real tools, and what users are told when something is wrong."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -290,9 +291,12 @@ def test_another_model_has_the_same_hdl(tmp_path, two_plans):
         assert without_head(one) == without_head(other)
 
 
-def test_emitted_top_level_runs(tmp_path, two_plans):
-    emitted = emit(two_plans[0], tmp_path / "hdl", "ulx3s-85f")
+@pytest.mark.parametrize("board", ["ulx3s-85f", "ecpix5-45f"])
+def test_emitted_top_level_runs(tmp_path, two_plans, board):
+    """With the line that the board has, of one rate or of the host's."""
+    emitted = emit(two_plans[0], tmp_path / "hdl", board)
     written = emitted.top_v.read_text()
+    assert bool(re.search(r"reg waiting\b", written)) == boards.get(board).follows
     assert "EHXPLLL" in written and "uart_0__rx__io" in written
     emitted.top_v.unlink()
     subprocess.run([sys.executable, str(emitted.top_py)], check=True, cwd=tmp_path)
