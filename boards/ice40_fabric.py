@@ -1,0 +1,148 @@
+"""The configuration of an iCE40 as its bits say it: which wire drives which, and the settings that have a name."""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtl.spec.errors import ToolError
+
+from .ice40_chipdb import TILES, Bel, Chip
+
+_IDLE = re.compile(
+    r"\w+ ColBufCtrl\.glb_netwk_\d"  # place and route lets all global networks into all columns
+    r"|io IoCtrl\.(IE_|REN_|cf_bit_3[59])\w*"  # pull-ups; whether a pad is an input is asked where it is one
+    r"|(dsp\d|ipcon) (LC_\d|Cascade\.\w+)"  # without a known meaning; set in all of these tiles, or in none
+)
+"""Kinds of tiles and settings that make no difference to the circuit."""
+
+
+class Fabric:
+    """A configuration.
+
+    Parameters
+    ----------
+    chip : Chip
+    text : str
+        What iceunpack made of a bitstream.
+
+    Members
+    -------
+    memories : dict
+        What is in a block memory, by its place: 16 numbers of 256 bits.
+    extra : set of (int, int, int)
+        Bits that are set and are of no tile.
+
+    Raises
+    ------
+    ToolError
+        If it is not of this chip, a switch has bits that choose nothing, or a wire has two drivers.
+    """
+
+    def __init__(self, chip: Chip, text: str) -> None:
+        self.chip = chip
+        self.memories: dict[tuple[int, int], list[int]] = {}
+        self.extra: set[tuple[int, ...]] = set()
+        self._bits = self._read(text)
+        self._known = np.zeros_like(self._bits)
+        self._drivers = self._switch()
+
+    def _read(self, text: str) -> NDArray[np.uint8]:
+        """Return the bits by y, x, row and column; those that a tile does not have are 0."""
+        height, width = self.chip.tiles.shape
+        bits = np.zeros((height, width, 16, 54), np.uint8)
+        for block in re.split(r"^\.", text, flags=re.MULTILINE)[1:]:
+            head, *lines = block.split("\n")
+            kind, *numbers = head.split()
+            where = tuple(map(int, numbers)) if kind not in ("device", "comment") else ()
+            rows = [line for line in lines if line]
+            if kind == "extra_bit":
+                self.extra.add(where)
+            elif kind == "ram_data":
+                self.memories[where[0], where[1]] = [int(row, 16) for row in rows]
+            elif kind.endswith("_tile"):
+                x, y = where
+                expected = TILES[self.chip.tiles[y, x]] if x < width and y < height else ""
+                if kind != f"{expected}_tile":
+                    raise ToolError(f"bitstream: expected a tile '{expected}' at X{x}/Y{y}, not '{kind}'")
+                for row, line in enumerate(rows):
+                    bits[y, x, row, : len(line)] = np.frombuffer(line.encode(), np.uint8) - ord("0")
+        return bits
+
+    def _switch(self) -> dict[int, int]:
+        """Return the wire that drives each one that a switch drives."""
+        switches, pips = self.chip.switches, self.chip.pips
+        values = np.zeros(len(switches), np.int16)
+        for index in range(switches["bits"].shape[1]):
+            where = (switches["y"], switches["x"], *switches["bits"][:, index].T)
+            has = switches["count"] > index
+            values = np.where(has, 2 * values + self._bits[where], values)
+            self._known[tuple(axis[has] for axis in where)] = 1
+        chosen = pips[(pips["value"] == values[pips["switch"]]) & (pips["value"] != 0)]
+        for switch in np.setdiff1d(np.flatnonzero(values), chosen["switch"]):
+            x, y = switches[switch]["x"], switches[switch]["y"]
+            raise ToolError(f"bitstream: a switch at X{x}/Y{y} has the value {values[switch]}, which chooses no wire")
+        targets, counts = np.unique(chosen["target"], return_counts=True)
+        for wire in targets[counts > 1]:
+            raise ToolError(f"bitstream: the wire {self.chip.wire_name(wire)} has {max(counts)} drivers")
+        return dict(zip(chosen["target"].tolist(), chosen["source"].tolist(), strict=True))
+
+    def source(self, wire: int) -> int:
+        """Return where the signal on a wire comes from: the wire itself, if no switch drives it."""
+        seen = set()
+        while wire in self._drivers:
+            if wire in seen:
+                raise ToolError(f"bitstream: the wire {self.chip.wire_name(wire)} drives itself")
+            seen.add(wire)
+            wire = self._drivers[wire]
+        return wire
+
+    def setting(self, x: int, y: int, name: str) -> list[int]:
+        """Return the bits of a tile's setting."""
+        rows, columns = self.chip.entries[self.chip.tiles[y, x]][name].T
+        self._known[y, x, rows, columns] = 1
+        found: list[int] = self._bits[y, x, rows, columns].tolist()
+        return found
+
+    def control(self, pad: Bel, name: str) -> list[int]:
+        """Return the bits of a pad's setting that may be in another tile: IE, its input is on, or REN, no pull-up."""
+        x, y, z = self.chip.enables[pad.x, pad.y, pad.z]
+        return self.setting(x, y, f"IoCtrl.{name}_{z}")
+
+    def number(self, x: int, y: int, name: str, count: int) -> int:
+        """Return the number of which each bit is a setting."""
+        return sum(self.setting(x, y, f"{name}_{index}")[0] << index for index in range(count))
+
+    def settings(self, bel: str, prefix: str) -> dict[str, tuple[int, int]]:
+        """Return a cell's settings that are in tiles around it, where their names begin with ``prefix``.
+
+        Each is a number and how many bits it has.
+        """
+        found: dict[str, tuple[int, int]] = {}
+        for name, (x, y, bit) in self.chip.configs[bel].items():
+            if prefix + bit in self.chip.entries[self.chip.tiles[y, x]]:
+                whole, _, index = name.rpartition("_")
+                whole, position = (whole, int(index)) if index.isdecimal() else (name, 0)
+                number, width = found.get(whole, (0, 0))
+                found[whole] = number | self.setting(x, y, prefix + bit)[0] << position, max(width, position + 1)
+        return found
+
+    def check(self) -> None:
+        """Refuse bits that are set and that nobody has asked for.
+
+        Raises
+        ------
+        ToolError
+            If there is one; names it.
+        """
+        for y, x, row, column in np.argwhere(self._bits & ~self._known):
+            kind = TILES[self.chip.tiles[y, x]]
+            names = [name for name, bits in self.chip.entries[self.chip.tiles[y, x]].items() if _in(bits, row, column)]
+            if not any(_IDLE.fullmatch(f"{kind} {name}") for name in names):
+                what = ", ".join(names) or f"B{row}[{column}]"
+                raise ToolError(f"bitstream: expected nothing of {kind} tile X{x}/Y{y} but what is known, not {what}")
+
+
+def _in(bits: Iterable[NDArray[np.int8]], row: int, column: int) -> bool:
+    return any((at == (row, column)).all() for at in bits)
