@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,8 +145,9 @@ class Chip:
         return f"X{row['x']}/Y{row['y']}/{self.wires.text(wire, 'name')}"
 
 
+@cache
 def read(path: Path) -> Chip:
-    """Read a database.
+    """Read a database, or return it if it was read before.
 
     Raises
     ------

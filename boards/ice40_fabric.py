@@ -108,7 +108,10 @@ class Fabric:
 
     def control(self, pad: Bel, name: str) -> list[int]:
         """Return the bits of a pad's setting that may be in another tile: IE, its input is on, or REN, no pull-up."""
-        x, y, z = self.chip.enables[pad.x, pad.y, pad.z]
+        place = self.chip.enables.get((pad.x, pad.y, pad.z))
+        if not place:
+            raise ToolError(f"bitstream: the pad {pad.name} is used, and the part has none there")
+        x, y, z = place
         return self.setting(x, y, f"IoCtrl.{name}_{z}")
 
     def number(self, x: int, y: int, name: str, count: int) -> int:
@@ -137,6 +140,9 @@ class Fabric:
         ToolError
             If there is one, or if a global network does not come into all columns of a row.
         """
+        extra = self.extra - {network.bit for network in self.chip.networks}
+        if extra:
+            raise ToolError(f"bitstream: expected no extra bits but those of global networks, not {sorted(extra)}")
         tiles, entries = self.chip.tiles, self.chip.entries
         idle = np.zeros((len(TILES), *self._bits.shape[2:]), bool)
         for kind, settings in enumerate(entries):

@@ -17,6 +17,9 @@ _PAD, _CORE = 2, 3
 _TYPE_BITS, _INPUT_BITS = 6, 2
 """Of a pad's type, and of these the lower ones, which say what its input is; its output is 0 if there is none."""
 
+_CASCADE = ("ACCUMCI", "SIGNEXTIN")
+"""Inputs of a multiplier's adder, which the neighbour always drives; the model refuses the settings that use it."""
+
 
 class Cell(NamedTuple):
     """A cell of `sim/cells/ice40.v`: its type, its parameters with their numbers of bits, and its pins on wires."""
@@ -109,7 +112,10 @@ def _large_memory(fabric: Fabric, bel: Bel) -> Cell | None:
 
 def _multiplier(fabric: Fabric, bel: Bel) -> Cell | None:
     parameters = fabric.settings(bel.name, "IpConfig.")
-    return _all_pins(bel, "SB_MAC16", parameters) if any(number for number, _ in parameters.values()) else None
+    if not any(number for number, _ in parameters.values()):
+        return None
+    cell = _all_pins(bel, "SB_MAC16", parameters)
+    return cell._replace(inputs=tuple(pin for pin in cell.inputs if pin not in _CASCADE))
 
 
 CELLS: dict[str, Callable[[Fabric, Bel], Cell | None]] = {

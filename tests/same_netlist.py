@@ -74,7 +74,7 @@ class _Comparison:
             self._parameters(place, ours, theirs, theirs["parameters"].keys())
             ways = theirs["port_directions"] | ours["port_directions"]
             for pin in theirs["connections"].keys() | ours["connections"].keys():
-                if ways[pin] == "input" and pin not in _WIRED:
+                if ways[pin] == "input":
                     self._input(place, pin, ours["connections"], theirs["connections"])
 
     def _parameters(self, place, ours, theirs, names):
@@ -115,8 +115,6 @@ class _Comparison:
 _NOT_IN_BITS = ("IO_STANDARD",)
 _WORDS = ("RADDR", "WADDR", "WDATA", "MASK", "A", "B", "C", "D")
 """Inputs of several bits, which are 0 where they lead nowhere."""
-_WIRED = ("ACCUMCI", "SIGNEXTIN")
-"""Inputs to which an output of the neighbour leads always."""
 _INPUTS = ("I0", "I1", "I2", "I3")
 
 
