@@ -95,21 +95,17 @@ class _Circuit:
             self._outputs(name, self._cells[name], cell)
             if cell["type"] in _WIDE:
                 gather(cell, _WORD)
-        idle = [
-            name for name, cell in cells.items() if cell["type"] == "SB_IO_INPUT" and (name, "D_IN_0") not in self._nets
-        ]
-        for name in idle:
-            del cells[name]
-        ports = {}
-        for pad, name in self._ports.items():
-            output = pad in cells and cells[pad]["type"] == "SB_IO_OUTPUT"
-            if (
-                not output
-                and ((pad, "PACKAGE_PIN") in self._nets)
-                and self._fabric.control(self._bels[pad], "IE") != [1]
-            ):
-                raise ToolError(f"bitstream: expected the pad {pad} to be an input, not one that is switched off")
-            ports[name] = {"direction": "output" if output else "input", "bits": [self._net(pad, "PACKAGE_PIN")]}
+        for name, cell in list(cells.items()):
+            if cell["type"] == "SB_IO_INPUT" and (name, "D_IN_0") not in self._nets:
+                del cells[name]
+        outputs = {name for name, cell in cells.items() if cell["type"] == "SB_IO_OUTPUT"}
+        for pad in self._ports.keys() - outputs:
+            if (pad, "PACKAGE_PIN") in self._nets and self._fabric.control(self._bels[pad], "IE") != [1]:
+                raise ToolError(f"bitstream: expected the input of the pad {pad} to be on, as it is used")
+        ports = {
+            name: {"direction": "output" if pad in outputs else "input", "bits": [self._net(pad, "PACKAGE_PIN")]}
+            for pad, name in self._ports.items()
+        }
         self._fabric.check()
         return {"modules": {"top": {"attributes": {"top": 1}, "ports": ports, "cells": cells, "netnames": {}}}}
 

@@ -9,12 +9,11 @@ from rtl.spec.errors import ToolError
 
 from .ice40_chipdb import TILES, Bel, Chip
 
-_COLUMNS = "ColBufCtrl.glb_netwk_0"
-"""The first of the settings that let a global network into a column."""
+_COLUMNS = "ColBufCtrl.glb_netwk"
+"""Settings that let global networks into a column of tiles."""
 _IDLE = re.compile(
-    r"\w+ ColBufCtrl\.\w+"  # alike in all columns, as is checked
-    r"|io IoCtrl\.(IE_|REN_|cf_bit_3[59])\w*"  # pull-ups; whether a pad is an input is asked where it is one
-    r"|(dsp\d|ipcon) (LC_\d|Cascade\.\w+)"  # without a known meaning; set in all of these tiles, or in none
+    r"io IoCtrl\.(IE_|REN_|cf_bit_3[59])\w*"  # inputs and pull-ups of pads without a cell
+    r"|(dsp\d|ipcon) (LC_\d|Cascade\.\w+)"  # of logic cells, which these tiles do not have
 )
 """Kinds of tiles and settings that make no difference to the circuit."""
 
@@ -144,6 +143,10 @@ class Fabric:
         if extra:
             raise ToolError(f"bitstream: expected no extra bits but those of global networks, not {sorted(extra)}")
         tiles, entries = self.chip.tiles, self.chip.entries
+        for y, row in enumerate(tiles):
+            there = [x for x, kind in enumerate(row) if f"{_COLUMNS}_0" in entries[kind]]
+            if len({self.number(x, y, _COLUMNS, len(self.chip.networks)) for x in there}) > 1:
+                raise ToolError(f"bitstream: a global network does not come into all columns of row {y}")
         idle = np.zeros((len(TILES), *self._bits.shape[2:]), bool)
         for kind, settings in enumerate(entries):
             for name, bits in settings.items():
@@ -151,15 +154,4 @@ class Fabric:
         for y, x, row, column in np.argwhere((self._bits != 0) & ~self._known & ~idle[tiles]):
             names = [name for name, bits in entries[tiles[y, x]].items() if [row, column] in bits.tolist()]
             what = ", ".join(names) or f"B{row}[{column}]"
-            raise ToolError(
-                f"bitstream: the {TILES[tiles[y, x]]} tile X{x}/Y{y} has a bit set that is not known: {what}"
-            )
-        for y in range(len(tiles)):
-            there = [x for x in range(tiles.shape[1]) if _COLUMNS in entries[tiles[y, x]]]
-            if len({tuple(self._column(x, y)) for x in there}) > 1:
-                raise ToolError(f"bitstream: a global network does not come into all columns of row {y}")
-
-    def _column(self, x: int, y: int) -> list[int]:
-        return [
-            bit for network in range(len(self.chip.networks)) for bit in self.setting(x, y, f"{_COLUMNS[:-1]}{network}")
-        ]
+            raise ToolError(f"bitstream: a bit of the {TILES[tiles[y, x]]} tile X{x}/Y{y} is not known: {what}")

@@ -167,7 +167,7 @@ def test_a_flipped_bit_of_a_cell_is_noticed(built):
     ("tile", "name", "message"),
     [
         ("logic", "ColBufCtrl.glb_netwk_3", "a global network does not come into all columns of row"),
-        ("ramt", "RamCascade.CBIT_4", "has a bit set that is not known: RamCascade.CBIT_4"),
+        ("ramt", "RamCascade.CBIT_4", "a bit of the ramt tile .* is not known: RamCascade.CBIT_4"),
         ("io", "IOB_0.PINTYPE_0", "the pad .* is used, and the"),
     ],
 )
