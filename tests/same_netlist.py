@@ -46,8 +46,8 @@ class _Comparison:
         if cell["type"] != BUFFER or registered or len(wired) != 1 or _table(cell, wired) != [0, 1]:
             self.found.append(f"{place}: not in the netlist")
         else:
-            (out,) = cell["connections"]["O"]
-            (self._passed[out],) = cell["connections"][wired[0]]
+            for out in cell["connections"].get("O", []):
+                (self._passed[out],) = cell["connections"][wired[0]]
 
     def _behind(self, net):
         while net in self._passed:
