@@ -2,7 +2,7 @@
 
 from itertools import product
 
-BUFFER = "ICESTORM_LC"
+LOGIC_CELL = "ICESTORM_LC"
 LEVELS = {"0": 0, "1": 1}
 
 
@@ -43,7 +43,7 @@ class _Comparison:
         """Note what a cell that only the bits have passes on."""
         wired = [pin for pin in ("I0", "I1", "I2", "I3") if pin in cell["connections"]]
         registered = cell["parameters"].get("DFF_ENABLE") == "1"
-        if cell["type"] != BUFFER or registered or len(wired) != 1 or _table(cell, wired) != [0, 1]:
+        if cell["type"] != LOGIC_CELL or registered or len(wired) != 1 or _table(cell, wired) != [0, 1]:
             self.found.append(f"{place}: not in the netlist")
         else:
             for out in cell["connections"].get("O", []):
@@ -53,6 +53,10 @@ class _Comparison:
         while net in self._passed:
             net = self._passed[net]
         return net
+
+    def _named(self, net):
+        """Return what the decoded circuit calls a net of the routed one, or something that it calls none."""
+        return self._nets.get(net, f"the routed net {net}")
 
     def _pair(self, where, theirs, ours):
         if self._nets.setdefault(theirs, ours) != ours or self._taken.setdefault(ours, theirs) != theirs:
@@ -68,10 +72,10 @@ class _Comparison:
     def _cell(self, place, ours, theirs):
         if ours["type"] != theirs["type"]:
             self.found.append(f"{place}: a {ours['type']}, not a {theirs['type']}")
-        elif ours["type"] == BUFFER:
+        elif ours["type"] == LOGIC_CELL:
             self._logic(place, ours, theirs)
         else:
-            self._parameters(place, ours, theirs, theirs["parameters"].keys())
+            self._parameters(place, ours, theirs, theirs["parameters"].keys() | ours["parameters"].keys())
             ways = theirs["port_directions"] | ours["port_directions"]
             for pin in theirs["connections"].keys() | ours["connections"].keys():
                 if ways[pin] == "input":
@@ -79,12 +83,12 @@ class _Comparison:
 
     def _parameters(self, place, ours, theirs, names):
         for name in names:
-            got, wanted = ours["parameters"].get(name, "0"), theirs["parameters"][name]
-            if name not in _NOT_IN_BITS and int(got, 2) != int(wanted, 2):
+            got, wanted = (cell["parameters"].get(name, "0") for cell in (ours, theirs))
+            if name != "IO_STANDARD" and int(got, 2) != int(wanted, 2):  # which is not in the bits
                 self.found.append(f"{place} {name}: {got}, not {wanted}")
 
     def _input(self, place, pin, ours, theirs):
-        wanted = [self._nets.get(net, net) for net in theirs.get(pin, [])]
+        wanted = [self._named(net) for net in theirs.get(pin, [])]
         got = [self._behind(net) for net in ours.get(pin, [])]
         width = max(len(wanted), len(got)) if pin in _WORDS else 0
         if got + ["0"] * (width - len(got)) != wanted + ["0"] * (width - len(wanted)):
@@ -98,7 +102,7 @@ class _Comparison:
         for pin in ("CLK", "CEN", "SR") if registered else ():
             self._input(place, pin, ours["connections"], theirs["connections"])
         mine = {pin: self._behind(bits[0]) for pin, bits in ours["connections"].items()}
-        other = {pin: self._nets.get(bits[0], bits[0]) for pin, bits in theirs["connections"].items()}
+        other = {pin: self._named(bits[0]) for pin, bits in theirs["connections"].items()}
         if carries:
             first = str(int(theirs["parameters"]["CIN_SET"], 2)) if int(theirs["parameters"]["CIN_CONST"], 2) else "0"
             if mine.get("CIN", "0") != other.get("CIN", first):
@@ -112,7 +116,6 @@ class _Comparison:
             self.found.append(f"{place}: another table")
 
 
-_NOT_IN_BITS = ("IO_STANDARD",)
 _WORDS = ("RADDR", "WADDR", "WDATA", "MASK", "A", "B", "C", "D")
 """Inputs of several bits, which are 0 where they lead nowhere."""
 _INPUTS = ("I0", "I1", "I2", "I3")
@@ -120,7 +123,7 @@ _INPUTS = ("I0", "I1", "I2", "I3")
 
 def _is_zero(cell):
     flags = ("LUT_INIT", "DFF_ENABLE", "CARRY_ENABLE")
-    return cell["type"] == BUFFER and not any(int(cell["parameters"][name], 2) for name in flags)
+    return cell["type"] == LOGIC_CELL and not any(int(cell["parameters"][name], 2) for name in flags)
 
 
 def _table(cell, pins):
