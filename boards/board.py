@@ -75,6 +75,22 @@ class Baking:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How the circuit is found that a bitstream makes, from its bits.
+
+    Members
+    -------
+    tool : str
+        Program that writes a bitstream, its first argument, as text, its second.
+    circuit : function of that text, the first of the files of constraints, and a Part
+        Returns the netlist as `Family.restore` leaves one. Raises ToolError if a bit means what is not known.
+    """
+
+    tool: str
+    circuit: Callable[[str, str, "Part"], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Family:
     """FPGAs that the same tools make bitstreams for, from the same kinds of cells.
 
@@ -106,6 +122,8 @@ class Family:
         Puts right what place and route is known to write wrong, before packing reads it.
     restore : function of a netlist, or None
         Makes the routed netlist one of the cells of `sim/cells` and of ``models``; None where cells have no models.
+    decoding : Decoding or None
+        None where the bits of a bitstream are not known.
     models : tuple of str
         Files with further models of the cells, in Yosys's folder of shared files.
     block_ram_shapes : tuple of (int, int)
@@ -143,6 +161,7 @@ class Family:
     baking: Baking | None
     repair: Callable[[dict[str, Any]], None] | None
     restore: Callable[[dict[str, Any]], None] | None
+    decoding: Decoding | None
     models: tuple[str, ...]
     block_ram_shapes: Shapes
     bytes_share_blocks: bool

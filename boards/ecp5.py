@@ -51,6 +51,7 @@ ECP5 = Family(
     baking=ecp5_bake.BAKING,
     repair=None,
     restore=ecp5_routed.restore,
+    decoding=None,
     models=(),
     block_ram_shapes=ecp5_ram.SHAPES,
     bytes_share_blocks=False,

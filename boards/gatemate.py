@@ -112,6 +112,7 @@ GATEMATE = Family(
     baking=None,
     repair=None,
     restore=None,
+    decoding=None,
     models=(),
     block_ram_shapes=gatemate_ram.SHAPES,
     bytes_share_blocks=False,

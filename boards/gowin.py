@@ -79,6 +79,7 @@ GOWIN = Family(
     baking=gowin_bake.BAKING,
     repair=gowin_carry.repair,
     restore=gowin_routed.restore,
+    decoding=None,
     models=("gowin/cells_sim.v",),
     block_ram_shapes=gowin_ram.SHAPES,
     bytes_share_blocks=True,

@@ -8,8 +8,8 @@ from amaranth.hdl import Elaboratable, Instance, Module, Signal
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ice40_multiplier, ice40_ram, ice40_routed, ice40_sharing
-from .board import Board, Family, LutCosts, Part, ProductLuts
+from . import ice40_bits, ice40_multiplier, ice40_ram, ice40_routed, ice40_sharing
+from .board import Board, Decoding, Family, LutCosts, Part, ProductLuts
 from .pll import GatedPll, check
 
 _DEVICES = {"iCE40UP5K": "u", "iCE40HX8K": "hx", "iCE40LP8K": "lp"}
@@ -35,6 +35,7 @@ ICE40 = Family(
     baking=None,
     repair=None,
     restore=ice40_routed.restore,
+    decoding=Decoding(tool="iceunpack", circuit=ice40_bits.decode),
     models=(),
     block_ram_shapes=ice40_ram.SHAPES,
     bytes_share_blocks=False,

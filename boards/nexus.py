@@ -59,6 +59,7 @@ NEXUS = Family(
     baking=None,
     repair=None,
     restore=nexus_routed.restore,
+    decoding=None,
     models=(),
     block_ram_shapes=((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
     bytes_share_blocks=False,

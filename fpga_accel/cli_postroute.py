@@ -1,4 +1,4 @@
-"""The command postroute: a model on the netlist that place and route wrote."""
+"""The command postroute: a model on the circuit that place and route left."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,12 +33,21 @@ def postroute(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the results.")] = Path(
         "build/postroute"
     ),
+    from_netlist: Annotated[
+        bool,
+        typer.Option(
+            "--from-netlist", help="Simulate the netlist after routing even if the bitstream can be decoded (iCE40)."
+        ),
+    ] = False,
     external_data: ExternalOption = False,
     max_mib: MaxOption = MAX_MIB,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> Answer:
-    """Place and route a small core, and run a model on the netlist that came out, simulated cell by cell."""
+    """Place and route a small core, and run a model on the circuit that came out, simulated cell by cell.
+
+    The circuit is what the bits of an iCE40's bitstream say, and the netlist after routing of any other part.
+    """
     import boards as known
     from onnx_frontend.partition import partition
 
@@ -55,7 +64,7 @@ def postroute(
     samples = with_edges(read_feed(input_file, [ArrayInfo.of_array(info) for info in plan.inputs], limit))
     with Progress(stages=1) as progress:
         progress.stage(f"prove on {board}")
-        result = prove(plan, place, array, samples, output, progress)
+        result = prove(plan, place, array, samples, output, progress, from_netlist=from_netlist)
     return Answer(_document(result), _text(result), 0 if result.exact else INTERNAL_ERROR)
 
 
@@ -64,6 +73,7 @@ def _document(result: "Result") -> dict[str, object]:
     return {
         "exact": result.exact,
         "core": asdict(result.config),
+        "circuit": result.circuit,
         "cells": result.cells,
         "samples": result.samples,
         **result.difference.document(),
@@ -80,6 +90,7 @@ def _text(result: "Result") -> list[str]:
     difference = result.difference
     lines = [
         *result.build.lines(),
+        f"circuit: {result.circuit}",
         "cells: " + ", ".join(f"{kind} {count(number)}" for kind, number in result.cells.items()),
         f"{result.samples} samples: {count(difference.different)} of {count(difference.compared)} output bytes differ",
         f"cycles of an inference: {count(result.cycles_predicted)} predicted, {count(result.cycles_measured)} measured",

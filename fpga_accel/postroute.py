@@ -1,30 +1,37 @@
-"""Proof after routing: a model on the netlist that place and route wrote, against the reference."""
+"""Proof after routing: a model on the circuit that place and route left, against the reference."""
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from amaranth.hdl import Elaboratable
 
+import boards
 from boards import Board
+from boards.board import Decoding
 from onnx_frontend.partition import compile_plan
 from rtl.line import Uart
 from rtl.spec.config import Config
+from rtl.spec.errors import BadInput
 from rtl.spec.plan import Plan
 from sim.board import CLOCK_HZ, DIVISOR
 
-from . import build, sources
+from . import build, sources, tools
 from .build import BuildResult
 from .device import SerialDevice
 from .evaluate import Difference, compare
 from .explore import evaluate
 from .feed import Feed
 from .progress import Note
-from .routed_board import check, routed_board
+from .routed_board import routed_board
 from .session import Session
 
+NETLIST, BITSTREAM = "the netlist after routing", "the bitstream, decoded"
+"""What a circuit was read from."""
 ANSWER_S = 60.0
 """How long an answer of the simulation may take, which is slow."""
 _ENDS = {"f": (-1e6, 1e6), "i": (-128, 127), "u": (0, 255), "b": (0, 1)}
@@ -33,12 +40,14 @@ _ENDS = {"f": (-1e6, 1e6), "i": (-128, 127), "u": (0, 255), "b": (0, 1)}
 
 @dataclass(frozen=True)
 class Result:
-    """What the simulated netlist answered.
+    """What the simulated circuit answered.
 
     Members
     -------
+    circuit : str
+        `NETLIST` or `BITSTREAM`.
     cells : dict
-        How many of each type the routed netlist has.
+        How many of each type it has.
     samples : int
     difference : evaluate.Difference
         Of all outputs from the reference.
@@ -50,6 +59,7 @@ class Result:
 
     build: BuildResult
     config: Config
+    circuit: str
     cells: dict[str, int]
     samples: int
     difference: Difference
@@ -64,8 +74,12 @@ class Result:
         return compared > 0 and different == 0 and self.cycles_measured == self.cycles_predicted
 
 
-def postroute(plan: Plan, board: Board, array: Config, feed: Feed, out_dir: Path, progress: Note) -> Result:
+def postroute(
+    plan: Plan, board: Board, array: Config, feed: Feed, out_dir: Path, progress: Note, *, from_netlist: bool = False
+) -> Result:
     """Place and route a core, and run a model on what came out.
+
+    That is what the bits of the bitstream say, if the family has a decoding; otherwise the netlist after routing.
 
     Parameters
     ----------
@@ -77,6 +91,8 @@ def postroute(plan: Plan, board: Board, array: Config, feed: Feed, out_dir: Path
         Samples.
     out_dir : Path
         For the build, which is kept as :func:`fpga_accel.build.build` does.
+    from_netlist : bool
+        Take the netlist in any case.
 
     Raises
     ------
@@ -85,18 +101,26 @@ def postroute(plan: Plan, board: Board, array: Config, feed: Feed, out_dir: Path
     DoesNotFit
         If the model needs more memory than the part has.
     ToolError
-        If a tool fails, the clock is missed, or a cell of the netlist has no model.
+        If a tool fails, the clock is missed, a cell of the netlist has no model, or a bit no meaning.
     DeviceError
         If the simulated board does not answer.
     """
-    check(board)
+    restore = restoring(board)
     config = evaluate(plan, array, board).config
     compiled = compile_plan(plan, config)
     built = build_core(board, config, out_dir, progress)
 
-    work = built.folder / f"seed-{built.best.seed}"
-    netlist = json.loads((work / board.part.family.routed_netlist).read_text())
-    cells = Counter(cell["type"] for cell in netlist["modules"]["top"]["cells"].values())
+    family = board.part.family
+    if family.decoding and not from_netlist:
+        circuit, work = BITSTREAM, built.folder / "decoded"
+        work.mkdir(exist_ok=True)
+        netlist = decoded(board, family.decoding, built, work, progress)
+        cells = _count(netlist)
+    else:
+        circuit, work = NETLIST, built.folder / f"seed-{built.best.seed}"
+        netlist = json.loads((work / family.routed_netlist).read_text())
+        cells = _count(netlist)
+        restore(netlist)
     with Session(compiled, "numpy") as session:
         expected = session.tensors(feed)
     with (
@@ -108,13 +132,54 @@ def postroute(plan: Plan, board: Board, array: Config, feed: Feed, out_dir: Path
         return Result(
             build=built,
             config=config,
-            cells=dict(cells.most_common()),
+            circuit=circuit,
+            cells=cells,
             samples=len(next(iter(feed.values()))),
             difference=compare(expected, tensors),
             cycles_predicted=compiled.cycles,
             cycles_measured=session.cycles() or 0,
             simulated=simulation.speed(),
         )
+
+
+def restoring(board: Board) -> Callable[[dict[str, Any]], None]:
+    """Return what makes a routed netlist of the board's family one that can be simulated.
+
+    Raises
+    ------
+    BadInput
+        If nothing does; names the families where something does.
+    """
+    family = board.part.family
+    if family.restore is None:
+        every = {boards.get(name).part.family.name: boards.get(name).part.family for name in boards.names()}
+        able = ", ".join(sorted(name for name, other in every.items() if other.restore))
+        raise BadInput(
+            f"{board.name}: there are no models of what place and route writes of the family {family.name}, "
+            f"only of: {able}; docs/postroute.md says what is missing"
+        )
+    return family.restore
+
+
+def decoded(board: Board, decoding: Decoding, built: BuildResult, work: Path, progress: Note) -> dict[str, Any]:
+    """Return the netlist of what a bitstream makes of the part; ``work`` is a folder in that of the build.
+
+    Raises
+    ------
+    ToolError
+        If a tool fails, or a bit has no meaning.
+    """
+    # The tools of PyPI see nothing outside the folder that they run in.
+    text = work / "bits.txt"
+    files = [str(path.relative_to(built.folder)) for path in (built.bitstream, text)]
+    tools.run([decoding.tool, *files], built.folder, work / "bits.log", lambda: progress("bitstream to bits"))
+    constraints = (built.folder / board.part.family.constraints[0]).read_text()
+    return decoding.circuit(text.read_text(), constraints, board.part)
+
+
+def _count(netlist: dict[str, Any]) -> dict[str, int]:
+    cells = Counter(cell["type"] for cell in netlist["modules"]["top"]["cells"].values())
+    return dict(cells.most_common())
 
 
 def build_core(board: Board, config: Config, out_dir: Path, progress: Note) -> BuildResult:

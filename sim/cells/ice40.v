@@ -81,6 +81,8 @@ module SB_RAM40_4K(
 );
     parameter READ_MODE = 0, WRITE_MODE = 0;
     parameter [0:0] NEG_CLK_R = 0, NEG_CLK_W = 0;
+    parameter [255:0] INIT_0 = 0, INIT_1 = 0, INIT_2 = 0, INIT_3 = 0, INIT_4 = 0, INIT_5 = 0, INIT_6 = 0, INIT_7 = 0;
+    parameter [255:0] INIT_8 = 0, INIT_9 = 0, INIT_A = 0, INIT_B = 0, INIT_C = 0, INIT_D = 0, INIT_E = 0, INIT_F = 0;
     `ONLY(NEG_CLK_R, 0)
     `ONLY(NEG_CLK_W, 0)
     `ONLY(READ_MODE, WRITE_MODE)
@@ -92,6 +94,14 @@ module SB_RAM40_4K(
     wire [15:0] used;
     genvar bit_;
     for (bit_ = 0; bit_ < 16; bit_ = bit_ + 1) assign used[bit_] = bit_ % STEP == FIRST;
+    localparam [4095:0] INIT = {
+        INIT_F, INIT_E, INIT_D, INIT_C, INIT_B, INIT_A, INIT_9, INIT_8,
+        INIT_7, INIT_6, INIT_5, INIT_4, INIT_3, INIT_2, INIT_1, INIT_0
+    };
+    integer word;
+    // A row has its words' bits by turns; so do the pins, but for the first of them.
+    initial for (word = 0; word < STEP * 256; word = word + 1)
+        words[word] = INIT[16 * (word % 256) +: 16] >> (word / 256) << FIRST;
     always @(posedge WCLK) if (WCLKE && WE) words[WADDR] <= WDATA;
     always @(posedge RCLK) if (RCLKE && RE) found <= words[RADDR] ^ {16{clash}};
     for (bit_ = 0; bit_ < 16; bit_ = bit_ + 1) assign RDATA[bit_] = used[bit_] ? found[bit_] : 1'bx;
