@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .pins import tie
+
 
 def restore(netlist: dict[str, Any]) -> None:
     """Say by connections and types what a routed netlist says by parameters and places, for `sim/cells/ecp5.v`.
@@ -13,11 +15,7 @@ def restore(netlist: dict[str, Any]) -> None:
     for module in netlist["modules"].values():
         for cell in module["cells"].values():
             pins, parameters = cell["connections"], cell["parameters"]
-            for pin, bits in pins.items():
-                level = parameters.get(f"{pin}MUX", "").strip()
-                if not bits and level in ("0", "1"):
-                    pins[pin] = [level]
-                    del parameters[f"{pin}MUX"]
+            tie(cell)
             if cell["type"] == "TRELLIS_FF" and parameters["CEMUX"].strip() == "1":
                 pins["CE"] = ["1"]
                 cell["port_directions"]["CE"] = "input"

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from amaranth.build import TemplatedPlatform
-from amaranth.hdl import Elaboratable, Instance, Module, Signal
+from amaranth.hdl import Elaboratable, Instance, Signal
 
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
 from . import gatemate_ram
-from .board import Board, Family, LutCosts, Part, ProductLuts
-from .pll import GatedPll, check
+from .board import Family, LutCosts, Part, ProductLuts
+from .pll import GatedPll, TableGate, check
 
 
 class PeppercornPlatform(TemplatedPlatform):
@@ -183,23 +183,12 @@ def _oscillations(input_hz: float) -> Iterator[float]:
             yield dco
 
 
-class _Gate(Elaboratable):
-    """Lets ``clock`` through to ``output`` while ``enable``, which follows its rising edge, is 1."""
+def _table(clock: Signal, enable: Signal, gated: Signal) -> Instance:
+    return Instance("CC_LUT2", p_INIT=0b1011, i_I0=clock, i_I1=enable, o_O=gated)
 
-    def __init__(self, board: Board, clock: Signal, enable: Signal, output: Signal) -> None:
-        self._board, self._clock, self._enable, self._output = board, clock, enable, output
 
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        # Where the clock is high there is no glitch, and where it is gated it stays high.
-        gated = Signal()
-        m.submodules.table = Instance("CC_LUT2", p_INIT=0b1011, i_I0=self._clock, i_I1=self._enable, o_O=gated)
-        # Of all the names of the core's clock this is the one that place and route shall know.
-        buffered = Signal(attrs={"keep": 1})
-        m.submodules.buffer = Instance("CC_BUFG", i_I=gated, o_O=buffered)
-        m.d.comb += self._output.eq(buffered)
-        platform.add_clock_constraint(buffered, self._board.clock_hz)
-        return m
+def _buffer(gated: Signal, buffered: Signal) -> Instance:
+    return Instance("CC_BUFG", i_I=gated, o_O=buffered)
 
 
 class PllClock(GatedPll):
@@ -229,7 +218,7 @@ class PllClock(GatedPll):
         )
 
     def gate(self, clock: Signal, enable: Signal, output: Signal) -> Elaboratable:
-        return _Gate(self.board, clock, enable, output)
+        return TableGate(self.board, clock, enable, output, _table, _buffer)
 
     def constrain(self, platform: Any, clock: Signal, gated: Signal) -> None:
         """The gate does."""

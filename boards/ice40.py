@@ -9,8 +9,8 @@ from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
 from . import ice40_bits, ice40_multiplier, ice40_ram, ice40_routed, ice40_sharing
-from .board import Board, Decoding, Family, LutCosts, Part, ProductLuts
-from .pll import GatedPll, check
+from .board import Decoding, Family, LutCosts, Part, ProductLuts
+from .pll import GatedPll, TableGate, check
 
 _DEVICES = {"iCE40UP5K": "u", "iCE40HX8K": "hx", "iCE40LP8K": "lp"}
 
@@ -106,25 +106,12 @@ def pll(input_hz: float, output_hz: float, *, tolerance: float = 1e-4) -> Pll:
     return best
 
 
-class _Gate(Elaboratable):
-    """Lets ``clock`` through to ``output`` while ``enable``, which follows its rising edge, is 1."""
+def _table(clock: Signal, enable: Signal, gated: Signal) -> Instance:
+    return Instance("SB_LUT4", p_LUT_INIT=0xBBBB, i_I0=clock, i_I1=enable, i_I2=0, i_I3=0, o_O=gated)
 
-    def __init__(self, board: Board, clock: Signal, enable: Signal, output: Signal) -> None:
-        self._board, self._clock, self._enable, self._output = board, clock, enable, output
 
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        # Where the clock is high there is no glitch, and where it is gated it stays high.
-        gated = Signal()
-        m.submodules.table = Instance(
-            "SB_LUT4", p_LUT_INIT=0xBBBB, i_I0=self._clock, i_I1=self._enable, i_I2=0, i_I3=0, o_O=gated
-        )
-        # Of all the names of the core's clock this is the one that place and route shall know.
-        buffered = Signal(attrs={"keep": 1})
-        m.submodules.buffer = Instance("SB_GB", i_USER_SIGNAL_TO_GLOBAL_BUFFER=gated, o_GLOBAL_BUFFER_OUTPUT=buffered)
-        m.d.comb += self._output.eq(buffered)
-        platform.add_clock_constraint(buffered, self._board.clock_hz)
-        return m
+def _buffer(gated: Signal, buffered: Signal) -> Instance:
+    return Instance("SB_GB", i_USER_SIGNAL_TO_GLOBAL_BUFFER=gated, o_GLOBAL_BUFFER_OUTPUT=buffered)
 
 
 class PllClock(GatedPll):
@@ -149,7 +136,7 @@ class PllClock(GatedPll):
         )
 
     def gate(self, clock: Signal, enable: Signal, output: Signal) -> Elaboratable:
-        return _Gate(self.board, clock, enable, output)
+        return TableGate(self.board, clock, enable, output, _table, _buffer)
 
     def constrain(self, platform: Any, clock: Signal, gated: Signal) -> None:
         """The gate does."""

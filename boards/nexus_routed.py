@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from .pins import tie
+
 CLOCK = "oscillator"
 """Port at which the clock of the oscillator inside comes in."""
 _ZEROS = re.compile("0x0{80}")
@@ -25,11 +27,7 @@ def restore(netlist: dict[str, Any]) -> None:
         clock = 1 + max(bit for bit in used if isinstance(bit, int))
         for cell in cells:
             pins, parameters = cell["connections"], cell["parameters"]
-            for pin, bits in pins.items():
-                level = parameters.get(f"{pin}MUX", "").strip()
-                if not bits and level in ("0", "1"):
-                    pins[pin] = [level]
-                    del parameters[f"{pin}MUX"]
+            tie(cell)
             if cell["type"] == "OXIDE_FF":
                 parameters["FROM_M"] = str(int(not pins["DI"]))
             elif cell["type"] == "OXIDE_COMB":

@@ -1,4 +1,4 @@
-"""Pins of several bits, which place and route takes apart."""
+"""Pins as place and route leaves them: those of several bits taken apart, and constants as parameters."""
 
 import re
 from typing import Any
@@ -22,3 +22,13 @@ def gather(cell: dict[str, Any], bit: re.Pattern[str]) -> None:
         absent = ["0"] if directions[name] == "input" else []
         cell["connections"][name] = [net for index in range(max(found) + 1) for net in found.get(index, absent)]
     cell["port_directions"] = directions
+
+
+def tie(cell: dict[str, Any]) -> None:
+    """Connect inputs without a net that a parameter, the name of the pin and ``MUX``, says to be 0 or 1, in place."""
+    pins, parameters = cell["connections"], cell["parameters"]
+    for pin, bits in pins.items():
+        level = parameters.get(f"{pin}MUX", "").strip()
+        if not bits and level in ("0", "1"):
+            pins[pin] = [level]
+            del parameters[f"{pin}MUX"]

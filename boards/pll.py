@@ -1,5 +1,6 @@
 """A clock for the core from a PLL: what the families have in common."""
 
+from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import ClockDomain, Elaboratable, Instance, Module, Signal
@@ -70,4 +71,36 @@ class GatedPll(Elaboratable):
         m.submodules.gate = self.gate(raw.clk, running, self._domain.clk)
         self.constrain(platform, raw.clk, self._domain.clk)
 
+        return m
+
+
+class TableGate(Elaboratable):
+    """Lets ``clock`` through to ``output`` while ``enable``, which follows its rising edge, is 1.
+
+    ``table`` returns a look-up table, from the clock and the enable, whose output is 1 but while the clock is 0 and the
+    enable 1; ``buffer`` what brings that onto a global net.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        clock: Signal,
+        enable: Signal,
+        output: Signal,
+        table: Callable[[Signal, Signal, Signal], Instance],
+        buffer: Callable[[Signal, Signal], Instance],
+    ) -> None:
+        self._board, self._clock, self._enable, self._output = board, clock, enable, output
+        self._table, self._buffer = table, buffer
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        # Where the clock is high there is no glitch, and where it is gated it stays high.
+        gated = Signal()
+        m.submodules.table = self._table(self._clock, self._enable, gated)
+        # Of all the names of the core's clock this is the one that place and route shall know.
+        buffered = Signal(attrs={"keep": 1})
+        m.submodules.buffer = self._buffer(gated, buffered)
+        m.d.comb += self._output.eq(buffered)
+        platform.add_clock_constraint(buffered, self._board.clock_hz)
         return m

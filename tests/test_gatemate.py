@@ -10,6 +10,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Fragment, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from test_boards import Wire
 
 import boards
 from boards import gatemate, gatemate_ram
@@ -31,19 +32,6 @@ SIZES = [
     (32, 8192, 1, 14),
 ]
 """Width, depth and latency of memories, and the half blocks that they take."""
-
-
-class Wire(wiring.Component):
-    """Sends back what it hears."""
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    leds: Out(4)
-
-    def elaborate(self, platform):
-        m = Module()
-        m.d.sync += self.tx.eq(self.rx)
-        return m
 
 
 @pytest.mark.parametrize(

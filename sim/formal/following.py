@@ -12,6 +12,7 @@ from rtl import following_uart
 from rtl.following_uart import BITS, RATE_BITS, FollowingReceiver, FollowingTransmitter
 
 from .harness import Claim, Harness, opened
+from .streams import heard_as_sent
 
 SLOWEST = 3 * BITS
 """Cycles of nine bits."""
@@ -42,17 +43,7 @@ def following_line(harness: Harness) -> None:
     valid, byte = harness.free(sender.i.valid, "valid"), harness.free(sender.i.payload, "byte")
     harness.assume(begun | ~valid)
 
-    watched = harness.constant(2, "watched")
-    sent, received = Signal(2), Signal(2)
-    kept, known = Signal(8), Signal()
-    with m.If(valid & sender.i.ready):
-        m.d.sync += sent.eq(sent + 1)
-        with m.If(sent == watched):
-            m.d.sync += [kept.eq(byte), known.eq(1)]
-    with m.If(receiver.o.valid):
-        m.d.sync += received.eq(received + 1)
-    harness.check(~receiver.error)
-    harness.check(known & (receiver.o.payload == kept), receiver.o.valid & (received == watched))
+    heard_as_sent(harness, sender, receiver, valid, byte)
 
 
 def following_bytes_sent(harness: Harness) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Mux, Signal, Value
 
 from rtl.countdown import Countdown
 from rtl.drain_groups import DrainGroups
@@ -297,3 +297,19 @@ def _forward(m: Any, unit: Any) -> None:
     """Plant a fault: an instruction is taken as soon as it is there."""
     with m.If(unit.i_drained[0]):
         m.d.comb += unit.i.ready.eq(unit.i.valid)
+
+
+def heard_as_sent(harness: Harness, sender: Any, receiver: Any, valid: Value, byte: Value) -> None:
+    """Check that a receiver gives the bytes that a sender took, in their order: any one of the first, and no error."""
+    m = harness.m
+    watched = harness.constant(2, "watched")
+    sent, received = Signal(2), Signal(2)
+    kept, known = Signal(8), Signal()
+    with m.If(valid & sender.i.ready):
+        m.d.sync += sent.eq(sent + 1)
+        with m.If(sent == watched):
+            m.d.sync += [kept.eq(byte), known.eq(1)]
+    with m.If(receiver.o.valid):
+        m.d.sync += received.eq(received + 1)
+    harness.check(~receiver.error)
+    harness.check(known & (receiver.o.payload == kept), receiver.o.valid & (received == watched))
