@@ -45,7 +45,7 @@ ICE40 = Family(
     lut_costs=LutCosts(fixed=15313.0, pair=0.0, row=0.0, bank=0.0, lane=0.0, window=0.0),
     soft_cell_luts=0,
     # Logic cells as nextpnr packs them, carry chains included.
-    compact_costs=LutCosts(fixed=3800.0, pair=51.0, row=161.0, bank=129.0, lane=0.0, window=0.0),
+    compact_costs=LutCosts(fixed=4180.0, pair=51.0, row=161.0, bank=129.0, lane=0.0, window=0.0),
     compact_soft=ProductLuts(array=95.0, lane=190.0, requantizer=756.0),
 )
 
