@@ -72,7 +72,7 @@ NEXUS = Family(
     compact_soft=None,
 )
 
-# FPGA-DS-02049.
+# Counts as nextpnr gives them.
 LIFCL_40_9BG400C = Part(
     NEXUS,
     "LIFCL-40",
@@ -87,9 +87,9 @@ LIFCL_40_9BG400C = Part(
 )
 
 OSCILLATOR_HZ = 450_000_000
-"""Of the oscillator inside."""
+"""Of the oscillator inside, of which prjoxide's examples make the clock too."""
 TOLERANCE = 0.1
-"""What its clock may be off. The data sheet promises less (FPGA-DS-02049, oscillator), so this has a margin."""
+"""What its clock may be off: assumed, not looked up in the data sheet (FPGA-DS-02049)."""
 _DIVIDERS = range(2, 257)
 
 

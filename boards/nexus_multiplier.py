@@ -12,7 +12,7 @@ WIDTH = 18
 
 
 def multiplier(config: Config, part: Part, wanted: Multiplier) -> Module:
-    """Return a MULT18X18 with registers behind both operands and the product (Lattice FPGA-TN-02096).
+    """Return a MULT18X18 with registers behind both operands and the product, as Yosys models it.
 
     Yosys 0.70 finds one by itself, and takes a register into it that feeds something else as well, which then reads 0.
     """

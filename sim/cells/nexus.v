@@ -1,9 +1,9 @@
 // Cells of a Nexus as nextpnr writes them after routing.
 //
-// Yosys has models of what goes into place and route, and none of what comes out. These were written from Lattice's
-// FPGA-DS-02049 (logic), FPGA-TN-02094 (memories) and FPGA-TN-02096 (multipliers), and from what nextpnr makes of Yosys's
-// cells (LUT4, WIDEFN9, CCU2, DPR16X4, PDPSC16K, MULT18X18). There are no delays. Only what the core uses is modelled,
-// and anything else is refused. A pin without a net has the level that is the default of the port here.
+// Yosys has models of what goes into place and route (LUT4, WIDEFN9, CCU2, DPR16X4, PDPSC16K, MULT18X18), and none of what
+// comes out. These were written from what nextpnr makes of the former, and from the memories and multipliers of an ECP5,
+// whose ports these have. There are no delays. Only what the core uses is modelled, and anything else is refused. A pin
+// without a net has the level that is the default of the port here.
 
 `define ONLY(PARAMETER, VALUE) \
     if (PARAMETER != VALUE) $fatal(1, `"PARAMETER must be %s, not %s`", VALUE, PARAMETER);
