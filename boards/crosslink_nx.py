@@ -13,7 +13,7 @@ _LVCMOS33 = Attrs(IO_TYPE="LVCMOS33")
 
 
 class CrossLinkNXPlatform(nexus.OxidePlatform):
-    """What is used of the board: the LEDs by prjoxide's examples and LiteX's file of it, the connector by LiteX's alone.
+    """What is used of the board: LEDs by prjoxide's examples and LiteX's file of it, the connector by LiteX's alone.
 
     The FT2232H has a serial line only on a board that was soldered for it, so the link is at a Pmod connector.
     """
