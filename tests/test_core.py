@@ -141,7 +141,10 @@ def test_programs(name, lanes, window, weight_rows, seed):
     check_equals_the_interpreter(programs.random_program(config, seed), seed)
 
 
-@pytest.mark.parametrize(("name", "lanes", "window", "weight_rows"), [("3x4", 1, 0, 1), ("8x4", 2, 16, 2)])
+@pytest.mark.parametrize(
+    ("name", "lanes", "window", "weight_rows"),
+    [("3x4", 1, 0, 1), pytest.param("8x4", 2, 16, 2, marks=pytest.mark.long)],
+)
 def test_programs_of_cores_with_parity(name, lanes, window, weight_rows):
     """Nothing is upset where nothing has changed, whatever is read while no run is under way."""
     sizes = dict(lanes=lanes, window=window, weight_rows=weight_rows, act_words=128, parity=1)
