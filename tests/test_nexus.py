@@ -14,12 +14,11 @@ from test_boards import Wire
 from test_postroute import cell, module
 
 import boards
-import sim
 from boards import nexus, nexus_routed
 from boards.top import BoardTop, prepare
 from rtl.spec.errors import BadInput
+from sim.verilog import cell_models
 
-CELLS = Path(sim.__file__).parent / "cells/nexus.v"
 BOARD = boards.get("crosslink-nx")
 
 
@@ -155,7 +154,12 @@ def test_slices_are_what_synthesis_takes(tmp_path):
     yosys = tmp_path / "yosys.v"
     yosys.write_text(models("LUT4", "LUT4_3", "CCU2", "WIDEFN9", "DPR16X4"))
     run = clocked.build(
-        slices, "nexus_slices", tmp_path, inputs=["i", "write"], outputs=["o", "o_memory"], sources=[CELLS, yosys]
+        slices,
+        "nexus_slices",
+        tmp_path,
+        inputs=["i", "write"],
+        outputs=["o", "o_memory"],
+        sources=[*cell_models("nexus"), yosys],
     )
     got = run(np.stack([np.arange(1 << 10), random.integers(0, 1 << 9, 1 << 10)], axis=1))
     bits = got[:, :1] >> np.arange(8 * len(tables)) & 1

@@ -5,15 +5,6 @@
 // FPGA-TN-02200 (clocks). There are no delays. Only what boards/ecp5*.py uses is modelled, and anything else is refused.
 // A pin without a net has the level to which nextpnr ties it, which is the default of the port here.
 
-`define ONLY(PARAMETER, VALUE) \
-    if (PARAMETER != VALUE) $fatal(1, `"PARAMETER must be %s, not %s`", VALUE, PARAMETER);
-`define NEVER(CLOCK, SIGNAL) \
-    always @(posedge CLOCK) if (SIGNAL) $fatal(1, "%m: a pin has a level that is not modelled");
-`define BITS_4(NAME) NAME``3, NAME``2, NAME``1, NAME``0
-`define BITS_14(NAME) \
-    NAME``13, NAME``12, NAME``11, NAME``10, NAME``9, NAME``8, NAME``7, NAME``6, NAME``5, NAME``4, `BITS_4(NAME)
-`define BITS_18(NAME) NAME``17, NAME``16, NAME``15, NAME``14, `BITS_14(NAME)
-
 // A look-up table with its half of a carry chain, or a column of a memory of 16 words. IS_Z1: it is the upper one of its
 // slice, whose multiplexer chooses between slices; the lower one's chooses between the two tables of the slice.
 module TRELLIS_COMB(
@@ -93,7 +84,6 @@ module TRELLIS_IO_OUTPUT(input I, T = 0, output B);
 endmodule
 
 // A memory written on port A and read on port B, both equally wide; words of 36 bits use the data pins of both.
-// Read in the cycle in which it is written a word has any value: here the complement.
 module DP16KD(
     input `BITS_18(DIA), `BITS_14(ADA), CLKA, CEA = 1, OCEA = 1, WEA = 1, RSTA = 1, CSA2 = 1, CSA1 = 1, CSA0 = 1,
     input `BITS_18(DIB), `BITS_14(ADB), CLKB, CEB = 1, OCEB = 1, WEB = 1, RSTB = 1, CSB2 = 1, CSB1 = 1, CSB0 = 1,
@@ -139,27 +129,15 @@ module DP16KD(
     `NEVER(CLKB, {CSB2, CSB1, CSB0} ^ {CSB2MUX == "INV", CSB1MUX == "INV", CSB0MUX == "INV"})
 
     localparam WIDTH = DATA_WIDTH_A;
-    localparam LINES = WIDTH == 36 ? 5 : WIDTH == 18 ? 4 : WIDTH == 9 ? 3 : $clog2(WIDTH);
-    localparam BYTES = WIDTH > 9 ? WIDTH / 9 : 1;
-
-    wire [35:0] written = {`BITS_18(DIB), `BITS_18(DIA)};
-    wire [13:0] to = {`BITS_14(ADA)};
-    wire [13:0] from = {`BITS_14(ADB)};
-    wire writing = (CEA ^ (CEAMUX == "INV")) & (WEA ^ (WEAMUX == "INV"));
-    wire [3:0] enabled = BYTES == 1 ? 4'b1 : to[3:0] & ((1 << BYTES) - 1);
-    wire clash = writing && enabled != 0 && to >> LINES == from >> LINES;
-
-    reg [WIDTH-1:0] words [0:(1 << (14 - LINES)) - 1];
-    reg [WIDTH-1:0] early = 0, late = 0;
-    integer i;
-    initial for (i = 0; i < 1 << (14 - LINES); i = i + 1) words[i] = 0;
-    always @(posedge CLKA) if (writing)
-        for (i = 0; i < WIDTH; i = i + 1) if (enabled[i / 9]) words[to >> LINES][i] <= written[i];
-    always @(posedge CLKB) begin
-        if (CEB ^ (CEBMUX == "INV")) early <= clash ? ~words[from >> LINES] : words[from >> LINES];
-        if (OCEB ^ (OCEBMUX == "INV")) late <= early;
-    end
-    wire [35:0] read = 36'(REGMODE_B == "OUTREG" ? late : early);
+    wire [35:0] early;
+    reg [35:0] late = 0;
+    LATTICE_WORDS #(.WIDTH(WIDTH)) words(
+        .CLKA, .writing((CEA ^ (CEAMUX == "INV")) & (WEA ^ (WEAMUX == "INV"))), .to({`BITS_14(ADA)}),
+        .written({`BITS_18(DIB), `BITS_18(DIA)}), .CLKB, .reading(CEB ^ (CEBMUX == "INV")), .from({`BITS_14(ADB)}),
+        .found(early)
+    );
+    always @(posedge CLKB) if (OCEB ^ (OCEBMUX == "INV")) late <= early;
+    wire [35:0] read = REGMODE_B == "OUTREG" ? late : early;
     assign {`BITS_18(DOA)} = read[17:0];
     assign {`BITS_18(DOB)} = WIDTH == 36 ? read[35:18] : read[17:0];
 endmodule
@@ -223,7 +201,5 @@ module EHXPLLL(
 endmodule
 
 module DCCA(input CLKI, CE, output CLKO);
-    reg open = 0;
-    always @(negedge CLKI) open <= CE;
-    assign CLKO = CLKI & open;
+    LATTICE_GATE gate(.CLKI, .CE, .CLKO);
 endmodule

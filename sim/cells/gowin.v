@@ -4,11 +4,6 @@
 // and in the settings of its chip database. There are no delays. Only what boards/gowin*.py uses is modelled, and
 // anything else is refused.
 
-`define ONLY(PARAMETER, VALUE) \
-    if (PARAMETER != VALUE) $fatal(1, `"PARAMETER must be %s, not %s`", VALUE, PARAMETER);
-`define NEVER(CLOCK, SIGNAL) \
-    always @(posedge CLOCK) if (SIGNAL) $fatal(1, "%m: a pin has a level that is not modelled");
-
 // A look-up table in front of a carry chain. Its lowest four bits also choose the carry. Where a chain begins, CIN is
 // whatever the chain beside it carries: here 1, so that nothing may depend on it.
 module ALU(input I0, I1, I2 = 1, I3, CIN = 1, output SUM, COUT);

@@ -5,11 +5,6 @@
 // iCE40 technology library. There are no delays. Only what boards/ice40*.py uses is modelled, and anything else is
 // refused. A pin without a net has the level of the part, which is the default of the port here.
 
-`define ONLY(PARAMETER, VALUE) \
-    if (PARAMETER != VALUE) $fatal(1, `"PARAMETER must be %0d, not %0d`", VALUE, PARAMETER);
-`define NEVER(CLOCK, SIGNAL) \
-    always @(posedge CLOCK) if (SIGNAL) $fatal(1, "%m: a pin has a level that is not modelled");
-
 // A look-up table, its carry and its register, whose set or reset counts while it is enabled.
 module ICESTORM_LC(
     input I0 = 0, I1 = 0, I2 = 0, I3 = 0, CIN = 0, CLK = 0, CEN = 1, SR = 0,

@@ -5,15 +5,6 @@
 // whose ports these have. There are no delays. Only what the core uses is modelled, and anything else is refused. A pin
 // without a net has the level that is the default of the port here.
 
-`define ONLY(PARAMETER, VALUE) \
-    if (PARAMETER != VALUE) $fatal(1, `"PARAMETER must be %s, not %s`", VALUE, PARAMETER);
-`define NEVER(CLOCK, SIGNAL) \
-    always @(posedge CLOCK) if (SIGNAL) $fatal(1, "%m: a pin has a level that is not modelled");
-`define BITS_4(NAME) NAME``3, NAME``2, NAME``1, NAME``0
-`define BITS_9(NAME) NAME``8, NAME``7, NAME``6, NAME``5, NAME``4, `BITS_4(NAME)
-`define BITS_14(NAME) NAME``13, NAME``12, NAME``11, NAME``10, NAME``9, `BITS_9(NAME)
-`define BITS_18(NAME) NAME``17, NAME``16, NAME``15, NAME``14, `BITS_14(NAME)
-
 // A look-up table with its half of a carry chain, or a column of a memory of 16 words. UPPER: it is that of its slice.
 module OXIDE_COMB(
     input A = 1, B = 1, C = 1, D = 1, SEL = 1, FCI = 1, F1 = 1,
@@ -93,7 +84,6 @@ module SEIO33_CORE_OUTPUT(input I, T = 0, I3CRESEN = 1, I3CWKPU = 1, output B);
 endmodule
 
 // A memory written on port A and read on port B, both equally wide; words of 36 bits use the data pins of both.
-// Read in the cycle in which it is written a word has any value: here the complement.
 module OXIDE_EBR(
     input `BITS_18(DIA), `BITS_14(ADA), CLKA, CEA = 1, WEA = 1, RSTA = 0, CSA2 = 1, CSA1 = 1, CSA0 = 1,
     input `BITS_18(DIB), `BITS_14(ADB), CLKB, CEB = 1, WEB = 0, RSTB = 0, CSB2 = 1, CSB1 = 1, CSB0 = 1,
@@ -125,25 +115,24 @@ module OXIDE_EBR(
 
     localparam WIDTH = DATA_WIDTH_W == "X36" ? 36 : DATA_WIDTH_W == "X18" ? 18 : DATA_WIDTH_W == "X9" ? 9
         : DATA_WIDTH_W == "X4" ? 4 : DATA_WIDTH_W == "X2" ? 2 : 1;
-    localparam LINES = WIDTH == 36 ? 5 : WIDTH == 18 ? 4 : WIDTH == 9 ? 3 : $clog2(WIDTH);
-    localparam BYTES = WIDTH > 9 ? WIDTH / 9 : 1;
-
-    wire [35:0] written = {`BITS_18(DIB), `BITS_18(DIA)};
-    wire [13:0] to = {`BITS_14(ADA)};
-    wire [13:0] from = {`BITS_14(ADB)};
-    wire writing = CEA ^ (CEAMUX == "INV");
-    wire [3:0] enabled = BYTES == 1 ? 4'b1 : to[3:0] & ((1 << BYTES) - 1);
-    wire clash = writing && enabled != 0 && to >> LINES == from >> LINES;
-
-    reg [WIDTH-1:0] words [0:(1 << (14 - LINES)) - 1];
-    reg [WIDTH-1:0] found = 0;
-    integer i;
-    initial for (i = 0; i < 1 << (14 - LINES); i = i + 1) words[i] = 0;
-    always @(posedge CLKA) if (writing)
-        for (i = 0; i < WIDTH; i = i + 1) if (enabled[i / 9]) words[to >> LINES][i] <= written[i];
-    always @(posedge CLKB) if (CEB ^ (CEBMUX == "INV")) found <= clash ? ~words[from >> LINES] : words[from >> LINES];
-    wire [35:0] read = 36'(found);
+    wire [35:0] read;
+    LATTICE_WORDS #(.WIDTH(WIDTH)) words(
+        .CLKA, .writing(CEA ^ (CEAMUX == "INV")), .to({`BITS_14(ADA)}), .written({`BITS_18(DIB), `BITS_18(DIA)}),
+        .CLKB, .reading(CEB ^ (CEBMUX == "INV")), .from({`BITS_14(ADB)}), .found(read)
+    );
     assign {`BITS_18(DOA), `BITS_18(DOB)} = read;
+endmodule
+
+// A register of a multiplier, or none.
+module MAYBE_REGISTER(CLK, CE, d, q);
+    parameter MODE = "BYPASS";
+    parameter WIDTH = 1;
+    input CLK, CE;
+    input [WIDTH-1:0] d;
+    output [WIDTH-1:0] q;
+    reg [WIDTH-1:0] later = 0;
+    always @(posedge CLK) if (CE) later <= d;
+    assign q = MODE == "REGISTER" ? later : d;
 endmodule
 
 // Half of both operands of a multiplier, the first with or without its register; its own product is not used.
@@ -166,9 +155,9 @@ module MULT9_CORE(
     `ONLY(REGBYPSB, "BYPASS")
     `ONLY(SHIFTA, "DISABLED")
     `NEVER(CLK, RSTA)
-    reg [9:0] later = 0;
-    always @(posedge CLK) if (CEA) later <= {ASIGNED, `BITS_9(A)};
-    assign {AOSIGNED, `BITS_9(AO)} = REGBYPSA1 == "REGISTER" ? later : {ASIGNED, `BITS_9(A)};
+    MAYBE_REGISTER #(.MODE(REGBYPSA1), .WIDTH(10)) register(
+        .CLK, .CE(CEA), .d({ASIGNED, `BITS_9(A)}), .q({AOSIGNED, `BITS_9(AO)})
+    );
     assign {BOSIGNED, `BITS_9(BO)} = {BRSIGNED, `BITS_9(BR)};
 endmodule
 
@@ -196,9 +185,9 @@ module PREADD9_CORE(
     `ONLY(OPC, "INPUT_B_AS_PREADDER_OPERAND")
     `ONLY(BYPASS_PREADD9, "BYPASS")
     `NEVER(CLK, RSTB)
-    reg [9:0] later = 0;
-    always @(posedge CLK) if (CEB) later <= {BSIGNED, `BITS_9(B)};
-    assign {BRSIGNED, `BITS_9(BR)} = REGBYPSBR0 == "REGISTER" ? later : {BSIGNED, `BITS_9(B)};
+    MAYBE_REGISTER #(.MODE(REGBYPSBR0), .WIDTH(10)) register(
+        .CLK, .CE(CEB), .d({BSIGNED, `BITS_9(B)}), .q({BRSIGNED, `BITS_9(BR)})
+    );
 endmodule
 
 // The product of 18 bits by 18; those of the halves come in, too, and are not looked at.
@@ -230,9 +219,7 @@ module REG18_CORE(input `BITS_18(PM), CLK, CEP = 1, RSTP = 0, output `BITS_18(PP
     parameter RESET = "SYNC";
     parameter GSR = "DISABLED";
     `NEVER(CLK, RSTP)
-    reg [17:0] later = 0;
-    always @(posedge CLK) if (CEP) later <= {`BITS_18(PM)};
-    assign {`BITS_18(PP)} = REGBYPS == "REGISTER" ? later : {`BITS_18(PM)};
+    MAYBE_REGISTER #(.MODE(REGBYPS), .WIDTH(18)) register(.CLK, .CE(CEP), .d({`BITS_18(PM)}), .q({`BITS_18(PP)}));
 endmodule
 
 module VCC_DRV(output Z);
@@ -251,7 +238,5 @@ module OSC_CORE(
 endmodule
 
 module DCC(input CLKI, CE = 1, output CLKO);
-    reg open = 0;
-    always @(negedge CLKI) open <= CE;
-    assign CLKO = CLKI & open;
+    LATTICE_GATE gate(.CLKI, .CE, .CLKO);
 endmodule
