@@ -52,9 +52,10 @@ HX8K_BREAKOUT = _board(
     clock_hz=30_000_000,
     spi=spi("ice40", ("j", 1), cs_n="3", sdi="4", sdo="5", sck="6"),
     leds=(0, 1, 2, 3),
-    programmer=iceprog(),
+    programmer=iceprog(jumpers=True),
     notes="The link is the USB socket, whose bridge (FT2232H) has the serial line on its second channel, "
-    "up to 6 Mbaud.",
+    "up to 6 Mbaud. Jumpers say what is written: the FPGA itself with 1-2 and 3-4 of J6 closed and J7 open; the flash "
+    "(--permanent) with 1-3 and 2-4 of J6 closed and J7, too.",
 )
 TINYFPGA_BX = _board(
     name="tinyfpga-bx",

@@ -33,9 +33,12 @@ def ecpprog() -> Programmer:
     return Programmer("ecpprog", ram=("-S",), flash=())
 
 
-def iceprog() -> Programmer:
-    """Return iceprog, for an iCE40 and its flash behind an FTDI."""
-    return Programmer("iceprog", ram=("-S",), flash=())
+def iceprog(*, jumpers: bool = False) -> Programmer:
+    """Return iceprog, for an iCE40 behind an FTDI, which is wired to the flash.
+
+    ``jumpers`` if the board has some that wire it to the FPGA itself instead.
+    """
+    return Programmer("iceprog", ram=("-S",) if jumpers else None, flash=())
 
 
 def icesprog() -> Programmer:

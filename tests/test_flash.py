@@ -35,7 +35,8 @@ def on_path(folder, monkeypatch, program, exit_code):
             "openFPGALoader -b ecpix5 -c ft232 --write-flash",
         ),
         (ecpprog(), "ecpprog -S", "ecpprog"),
-        (iceprog(), "iceprog -S", "iceprog"),
+        (iceprog(jumpers=True), "iceprog -S", "iceprog"),
+        (iceprog(), None, "iceprog"),
         (dfu_util("1209:5af0", 0), None, "dfu-util --device 1209:5af0 --alt 0 --download"),
     ],
 )
@@ -43,7 +44,7 @@ def test_command(programmer, ram, permanent):
     board = replace(ULX3S, programmer=programmer)
     assert flash.command(board, FILE, permanent=True) == [*permanent.split(), str(FILE)]
     if ram is None:
-        with pytest.raises(BadInput, match="dfu-util writes to flash alone.*--permanent"):
+        with pytest.raises(BadInput, match=f"{programmer.program} writes to flash alone.*--permanent"):
             flash.command(board, FILE, permanent=False)
     else:
         assert flash.command(board, FILE, permanent=False) == [*ram.split(), str(FILE)]
