@@ -15,6 +15,8 @@ WORKERS ?= 2
 GRAPHS ?= 2000
 SEED ?= 0
 PLACES ?= 120
+# Instead of the board's core: auto, or +parity.
+CORE ?=
 # 1: the bitstream has the model in it.
 BAKE ?=
 LINK ?=
@@ -46,7 +48,8 @@ help:
 	@echo "make nngen                         the same network on NNgen's hardware: cycles, size, clock"
 	@echo "make boards BOARDS=.. SEEDS=..     bitstreams of all boards, and docs/boards.md; defaults: all, $(SEEDS)"
 	@echo "make bitstream BOARD=.. MODEL=..   the bitstream of the core that runs MODEL; defaults $(BOARD) $(MODEL);"
-	@echo "                                   BAKE=1: with MODEL in it from power-up; LINK=spi: for a Raspberry Pi"
+	@echo "                                   BAKE=1: with MODEL in it from power-up; LINK=spi: for a Raspberry Pi;"
+	@echo "                                   CORE=+parity: notices bits of weights that flip; CORE=auto: the best for MODEL"
 	@echo "make flash BOARD=.. MODEL=..       put that bitstream on the board; PERMANENT=1: into its flash"
 	@echo "make postroute BOARD=.. MODEL=..   MODEL on a small core as place and route leaves it; without BOARD: each family"
 	@echo "make formal                        proofs of units of the core, and faults that they must find"
@@ -121,7 +124,7 @@ bitstream: $(BIN)/.installed
 	mkdir -p build/$(NAME)
 	$(BIN)/fpga-accel check $(MODEL)
 	$(BIN)/fpga-accel quantize $(MODEL) --calibration $(CALIBRATION) -o build/$(NAME)/$(NAME).qdq.onnx
-	$(BIN)/fpga-accel compile build/$(NAME)/$(NAME).qdq.onnx --board $(BOARD) -o build/$(NAME)/$(NAME).fpga
+	$(BIN)/fpga-accel compile build/$(NAME)/$(NAME).qdq.onnx --board $(BOARD) $(if $(CORE),--core $(CORE)) -o build/$(NAME)/$(NAME).fpga
 	$(BIN)/fpga-accel bitstream --board $(BOARD) --model build/$(NAME)/$(NAME).fpga $(if $(BAKE),--bake) $(if $(LINK),--link $(LINK)) --seeds $(SEEDS)
 
 flash: bitstream

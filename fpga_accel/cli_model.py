@@ -1,5 +1,6 @@
 """Commands on quantized models: oracle, compile."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,29 +21,34 @@ CoreOption = Annotated[
     typer.Option(
         "--core",
         metavar="RxC",
-        help="Rows and columns of the array, +parity for a core with parity; auto, with --board, searches for them.",
+        help="Rows and columns of the array, +parity behind them for a core with parity. With --board: +parity alone "
+        "for the board's core with it, auto to search for the best core.",
     ),
 ]
-AUTO = "auto"
+AUTO, PARITY = "auto", "+parity"
+"""Values of ``--core`` beside a board."""
 
 
 def chosen_core(board: str | None, core: str | None) -> core_config.Config | None:
     """Return the core that a command's ``--board`` or ``--core`` names, of which exactly one must be given.
 
-    None is the one exception, ``--core auto`` with a board: the core is found by the model.
+    Or both, if the core is one of the board: that with parity, or `AUTO`, where None says that the model finds it.
     """
+    if board is None and core in (AUTO, PARITY):
+        raise BadInput(f"--core {core} means a core of a board: give --board NAME as well")
     if core == AUTO:
-        if board is None:
-            raise BadInput("--core auto searches for the best core of a board: give --board NAME as well")
         return None
-    if (board is None) == (core is None):
+    if (board is None) == (core is None) and core != PARITY:
         raise BadInput("give either --board NAME or --core RxC (for example --core 8x8)")
-    if core is not None:
+    if board is None:
+        assert core is not None
         return core_config.core(core)
     import boards
 
-    assert board is not None
-    return boards.get(board).config
+    config = boards.get(board).config
+    if core == PARITY and config.compact:
+        raise BadInput(f"board '{board}' has a compact core, of which there is none with parity: leave --core out")
+    return replace(config, parity=int(config.parity or core == PARITY))
 
 
 @answers

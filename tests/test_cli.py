@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import threading
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -11,8 +12,10 @@ import pytest
 from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
+import boards
 from fpga_accel.cli import app
 from rtl.spec.errors import BadInput, DeviceError, DoesNotFit
+from rtl.spec.plan import Plan
 
 COMMANDS = (
     "check",
@@ -228,10 +231,18 @@ def test_output_path(output, words, tmp_path, digits, digits_calibration):
         (("--core", "eight"), ("eight", "8x8")),
         (("--core", "1x1"), ("2..64",)),
         (("--board", "ulx3s-86f"), ("ulx3s-85f",)),
+        (("--core", "+parity"), ("+parity", "--board NAME")),
+        (("--board", "icebreaker", "--core", "+parity"), ("'icebreaker'", "compact", "leave --core out")),
     ],
 )
 def test_core_or_board(options, words, tmp_path, digits_qdq):
     fails(call("compile", digits_qdq, *options, "-o", tmp_path / "out.fpga"), BAD_INPUT, *words)
+
+
+def test_core_of_a_board_with_parity(tmp_path, digits_qdq):
+    output = tmp_path / "out.fpga"
+    call("compile", digits_qdq, "--board", "ulx3s-25f", "--core", "+parity", "--no-hdl", "-o", output)
+    assert Plan.load_file(output).config == replace(boards.get("ulx3s-25f").config, parity=1)
 
 
 def test_program_too_big(tmp_path, digits_qdq):
