@@ -19,7 +19,7 @@ from boards.top import BoardTop, prepare
 from rtl.spec.config import Config
 from rtl.spec.errors import ToolError
 
-from . import router, timing, tools
+from . import stuck, timing, tools
 
 Note = Callable[..., None]
 
@@ -100,32 +100,36 @@ def _change(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 class _Stuck(Exception):
-    pass
+    def __init__(self, less: list[str]):
+        super().__init__()
+        self.less = less
 
 
 def route(family: Family, command: list[str], seed: int, work: Path, tick: Callable[[], None]) -> float:
     """Place and route the netlist of ``work`` in its folder ``seed-N``, which is new; return the seconds.
 
-    A router that tries in vain to be in time begins again without trying: its clock is measured like any other.
+    A search that turns in circles begins again with less to ask for (`stuck`): its clock is measured like any other.
     """
     place = work / f"seed-{seed}"
     log = place / _LOG
 
     def watch() -> None:
         tick()
-        if router.TIMING_DRIVEN in command and log.exists() and router.is_stuck(log.read_text(errors="replace")):
-            raise _Stuck
+        if log.exists() and (less := stuck.less(command, log.read_text(errors="replace"))):
+            raise _Stuck(less)
 
     place.mkdir()
     for needed in (family.netlist, *family.constraints):
         shutil.copy(work / needed, place / needed)
     options = ["--seed", str(seed), "--write", family.routed_netlist, *_NEXTPNR_OPTIONS]
     start = time.monotonic()
-    try:
-        tools.run([*command, *options], place, place / "route.log", watch)
-    except _Stuck:
-        untimed = [word for word in command if word != router.TIMING_DRIVEN]
-        tools.run([*untimed, *options], place, place / "route.log", tick)
+    while True:
+        try:
+            tools.run([*command, *options], place, place / "route.log", watch)
+            break
+        except _Stuck as found:
+            command = found.less
+            log.unlink()
     if family.repair:
         _change(place / family.routed_netlist, family.repair)
     return time.monotonic() - start
