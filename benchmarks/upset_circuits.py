@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from amaranth.lib.memory import MemoryData
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
 from rtl.core import Core
+from rtl.ram import Ram
 from rtl.spec.program import Program
 from rtl.spec.registers import REGION_SHIFT, RUNS, TOLD_CYCLES, Register
 from sim.interpreter import InterpreterDevice
@@ -47,6 +49,16 @@ def sample(program: Program, lines: int, seed: int) -> list[list[Flip]]:
     return [[(line, byte, bit)] for line in chosen for byte in range(width) for bit in range(CELL_BITS)]
 
 
+def cells(memories: list[tuple[Ram, MemoryData]], lines: int) -> list[tuple[MemoryData, int]]:
+    """Return the memory of so many lines, and the lowest bit there, of each byte with a parity: weights, by column."""
+    return [
+        (memory, place)
+        for ram, memory in memories
+        if ram.depth == lines and ram.width % CELL_BITS == 0
+        for place in range(0, ram.width, CELL_BITS)
+    ]
+
+
 def quantized(program: Program, feed: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.int8]]:
     """Return the first sample of a feed, as a program takes it."""
     return {name: tensor[0] for name, tensor in quantize_inputs(program.graph, feed).items()}
@@ -62,7 +74,7 @@ def on_circuits(program: Program, inputs: dict[str, NDArray[np.int8]], upsets: S
     spans = [program.span(name) for name in program.outputs]
     dut = Core(config, clock_hz=1, build_identity=0)
     circuit, memories = opened(dut)
-    columns = [memory for ram, memory in memories if (ram.width, ram.depth) == (CELL_BITS, config.weight_words)]
+    columns = cells(memories, config.weight_words)
     seen = Seen()
 
     async def bench(ctx: Any) -> None:
@@ -72,6 +84,8 @@ def on_circuits(program: Program, inputs: dict[str, NDArray[np.int8]], upsets: S
             ctx.set(dut.bus.w_en, 1)
             await ctx.tick()
             ctx.set(dut.bus.w_en, 0)
+            if config.compact:
+                await ctx.tick()  # address and data stand still, as a link has them
 
         async def read(address: int, count: int) -> list[int]:
             words = []
@@ -97,8 +111,8 @@ def on_circuits(program: Program, inputs: dict[str, NDArray[np.int8]], upsets: S
 
         def flip(bits: Sequence[Flip]) -> None:
             for line, byte, bit in bits:
-                cell = columns[byte][line]
-                ctx.set(cell, ctx.get(cell) ^ 1 << bit)
+                memory, lowest = columns[byte]
+                ctx.set(memory[line], ctx.get(memory[line]) ^ 1 << lowest + bit)
                 model.parities.flip(line, byte, bit)
 
         await write(Register.OUTPUT, 1 << REGION_SHIFT)

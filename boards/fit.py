@@ -54,9 +54,12 @@ def need(config: Config, part: Part) -> Need:
         + block_rams(ANSWER_RING, 8)
     )
     if config.compact:
-        lines = ((config.weight_words, config.weight_bytes), (config.channel_words, config.parameter_bytes))
+        lines = (
+            (config.weight_words, config.weight_bytes, 8 + config.parity),
+            (config.channel_words, config.parameter_bytes, 8),
+        )
         single = [
-            *((words, 8 * min(4, columns - first)) for words, columns in lines for first in range(0, columns, 4)),
+            *((words, bits * min(4, width - first)) for words, width, bits in lines for first in range(0, width, 4)),
             *3 * [(compact.HALVES * config.program_words, 32 // compact.HALVES)],
             table,
         ]

@@ -46,8 +46,6 @@ def chosen_core(board: str | None, core: str | None) -> core_config.Config | Non
     import boards
 
     config = boards.get(board).config
-    if core == PARITY and config.compact:
-        raise BadInput(f"board '{board}' has a compact core, of which there is none with parity: leave --core out")
     return replace(config, parity=int(config.parity or core == PARITY))
 
 

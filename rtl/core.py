@@ -9,7 +9,7 @@ from .compute import Compute
 from .drain import Drain
 from .fetch import Fetch
 from .loader import Loader
-from .memories import Image, build, memories
+from .memories import Image, build, check_latency, memories
 from .memory import HostMemory
 from .registers import Registers
 from .sequencer import Sequencer
@@ -176,8 +176,7 @@ class Core(wiring.Component):
 
         if config.parity:
             # A line with a wrong parity matters if LOAD has read it, or the host.
-            size = sizes["weight"][1]
-            reading = Signal(HostMemory.check_latency(size["columns"], size["hop"]))
+            reading = Signal(check_latency(config))
             m.d.sync += reading.eq(Cat(loader.o_read, reading))
             m.d.comb += registers.i_upset.eq(reading[-1] & weight.o_wrong)
             m.d.comb += self.bus.upset.eq(registers.upset)

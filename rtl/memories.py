@@ -27,21 +27,30 @@ def memories(config: Config) -> dict[str, tuple[Region, dict[str, Any]]]:
 
     def memory(region: Region, width: int, *, group: int = 0, **chain: Any) -> tuple[Region, dict[str, Any]]:
         depth, line_bytes = sizes[region]
+        parity = bool(config.parity) and region is Region.WEIGHT
         size: dict[str, Any] = dict(columns=8 * line_bytes // width, width=width, depth=depth, group=group)
-        return region, size if config.compact else size | chain
+        return region, size | dict(parity=parity) | ({} if config.compact else chain)
 
     def program(region: Region) -> tuple[Region, dict[str, Any]]:
         return (region, dict(depth=sizes[region][0])) if config.compact else memory(region, 32, hop=1)
 
     return {
         "act": memory(Region.ACT, 8, two_banks=config.window > 0, hop=2, group=config.lanes),
-        "weight": memory(Region.WEIGHT, 8, hop=2 * config.weight_rows, beside=beside, parity=bool(config.parity)),
+        "weight": memory(Region.WEIGHT, 8, hop=2 * config.weight_rows, beside=beside),
         "channel": memory(Region.CHANNEL, 8, hop=config.parameter_bytes),
         **{f"table_{lane}": memory(Region.TABLE, 32, hop=1) for lane in range(config.lanes)},
         "load_program": program(Region.LOAD),
         "compute_program": program(Region.COMPUTE),
         "drain_program": program(Region.DRAIN),
     }
+
+
+def check_latency(config: Config) -> int:
+    """Cycles from an address of weight memory, of a core with parity, to whether a byte of its line is wrong."""
+    if config.compact:
+        return compact.HostMemory.CHECK_LATENCY
+    _, size = memories(config)["weight"]
+    return HostMemory.check_latency(size["columns"], size["hop"])
 
 
 def build(of: Mapping[str, Any], lines: NDArray[np.uint8] | None) -> Any:
@@ -69,7 +78,5 @@ def _held(lines: NDArray[np.uint8], of: dict[str, Any]) -> dict[str, NDArray[np.
     if "columns" not in of:
         return compact.ProgramMemory.held(lines)
     if "hop" not in of:
-        return compact.HostMemory.held(lines, width=of["width"], group=of["group"])
-    return HostMemory.held(
-        lines, width=of["width"], two_banks=of.get("two_banks", False), parity=of.get("parity", False)
-    )
+        return compact.HostMemory.held(lines, width=of["width"], group=of["group"], parity=of["parity"])
+    return HostMemory.held(lines, width=of["width"], two_banks=of.get("two_banks", False), parity=of["parity"])

@@ -232,17 +232,17 @@ def test_output_path(output, words, tmp_path, digits, digits_calibration):
         (("--core", "1x1"), ("2..64",)),
         (("--board", "ulx3s-86f"), ("ulx3s-85f",)),
         (("--core", "+parity"), ("+parity", "--board NAME")),
-        (("--board", "icebreaker", "--core", "+parity"), ("'icebreaker'", "compact", "leave --core out")),
     ],
 )
 def test_core_or_board(options, words, tmp_path, digits_qdq):
     fails(call("compile", digits_qdq, *options, "-o", tmp_path / "out.fpga"), BAD_INPUT, *words)
 
 
-def test_core_of_a_board_with_parity(tmp_path, digits_qdq):
+@pytest.mark.parametrize("board", ["ulx3s-25f", "tang-nano-20k"])
+def test_core_of_a_board_with_parity(board, tmp_path, digits_qdq):
     output = tmp_path / "out.fpga"
-    call("compile", digits_qdq, "--board", "ulx3s-25f", "--core", "+parity", "--no-hdl", "-o", output)
-    assert Plan.load_file(output).config == replace(boards.get("ulx3s-25f").config, parity=1)
+    call("compile", digits_qdq, "--board", board, "--core", "+parity", "--no-hdl", "-o", output)
+    assert Plan.load_file(output).config == replace(boards.get(board).config, parity=1)
 
 
 def test_program_too_big(tmp_path, digits_qdq):

@@ -26,7 +26,6 @@ from rtl.spec.errors import BadInput
             "a compact core has 1 lane and window 0, not 2 lanes and window 0",
         ),
         ({"lanes": 1, "compact": 2}, "compact must be 0 or 1, not 2"),
-        ({"lanes": 1, "compact": 1, "parity": 1}, "a compact core has parity 0, not 1"),
         ({"parity": 2}, "parity must be 0 or 1, not 2"),
         ({"window": 8, "compact": 1}, "a compact core has 1 lane and window 0, not 1 lanes and window 8"),
         ({"rows": 1}, "the array must be at least 2x1, not 1x3"),

@@ -142,12 +142,12 @@ def test_programs(name, lanes, window, weight_rows, seed):
 
 
 @pytest.mark.parametrize(
-    ("name", "lanes", "window", "weight_rows"),
-    [("3x4", 1, 0, 1), pytest.param("8x4", 2, 16, 2, marks=pytest.mark.long)],
+    ("name", "lanes", "window", "weight_rows", "compact"),
+    [("3x4", 1, 0, 1, 0), ("4x5", 1, 0, 2, 1), pytest.param("8x4", 2, 16, 2, 0, marks=pytest.mark.long)],
 )
-def test_programs_of_cores_with_parity(name, lanes, window, weight_rows):
+def test_programs_of_cores_with_parity(name, lanes, window, weight_rows, compact):
     """Nothing is upset where nothing has changed, whatever is read while no run is under way."""
-    sizes = dict(lanes=lanes, window=window, weight_rows=weight_rows, act_words=128, parity=1)
+    sizes = dict(lanes=lanes, window=window, weight_rows=weight_rows, compact=compact, act_words=128, parity=1)
     check_equals_the_interpreter(programs.random_program(dataclasses.replace(small(name), **sizes), 9), 9)
 
 

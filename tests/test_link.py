@@ -160,9 +160,16 @@ def test_circuit(divisor, compact, testbench):
 
 
 @pytest.mark.cocotb
-@pytest.mark.parametrize("divisor", [2, 5])
-@pytest.mark.parametrize("testbench", ["tb_link", "tb_link_runs", "tb_link_parity"])
-def test_circuit_with_parity(divisor, testbench):
+@pytest.mark.parametrize(
+    ("divisor", "compact", "testbench"),
+    [
+        *((divisor, False, bench) for divisor in (2, 5) for bench in ("tb_link", "tb_link_runs", "tb_link_parity")),
+        (20, True, "tb_link_parity"),
+        *(pytest.param(20, True, bench, marks=pytest.mark.long) for bench in ("tb_link", "tb_link_runs")),
+    ],
+)
+def test_circuit_with_parity(divisor, compact, testbench):
     from sim.verilog import run_cocotb
 
-    run_cocotb(Link(Uart(divisor), parity=True), "link", f"sim.{testbench}", env={"DIVISOR": str(divisor)})
+    link = Link(Uart(divisor), compact=compact, parity=True)
+    run_cocotb(link, "link", f"sim.{testbench}", env={"DIVISOR": str(divisor)})

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -13,6 +14,7 @@ from fpga_accel.core_runner import Upsets
 from fpga_accel.device import SerialDevice
 from fpga_accel.selftest import selftest_plan
 from fpga_accel.serving import served
+from rtl import compact
 from rtl.memory import HostMemory
 from rtl.spec.config import core
 from rtl.spec.errors import BoardReset, Refused, Upset
@@ -199,30 +201,35 @@ def test_cores_without_parity_are_read():
         assert session.scrub() == 0
 
 
-def test_circuits():
+@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, compact=1)], ids=["chained", "compact"])
+def test_circuits(config):
     """A whole board that powers up with upset weights in it: the run notices, the driver repairs."""
-    held = HostMemory.held
-    line, byte = len(PROGRAM.weights) - 1, WIDTH - 1
+    memory = compact.HostMemory if config.compact else HostMemory
+    held = memory.held
+    plan = selftest_plan(config)
+    (program,) = plan.programs
+    line, byte = len(program.weights) - 1, WIDTH - 1
 
     def upset(lines, *, parity=False, **of):
         cells = held(lines, parity=parity, **of)
         if parity:
             for place, where, bit in ((line, byte, 5), (0, 0, 8)):
-                cells[f"column_{where}"] = cells[f"column_{where}"].copy()
-                cells[f"column_{where}"][place] ^= 1 << bit
+                name, lowest = ("columns_0", 9 * where) if config.compact else (f"column_{where}", 0)
+                cells[name] = cells[name].copy()
+                cells[name][place] ^= cells[name].dtype.type(1 << lowest + bit)
         return cells
 
     with (
-        mock.patch.object(HostMemory, "held", staticmethod(upset)),
-        served(CONFIG, image=PROGRAM.memory_image()) as board,
+        mock.patch.object(memory, "held", staticmethod(upset)),
+        served(config, image=program.memory_image()) as board,
         running(board) as port,
         SerialDevice(port) as device,
     ):
         with mock.patch.object(core_runner, "mend", return_value=0):
-            session = Session(PLAN, device)
+            session = Session(plan, device)
         right(session)
         pieces = len({0, line * WIDTH // 4 // MAX_WORDS})
         assert session.upsets.pieces == pieces and 1 <= session.upsets.runs <= 2
         assert device.read(Register.UPSET, 1)[0] == 0 and session.scrub() == 0
         right(session)
-        changed_behind_its_back(device, PLAN)
+        changed_behind_its_back(device, plan)

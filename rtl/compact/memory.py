@@ -5,11 +5,13 @@ from math import gcd
 import numpy as np
 from amaranth.hdl import Array, Cat, Module, Mux
 from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
 from rtl.memory import ports
 from rtl.ram import Ram
+from rtl.spec.layout import odd
 from rtl.spec.registers import words_per_line
 
 
@@ -23,27 +25,45 @@ class HostMemory(wiring.Component):
     not ``i_busy``; where the core writes, too, at any time, but the core goes first: while ``o_wait`` address and data
     of the host stand still. A cell must not matter to who reads it in the cycle in which it is written. ``lines``,
     uint8 (depth, bytes of a line), are there from the start on.
+
+    With ``parity`` a cell of 8 bits has one bit more in its memory, which makes the number of its ones even.
+    ``o_wrong`` says `CHECK_LATENCY` cycles after an address that not all cells of its line are so.
     """
 
     LATENCY = 1
+    CHECK_LATENCY = LATENCY + 1
 
     def __init__(
-        self, *, columns: int, width: int, depth: int, group: int = 0, lines: NDArray[np.uint8] | None = None
+        self,
+        *,
+        columns: int,
+        width: int,
+        depth: int,
+        group: int = 0,
+        parity: bool = False,
+        lines: NDArray[np.uint8] | None = None,
     ) -> None:
         self._columns = columns
         self._width = width
         self._depth = depth
         self._group = group
-        self._held = {} if lines is None else HostMemory.held(lines, width=width, group=group)
-        super().__init__(ports(columns=columns, width=width, depth=depth, group=group))
+        self._parity = parity
+        self._held = {} if lines is None else HostMemory.held(lines, width=width, group=group, parity=parity)
+        super().__init__(
+            ports(columns=columns, width=width, depth=depth, group=group) | ({"o_wrong": Out(1)} if parity else {})
+        )
 
     @staticmethod
-    def held(lines: NDArray[np.uint8], *, width: int, group: int) -> dict[str, NDArray[np.unsignedinteger]]:
+    def held(
+        lines: NDArray[np.uint8], *, width: int, group: int, parity: bool = False
+    ) -> dict[str, NDArray[np.unsignedinteger]]:
         """Return the words of each memory, by the name of its submodule, when the lines are these."""
-        cells = np.ascontiguousarray(lines).view(f"<u{width // 8}").astype(np.uint32)
+        cells = np.ascontiguousarray(lines).view(f"<u{width // 8}").astype(np.uint64 if parity else np.uint32)
+        if parity:
+            cells |= np.left_shift(odd(lines), 8, dtype=cells.dtype)
         words = {}
         for columns in _together(cells.shape[1], width, group):
-            places = [cells[:, column] << np.uint32(width * place) for place, column in enumerate(columns)]
+            places = [cells[:, column] << cells.dtype.type((width + parity) * n) for n, column in enumerate(columns)]
             words[f"columns_{columns[0]}"] = np.bitwise_or.reduce(places)
         return words
 
@@ -59,12 +79,13 @@ class HostMemory(wiring.Component):
             host_write = (self.i_host_write | self.o_wait) & ~core_write
             m.d.sync += self.o_wait.eq((self.i_host_write | self.o_wait) & core_write)
 
-        cells = []
+        cells, odd_cells = [], []
+        bits = self._width + self._parity
         for columns in _together(self._columns, self._width, self._group):
             first = columns[0]
             init = self._held.get(f"columns_{first}", np.array([], np.uint32)).tolist()
             ram = Ram(
-                width=len(columns) * self._width,
+                width=len(columns) * bits,
                 depth=self._depth,
                 init=init,
                 latency=self.LATENCY,
@@ -73,7 +94,8 @@ class HostMemory(wiring.Component):
             m.submodules[f"columns_{first}"] = ram
             m.d.comb += ram.i_read_address.eq(Mux(self.i_busy, self.i_read_address, line))
             write = host_write & (word == first // per_word)
-            data = Cat(self.i_host_data.word_select(column % per_word, self._width) for column in columns)
+            written = [self.i_host_data.word_select(column % per_word, self._width) for column in columns]
+            data = Cat(Cat(cell, cell.xor()) for cell in written) if self._parity else Cat(written)
             address = line
             if self._group:
                 write |= core_write & (self.i_write_group == first // self._group)
@@ -82,10 +104,14 @@ class HostMemory(wiring.Component):
             m.d.comb += ram.i_write_address.eq(address)
             m.d.comb += ram.i_data.eq(data)
             m.d.comb += ram.i_write.eq(write)
-            cells.extend(ram.o.word_select(index, self._width) for index in range(len(columns)))
+            found = [ram.o.word_select(index, bits) for index in range(len(columns))]
+            cells.extend(cell[: self._width] for cell in found)
+            odd_cells.extend(cell.xor() for cell in found)
 
         for out, cell in zip(self.o_read, cells, strict=True):
             m.d.comb += out.eq(cell)
+        if self._parity:
+            m.d.sync += self.o_wrong.eq(Cat(odd_cells).any())
         m.d.comb += self.o_host.eq(Array(Cat(cells[place * per_word :][:per_word]) for place in range(words))[word])
 
         return m

@@ -48,7 +48,7 @@ class Config:
         lane and no window unit. 0: built for a fast clock.
     parity : int
         1: a ninth bit with each byte of weight memory, by which a run notices a weight that has changed, and a link
-        that checks memories; not in a compact core. 0: nothing of it.
+        that checks memories. 0: nothing of it.
     """
 
     rows: int
@@ -94,8 +94,6 @@ class Config:
             )
         if self.parity > 1:
             raise BadInput(f"core: parity must be 0 or 1, not {self.parity}")
-        if self.parity and self.compact:
-            raise BadInput("core: a compact core has parity 0, not 1")
         if self.rows < 2 or self.columns < 1:
             raise BadInput(f"core: the array must be at least 2x1, not {self.rows}x{self.columns}")
         if self.rows % self.lanes or self.columns % self.lanes:
