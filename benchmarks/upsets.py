@@ -35,8 +35,8 @@ from rtl.spec.config import core
 from sim.interpreter import InterpreterDevice
 
 DIGITS = Path(__file__).resolve().parent.parent / "models"
-CIRCUITS = (("4x3", 1), ("3x5", 1), ("4x6", 2))
-"""Cores, and their ``weight_rows``."""
+CIRCUITS = (("4x3", 1, 0), ("3x5", 1, 0), ("4x6", 2, 0), ("3x5", 1, 1))
+"""Cores, their ``weight_rows``, and whether they are compact."""
 SIZES = dict(act_words=64, weight_words=128, acc_words=16, channel_words=64, program_words=128)
 POINTS = 0.2
 """Of accuracy, that upsets may cost on a core with parity."""
@@ -89,12 +89,13 @@ def digits() -> onnx.ModelProto:
 def circuits(lines: int, seed: int) -> dict[str, Seen]:
     """Flip every bit of so many lines of weights in the circuits of each small core."""
     result = {}
-    for name, weight_rows in CIRCUITS:
-        print(f"circuits {name} ...", file=sys.stderr, flush=True)
-        config = replace(core(f"{name}+parity"), weight_rows=weight_rows, **SIZES)
+    for name, weight_rows, compact in CIRCUITS:
+        title = f"{name}, compact" if compact else name
+        print(f"circuits {title} ...", file=sys.stderr, flush=True)
+        config = replace(core(f"{name}+parity"), weight_rows=weight_rows, compact=compact, **SIZES)
         plan, feed = tiny(config, seed)
         (program,) = plan.programs
-        result[name] = on_circuits(program, quantized(program, feed), sample(program, lines, seed))
+        result[title] = on_circuits(program, quantized(program, feed), sample(program, lines, seed))
     return result
 
 
