@@ -5,14 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from amaranth.build import Platform, Resource
 from amaranth.hdl import ClockDomain, Elaboratable, Module
-from numpy.typing import NDArray
 
 from rtl.line import Bytes, FollowingUart, Spi, Uart
 from rtl.multiplier import Multiplier
-from rtl.ram import Ram
+from rtl.ram import Contents, Ram
 from rtl.soft_multiplier import SoftMultiplier
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
@@ -63,15 +61,15 @@ class Baking:
         A netlist of Yosys's JSON format that tells what ``routed`` calls each block.
     places : function of that netlist
         Returns this, a value for JSON, by the block's name as synthesis left it.
-    fill : function of the text of ``routed``, of places, and of the words of memories by their names in the netlist
-        Returns the text with these words. Raises KeyError, which names it, if a block is not there.
+    fill : function of the text of ``routed``, of places, and of contents of memories by their names in the netlist
+        Returns the text with these contents. Raises KeyError, which names it, if a block is not there.
     """
 
     routed: str
     pack_command: Callable[[list[str]], list[str]] | None
     packed: str
     places: Callable[[dict[str, Any]], Mapping[str, Any]]
-    fill: Callable[[str, Mapping[str, Any], Mapping[str, NDArray[np.unsignedinteger]]], str]
+    fill: Callable[[str, Mapping[str, Any], Mapping[str, Contents]], str]
 
 
 @dataclass(frozen=True)

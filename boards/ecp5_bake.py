@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from rtl.ram import Contents
 
 from . import ecp5_ram
 from .blocks import held, nines
@@ -28,8 +27,8 @@ def places(packed: dict[str, Any]) -> dict[str, int]:
     return {name: int(cell["attributes"]["WID"], 2) for name, cell in cells if cell["type"] == "DP16KD"}
 
 
-def fill(routed: str, places: Mapping[str, int], memories: Mapping[str, NDArray[np.unsignedinteger]]) -> str:
-    """Return the text with the words of ``memories``, of all their bits, in the blocks that make them up.
+def fill(routed: str, places: Mapping[str, int], memories: Mapping[str, Contents]) -> str:
+    """Return the text with the contents of ``memories`` in the blocks that make them up.
 
     Memories are named as `rtl.ram.Ram` in the netlist. Blocks of others keep what they have.
 
@@ -39,8 +38,8 @@ def fill(routed: str, places: Mapping[str, int], memories: Mapping[str, NDArray[
         If the text or ``places`` lacks a block; it is named.
     """
     wanted = {}
-    for name, words in memories.items():
-        for block in held(ecp5_ram.SHAPES, words, 8 * words.itemsize):
+    for name, (bits, words) in memories.items():
+        for block in held(ecp5_ram.SHAPES, words, bits):
             wanted[places[f"{name}.block_{block.number}"]] = nines(block)
 
     def section(found: re.Match[str]) -> str:

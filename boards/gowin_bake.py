@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtl.ram import Contents
+
 from . import gowin_ram, gowin_sharing
 from .blocks import held, nines
 from .board import Baking
@@ -24,8 +26,8 @@ def places(routed: dict[str, Any]) -> dict[str, list[Any]]:
     return found
 
 
-def fill(routed: str, places: Mapping[str, list[Any]], memories: Mapping[str, NDArray[np.unsignedinteger]]) -> str:
-    """Return the netlist with the words of ``memories``, of all their bits, in the blocks that make them up (UG285).
+def fill(routed: str, places: Mapping[str, list[Any]], memories: Mapping[str, Contents]) -> str:
+    """Return the netlist with the contents of ``memories`` in the blocks that make them up (UG285).
 
     Memories are named as `rtl.ram.Ram` in the netlist. Blocks of others keep what they have.
 
@@ -37,8 +39,8 @@ def fill(routed: str, places: Mapping[str, list[Any]], memories: Mapping[str, ND
     netlist = json.loads(routed)
     cells = netlist["modules"]["top"]["cells"]
     wanted: dict[str, NDArray[np.uint16]] = {}
-    for name, words in memories.items():
-        for block in held(gowin_ram.SHAPES, words, 8 * words.itemsize):
+    for name, (bits, words) in memories.items():
+        for block in held(gowin_ram.SHAPES, words, bits):
             cell, byte = places[f"{name}.block_{block.number}"]
             # A block that shares a cell has bytes alone: the others' places are 0, and the first byte is the lowest.
             contents = np.roll(nines(block), byte)

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import boards
 from boards import Board
 from boards.board import Baking
 from boards.top import CORE
 from rtl.memories import contents
+from rtl.ram import Contents
 from rtl.spec.errors import DoesNotFit, ToolError
 from rtl.spec.plan import Plan
 from rtl.spec.program import Program
@@ -48,7 +46,7 @@ def check(board: Board, plan: Plan) -> None:
             f"model '{plan.name}' has {len(plan.programs)} segments for the core, which are loaded in turn: "
             "only a model of one can be baked"
         )
-    for name, words in _memories(plan.programs[0]).items():
+    for name, (_, words) in _memories(plan.programs[0]).items():
         if words.any() and len(words) <= family.small_ram:
             raise DoesNotFit(
                 f"core {plan.config.name}: its memory {name.removeprefix(CORE + '.')} has {len(words)} words and so is "
@@ -78,7 +76,7 @@ def bake(
         places = _places(board, baking, place_and_route, folder, routed.parent, work, progress)
         progress("bake: fill the memories")
         small = board.part.family.small_ram
-        memories = {name: words for name, words in _memories(plan.programs[0]).items() if len(words) > small}
+        memories = {name: held for name, held in _memories(plan.programs[0]).items() if len(held.words) > small}
         try:
             filled = baking.fill(routed.read_text(), places, memories)
         except KeyError as missing:
@@ -93,7 +91,7 @@ def bake(
             shutil.move(work / board.part.family.bitstream, temporary)
 
 
-def _memories(program: Program) -> dict[str, NDArray[np.unsignedinteger]]:
+def _memories(program: Program) -> dict[str, Contents]:
     """Return what the memories that the host sees hold with a program, by their names in the netlist."""
     held = contents(program.config, program.memory_image())
     return {f"{CORE}.{name}": words for name, words in held.items()}

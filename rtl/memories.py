@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from . import compact
 from .memory import HostMemory
-from .ram import Beside
+from .ram import Beside, Contents
 from .spec.config import Config
 from .spec.layout import host_memories, memory_lines, weight_cells
 from .spec.registers import Region
@@ -60,21 +60,21 @@ def build(of: Mapping[str, Any], lines: NDArray[np.uint8] | None) -> Any:
     return (HostMemory if "hop" in of else compact.HostMemory)(**of, lines=lines)
 
 
-def contents(config: Config, image: Image) -> dict[str, NDArray[np.unsignedinteger]]:
-    """Return the words of every `Ram` of these memories after the host has written ``image``, by its name in a core.
+def contents(config: Config, image: Image) -> dict[str, Contents]:
+    """Return what is in every `Ram` of these memories after the host has written ``image``, by its name in a core.
 
     Names go down the submodules, for example ``weight.column_3``.
     """
     lines = memory_lines(config, image)
     return {
-        f"{name}.{column}": words
+        f"{name}.{column}": there
         for name, (region, of) in memories(config).items()
-        for column, words in _held(lines[region], of).items()
+        for column, there in _held(lines[region], of).items()
     }
 
 
-def _held(lines: NDArray[np.uint8], of: dict[str, Any]) -> dict[str, NDArray[np.unsignedinteger]]:
-    """Return the words of each `Ram` of a memory with these parameters, by its name in the memory."""
+def _held(lines: NDArray[np.uint8], of: dict[str, Any]) -> dict[str, Contents]:
+    """Return what is in each `Ram` of a memory with these parameters, by its name in the memory."""
     if "columns" not in of:
         return compact.ProgramMemory.held(lines)
     if "hop" not in of:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .alone import ALONE
 from .gather import Gather
-from .ram import Beside, Ram
+from .ram import Beside, Contents, Ram
 from .spec.layout import odd
 from .spec.registers import REGION_SHIFT, words_per_line
 
@@ -121,18 +121,19 @@ class HostMemory(wiring.Component):
         return HostMemory.LATENCY + Gather.latency(columns, group)
 
     @staticmethod
-    def held(
-        lines: NDArray[np.uint8], *, width: int, two_banks: bool, parity: bool = False
-    ) -> dict[str, NDArray[np.unsignedinteger]]:
-        """Return the words of each column's memory, by the name of its submodule, when the lines are these."""
+    def held(lines: NDArray[np.uint8], *, width: int, two_banks: bool, parity: bool = False) -> dict[str, Contents]:
+        """Return what each column's memory holds, by the name of its submodule, when the lines are these."""
         cells = np.ascontiguousarray(lines).view(f"<u{width // 8}")
         columns = range(cells.shape[1])
         if parity:
             cells = cells | np.left_shift(odd(lines), 8, dtype=np.uint16)
+        bits = width + parity
         if not two_banks:
-            return {f"column_{column}": cells[:, column] for column in columns}
+            return {f"column_{column}": Contents(bits, cells[:, column]) for column in columns}
         halves = enumerate(np.split(cells, 2))
-        return {f"column_{column}_{bank}": half[:, column] for bank, half in halves for column in columns}
+        return {
+            f"column_{column}_{bank}": Contents(bits, half[:, column]) for bank, half in halves for column in columns
+        }
 
     def elaborate(self, platform):
         m = Module()
@@ -248,8 +249,9 @@ class HostMemory(wiring.Component):
 
         def ram(name, address, write):
             depth = self._depth // (1 + self._two_banks)
-            held = self._held.get(f"column_{name}", np.empty(0, np.uint8))
-            cells = Ram(width=self._width + self._parity, depth=depth, beside=self._beside[column], init=held.tolist())
+            held = self._held.get(f"column_{name}")
+            init = held.words.tolist() if held else []
+            cells = Ram(width=self._width + self._parity, depth=depth, beside=self._beside[column], init=init)
             m.submodules[f"column_{name}"] = cells
             m.d.comb += cells.i_read_address.eq(address)
             m.d.comb += cells.i_write_address.eq(write_address)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
+from numpy.typing import NDArray
 
 
 class Beside(NamedTuple):
@@ -16,6 +18,13 @@ class Beside(NamedTuple):
     behind: bool
     number: int = 0
     count: int = 1
+
+
+class Contents(NamedTuple):
+    """What a `Ram` of ``bits`` bits holds: its words, all of them."""
+
+    bits: int
+    words: NDArray[np.unsignedinteger]
 
 
 class Ram(wiring.Component):

@@ -26,7 +26,7 @@ from rtl.memories import memories
 from rtl.memory import HostMemory
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit, ToolError
-from rtl.spec.layout import host_memories, lines_to_words
+from rtl.spec.layout import host_memories, lines_to_words, odd
 from rtl.spec.registers import Region
 from sim.interpreter import InterpreterDevice
 
@@ -44,6 +44,7 @@ CONFIG = Config(
     tables=2,
     window=0,
     compact=0,
+    parity=1,
 )
 PLAN = selftest_plan(CONFIG)
 
@@ -167,8 +168,11 @@ def test_bitstream_holds_what_the_host_would_write(file, tmp_path):
         if parameters["width"] == 32:
             found = stored(f"{name}.column_0", lines, 32)
         else:
-            columns = [stored(f"{name}.column_{column}", lines, 8) for column in range(width)]
-            found = lines_to_words(np.stack(columns, axis=1).astype(np.uint8))
+            columns = [stored(f"{name}.column_{column}", lines, 8 + parameters["parity"]) for column in range(width)]
+            cells = np.stack(columns, axis=1)
+            found = lines_to_words((cells & 255).astype(np.uint8))
+            if parameters["parity"]:
+                np.testing.assert_array_equal(cells >> 8, odd((cells & 255).astype(np.uint8)))
         expected = device.read(region.base, len(found))
         assert expected.any() or region is Region.ACT  # of which the program needs none at first
         np.testing.assert_array_equal(found, expected, err_msg=name)

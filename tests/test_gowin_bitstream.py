@@ -13,6 +13,7 @@ from boards import gowin_bake
 from fpga_accel import build as builds
 from fpga_accel import tools
 from rtl.memory import HostMemory
+from rtl.ram import Contents
 from rtl.spec.config import core
 
 BOARD = boards.get("tang-nano-20k")
@@ -68,7 +69,7 @@ def test_bits_of_memory_are_bits_of_the_bitstream(built, tmp_path):
     *_, pack = json.loads((built.folder / "build.json").read_text())["commands"]
 
     def packed(words):
-        memories = {f"top.memory.column_{column}": words[:, column] for column in range(COLUMNS)}
+        memories = {f"top.memory.column_{column}": Contents(8, words[:, column]) for column in range(COLUMNS)}
         (tmp_path / gowin_bake.BAKING.routed).write_text(gowin_bake.fill(routed, places, memories))
         tools.run(pack, tmp_path, tmp_path / "log", lambda: None)
         return (tmp_path / "top.fs").read_text().splitlines()

@@ -215,8 +215,9 @@ def test_circuits(config):
         if parity:
             for place, where, bit in ((line, byte, 5), (0, 0, 8)):
                 name, lowest = ("columns_0", 9 * where) if config.compact else (f"column_{where}", 0)
-                cells[name] = cells[name].copy()
-                cells[name][place] ^= cells[name].dtype.type(1 << lowest + bit)
+                words = cells[name].words.copy()
+                words[place] ^= words.dtype.type(1 << lowest + bit)
+                cells[name] = cells[name]._replace(words=words)
         return cells
 
     with (

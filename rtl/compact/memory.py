@@ -10,7 +10,7 @@ from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
 from rtl.memory import ports
-from rtl.ram import Ram
+from rtl.ram import Contents, Ram
 from rtl.spec.layout import odd
 from rtl.spec.registers import words_per_line
 
@@ -54,18 +54,16 @@ class HostMemory(wiring.Component):
         )
 
     @staticmethod
-    def held(
-        lines: NDArray[np.uint8], *, width: int, group: int, parity: bool = False
-    ) -> dict[str, NDArray[np.unsignedinteger]]:
-        """Return the words of each memory, by the name of its submodule, when the lines are these."""
+    def held(lines: NDArray[np.uint8], *, width: int, group: int, parity: bool = False) -> dict[str, Contents]:
+        """Return what each memory holds, by the name of its submodule, when the lines are these."""
         cells = np.ascontiguousarray(lines).view(f"<u{width // 8}").astype(np.uint64 if parity else np.uint32)
         if parity:
             cells |= np.left_shift(odd(lines), 8, dtype=cells.dtype)
-        words = {}
+        bits, result = width + parity, {}
         for columns in _together(cells.shape[1], width, group):
-            places = [cells[:, column] << cells.dtype.type((width + parity) * n) for n, column in enumerate(columns)]
-            words[f"columns_{columns[0]}"] = np.bitwise_or.reduce(places)
-        return words
+            places = [cells[:, column] << cells.dtype.type(bits * place) for place, column in enumerate(columns)]
+            result[f"columns_{columns[0]}"] = Contents(bits * len(columns), np.bitwise_or.reduce(places))
+        return result
 
     def elaborate(self, platform):
         m = Module()
@@ -83,11 +81,11 @@ class HostMemory(wiring.Component):
         bits = self._width + self._parity
         for columns in _together(self._columns, self._width, self._group):
             first = columns[0]
-            init = self._held.get(f"columns_{first}", np.array([], np.uint32)).tolist()
+            held = self._held.get(f"columns_{first}")
             ram = Ram(
                 width=len(columns) * bits,
                 depth=self._depth,
-                init=init,
+                init=held.words.tolist() if held else [],
                 latency=self.LATENCY,
                 apart=not self._group,
             )

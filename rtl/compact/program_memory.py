@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 from numpy.typing import NDArray
 
-from rtl.ram import Ram
+from rtl.ram import Contents, Ram
 from rtl.spec.registers import REGION_SHIFT
 
 HALVES = 2
@@ -25,7 +25,7 @@ class ProgramMemory(wiring.Component):
 
     def __init__(self, *, depth: int, lines: NDArray[np.uint8] | None = None) -> None:
         self._depth = depth
-        self._init = [] if lines is None else ProgramMemory.held(lines)["halves"].tolist()
+        self._init = [] if lines is None else ProgramMemory.held(lines)["halves"].words.tolist()
         super().__init__(
             {
                 "i_busy": In(1),
@@ -40,9 +40,9 @@ class ProgramMemory(wiring.Component):
         )
 
     @staticmethod
-    def held(lines: NDArray[np.uint8]) -> dict[str, NDArray[np.unsignedinteger]]:
-        """Return the words of the memory, by the name of its submodule, when the lines are these."""
-        return {"halves": np.ascontiguousarray(lines).view("<u2").reshape(-1)}
+    def held(lines: NDArray[np.uint8]) -> dict[str, Contents]:
+        """Return what the memory holds, by the name of its submodule, when the lines are these."""
+        return {"halves": Contents(32 // HALVES, np.ascontiguousarray(lines).view("<u2").reshape(-1))}
 
     def elaborate(self, platform):
         m = Module()
