@@ -26,7 +26,7 @@ def postroute(
         typer.Option(
             metavar="RxC",
             help="Rows and columns of the array; memories are as small as the model allows.",
-            show_default="4x3, or the board's own if that is compact",
+            show_default="4x3, or the board's own if that is smaller",
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Use only the first samples, and four with extreme values.")] = 4,
@@ -57,8 +57,9 @@ def postroute(
     from .postroute import with_edges
 
     place = known.get(board)
-    array = core_config.core(core or (place.config.name if place.config.compact else "4x3"))
-    if place.config.compact:
+    own = place.config
+    array = core_config.core(core or (own.name if own.rows * own.columns < 12 else "4x3"))
+    if own.compact:
         array = replace(array, lanes=1, window=0, compact=1)
     plan = partition(model_file(model, external_data, max_mib)).plan
     samples = with_edges(read_feed(input_file, [ArrayInfo.of_array(info) for info in plan.inputs], limit))
