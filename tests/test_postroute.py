@@ -70,16 +70,22 @@ def test_restored_cells_of_a_gowin():
         gate_8=cell("DQCE", {}, {"DQCE_PIP": "X2Y2/SPINE8/PLLCLK0"}, CE=[4]),
         unused=cell("DQCE", CE=[]),
         clock=cell("DFF", CLK=[3], D=[], o_Q=[5]),
-        ram=cell("SDP", {}, {"BSRAM_SUBTYPE": "X9"}, CLKA=[3], DI1=[5], DI0=[4], DI10=[6], o_DO0=[6]),
+        ram=cell("SDP", {}, {"BSRAM_SUBTYPE": "X9"}, CLKA=[3], DI1=[5], DI0=[4], DI10=[6], WREB=[8], o_DO0=[6]),
+        narrow=cell("SDP", {}, {"BSRAM_SUBTYPE": "X9"}, WREB=[7], o_DO17=[16], o_DO18=[17], o_DO20=[18], o_DO19=[19]),
+        low=cell("GOWIN_GND", o_G=[7]),
+        high=cell("GOWIN_VCC", o_V=[8]),
     )
     gowin_routed.restore(netlist)
     cells = netlist["modules"]["top"]["cells"]
-    assert sorted(cells) == ["clock$cell", "gate_3$cell", "pll$cell", "ram$cell"]
+    assert sorted(cells) == [f"{name}$cell" for name in ("clock", "gate_3", "high", "low", "narrow", "pll", "ram")]
     assert cells["gate_3$cell"]["connections"] == {"CLKIN": [2], "CE": [4], "CLKOUT": [3]}
     assert cells["pll$cell"]["connections"] == {"PSDA": [5, 6], "CLKOUT": [2], "LOCK": [4]}
     assert cells["clock$cell"]["connections"]["D"] == ["1"]
     assert cells["ram$cell"]["type"] == "SDPX9B"
     assert cells["ram$cell"]["connections"]["DI"] == [4, 5, *["0"] * 8, 6]
+    assert cells["ram$cell"]["connections"]["DO"] == [6] and cells["ram$cell"]["connections"]["WREB"] == [8]
+    assert cells["narrow$cell"]["connections"]["DO"] == [17, 19, 18, 16] and cells["narrow$cell"]["type"] == "SDPX9B"
+    assert cells["narrow$cell"]["connections"]["WREB"] == ["1"]
 
 
 def test_restored_cells_of_an_ice40():
