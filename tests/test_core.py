@@ -109,7 +109,7 @@ def check_equals_the_interpreter(program, seed):
     [
         pytest.param("4x3", graphs.digits_like, 0, marks=pytest.mark.long),
         ("4x3", graphs.shapes_zoo, 1),
-        ("3x4", graphs.shapes_zoo, 2),
+        pytest.param("3x4", graphs.shapes_zoo, 2, marks=pytest.mark.long),
         ("4x3", graphs.scattered, 3),
         pytest.param("3x4", graphs.pointwise_zoo, 4, marks=pytest.mark.long),
         ("4x3", graphs.reshapes_zoo, 5),

@@ -19,7 +19,7 @@ from rtl.spec.errors import DeviceError
 from sim.board import SimulatedBoard
 
 
-@pytest.mark.parametrize("core, images", [("8x8", 3), ("4x3", 1)])
+@pytest.mark.parametrize("core, images", [("8x8", 3), pytest.param("4x3", 1, marks=pytest.mark.long)])
 def test_demo(core, images, tmp_path, digits):
     arguments = ["demo", "--model", str(digits), "--core", core, "--images", str(images), "-o", str(tmp_path), "--json"]
     result = CliRunner().invoke(app, arguments)

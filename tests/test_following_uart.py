@@ -150,7 +150,9 @@ def test_host_finds_the_fastest_rate(fastest, rate):
                 assert (device.read(1, 3) == [REGISTERS_VERSION, *device.read(2, 2)]).all()
 
 
-@pytest.mark.parametrize("clock_hz, rate", [(30_000_000, 6_000_000), (20_000_000, 3_000_000)])
+@pytest.mark.parametrize(
+    "clock_hz, rate", [pytest.param(30_000_000, 6_000_000, marks=pytest.mark.long), (20_000_000, 3_000_000)]
+)
 def test_a_slow_clock_has_no_fast_rate(clock_hz, rate):
     """A bit takes four cycles at the least, so the clock bounds the rate, and not what the adapter can do."""
     with following_board(12_000_000, clock_hz, clock_hz // 1_000_000) as board, SerialDevice(board.port) as device:

@@ -15,7 +15,7 @@ import boards
 from boards import gowin_bake
 from boards.gowin_sharing import share_blocks
 from fpga_accel import tools
-from rtl.ram import Ram
+from rtl.ram import Contents, Ram
 from sim.verilog import cell_models
 
 BOARD = boards.get("tang-nano-20k")
@@ -25,12 +25,11 @@ MODELS = cell_models("gowin")
 GROUPS = [(300, 8, 9), (512, 9, 2), (1024, 8, 3), (512, 8, 1), (2048, 8, 2), (512, 32, 2), (4096, 8, 1)]
 BLOCKS = [3, 1, 2, 1, 2, 2, 2]
 MEMORIES = [shape[:2] for shape in GROUPS for _ in range(shape[2])]
-# What they hold from the start on, but for those of nine bits.
-HELD = {
-    number: np.random.default_rng(number).integers(0, 1 << width, depth).astype(f"<u{width // 8}")
+# What they hold from the start on.
+HELD = [
+    np.random.default_rng(number).integers(0, 1 << width, depth).astype(np.uint64)
     for number, (depth, width) in enumerate(MEMORIES)
-    if width % 8 == 0
-}
+]
 PORTS = {
     "i_read_address": In(11),
     "i_write_address": In(11),
@@ -91,7 +90,7 @@ def shared(tmp_path_factory):
     netlist = json.loads((folder / "memories.json").read_text())
     share_blocks(netlist)
     netlist["modules"]["top"] = netlist["modules"].pop("memories")
-    held = {f"ram_{number}": words for number, words in HELD.items()}
+    held = {f"ram_{number}": Contents(MEMORIES[number][1], words) for number, words in enumerate(HELD)}
     netlist = json.loads(gowin_bake.fill(json.dumps(netlist), gowin_bake.places(netlist), held))
     netlist["modules"]["memories"] = netlist["modules"].pop("top")
     (folder / "memories.json").write_text(json.dumps(netlist))
@@ -105,7 +104,7 @@ def test_blocks(shared):
 
 
 def test_words(shared):
-    """Every word but one that is written in the cycle of its read, and those that neither were there nor written."""
+    """Every word but one that is written in the cycle of its read, and those beyond the depth."""
     run = clocked.build(
         Netlist(),
         "gowin_sharing",
@@ -127,7 +126,7 @@ def test_words(shared):
     for number, ((depth, width), group) in enumerate(zip(MEMORIES, group_of, strict=True)):
         here = (1 << (depth - 1).bit_length()) - 1
         turned = ((data >> number) | (data << (32 - number))) % (1 << width)
-        words, compared = dict(enumerate(HELD.get(number, ()))), 0
+        words, compared = dict(enumerate(HELD[number].tolist())), 0
         for cycle in range(cycles - Ram.LATENCY + 1):
             source, target = (read[cycle] ^ group) & here, (write[cycle] ^ group) & here
             written = enable[cycle] >> number & 1

@@ -163,9 +163,11 @@ def test_circuit(divisor, compact, testbench):
 @pytest.mark.parametrize(
     ("divisor", "compact", "testbench"),
     [
-        *((divisor, False, bench) for divisor in (2, 5) for bench in ("tb_link", "tb_link_runs", "tb_link_parity")),
-        (20, True, "tb_link_parity"),
+        *((2, False, bench) for bench in ("tb_link", "tb_link_runs", "tb_link_parity")),
+        *(pytest.param(5, False, bench, marks=pytest.mark.long) for bench in ("tb_link", "tb_link_runs")),
         *(pytest.param(20, True, bench, marks=pytest.mark.long) for bench in ("tb_link", "tb_link_runs")),
+        (5, False, "tb_link_parity"),
+        (20, True, "tb_link_parity"),
     ],
 )
 def test_circuit_with_parity(divisor, compact, testbench):

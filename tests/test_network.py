@@ -3,6 +3,8 @@
 Programs of random instructions, which no graph describes, are compared with the interpreter.
 """
 
+from dataclasses import replace
+
 import graphs
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from programs import random_program
 from onnx_frontend.compile import compile_graph
 from onnx_frontend.importer import import_graph
 from rtl.core import Core
-from rtl.spec.config import core
+from rtl.spec.config import Config, core
 from rtl.spec.layout import from_words, to_words
 from sim import reference
 from sim.interpreter import InterpreterDevice
@@ -34,12 +36,19 @@ def compare(program, expected, folder):
     )
 
 
-@pytest.mark.parametrize("name", ["8x8", "16x16"])
-def test_digits(name, digits_qdq, digits_test, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("8x8", 24),
+        pytest.param("8x8", 64, marks=pytest.mark.long),
+        pytest.param("16x16", 64, marks=pytest.mark.long),
+    ],
+)
+def test_digits(name, count, digits_qdq, digits_test, tmp_path):
     with np.load(digits_test) as arrays:
-        images = arrays["image"][:64]
+        images = arrays["image"][:count]
     log = run_on_rtl(import_graph(digits_qdq), images, core(name), tmp_path)
-    assert "64 images, 10 tensors" in log.read_text()
+    assert f"{count} images, 10 tensors" in log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -58,10 +67,16 @@ def test_random_graphs(name, build, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "seed"), [("8x8", 0), ("8x8", 1), ("16x16", 2), pytest.param("16x16", 3, marks=pytest.mark.long)]
+    ("config", "seed"),
+    [
+        (core("8x8"), 0),
+        (core("8x8"), 1),
+        (replace(core("8x8"), lanes=4, window=32), 2),
+        *(pytest.param(core("16x16"), seed, marks=pytest.mark.long) for seed in (2, 3)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Config) else None,
 )
-def test_random_programs(name, seed, tmp_path):
-    config = core(name)
+def test_random_programs(config, seed, tmp_path):
     program = random_program(config, seed, groups=30)
     place, result = program.placements["before"], program.placements["after"]
     images = np.random.default_rng(seed).integers(-128, 128, (2, *place.shape)).astype(np.int8)
