@@ -133,9 +133,11 @@ flash: bitstream
 postroute: $(BIN)/.installed
 	mkdir -p build/$(NAME)
 	$(BIN)/fpga-accel quantize $(MODEL) --calibration $(CALIBRATION) -o build/$(NAME)/$(NAME).qdq.onnx
-	for board in $(PROVED); do \
-		$(BIN)/fpga-accel postroute build/$(NAME)/$(NAME).qdq.onnx --board $$board --input $(SAMPLES) || exit $$?; \
-	done
+	$(MAKE) --no-print-directory --jobs $(WORKERS) $(PROVED:%=prove-%)
+
+# Plain lines, as several boards tell of their progress.
+prove-%:
+	TERM=dumb $(BIN)/fpga-accel postroute build/$(NAME)/$(NAME).qdq.onnx --board $* --input $(SAMPLES)
 
 formal: $(BIN)/.installed
 	$(BIN)/python -m sim.formal.prove
