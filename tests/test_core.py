@@ -112,7 +112,7 @@ def check_equals_the_interpreter(program, seed):
         pytest.param("3x4", graphs.shapes_zoo, 2, marks=pytest.mark.long),
         ("4x3", graphs.scattered, 3),
         pytest.param("3x4", graphs.pointwise_zoo, 4, marks=pytest.mark.long),
-        ("4x3", graphs.reshapes_zoo, 5),
+        pytest.param("4x3", graphs.reshapes_zoo, 5, marks=pytest.mark.long),
         ("4x3", graphs.patches_zoo, 6),
         pytest.param("8x8", graphs.patches_zoo, 7, marks=pytest.mark.long),
     ],

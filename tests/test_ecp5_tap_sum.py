@@ -3,6 +3,7 @@
 import subprocess
 
 import numpy as np
+import pytest
 from amaranth.hdl import Cat, ClockSignal, Instance, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -71,6 +72,7 @@ class Netlist(Flat):
         return m
 
 
+@pytest.mark.long
 def test_cells_of_an_ecp5(tmp_path):
     platform = boards.get("ulx3s-85f").new_platform(core("4x3"))
     cells, netlist = synthesize(Flat(), platform, tmp_path)

@@ -163,7 +163,9 @@ def test_circuit(divisor, compact, testbench):
 @pytest.mark.parametrize(
     ("divisor", "compact", "testbench"),
     [
-        *((2, False, bench) for bench in ("tb_link", "tb_link_runs", "tb_link_parity")),
+        (2, False, "tb_link_runs"),
+        (2, False, "tb_link_parity"),
+        pytest.param(2, False, "tb_link", marks=pytest.mark.long),
         *(pytest.param(5, False, bench, marks=pytest.mark.long) for bench in ("tb_link", "tb_link_runs")),
         *(pytest.param(20, True, bench, marks=pytest.mark.long) for bench in ("tb_link", "tb_link_runs")),
         (5, False, "tb_link_parity"),
