@@ -34,7 +34,7 @@ module LATTICE_WORDS(
 endmodule
 
 // A gate for a clock.
-module LATTICE_GATE(input CLKI, CE, output CLKO);
+module CLOCK_GATE(input CLKI, CE, output CLKO);
     reg open = 0;
     always @(negedge CLKI) open <= CE;
     assign CLKO = CLKI & open;

@@ -201,5 +201,5 @@ module EHXPLLL(
 endmodule
 
 module DCCA(input CLKI, CE, output CLKO);
-    LATTICE_GATE gate(.CLKI, .CE, .CLKO);
+    CLOCK_GATE gate(.CLKI, .CE, .CLKO);
 endmodule

@@ -73,9 +73,7 @@ module rPLL(
 endmodule
 
 module DQCE(input CLKIN, CE, output CLKOUT);
-    reg open = 0;
-    always @(negedge CLKIN) open <= CE;
-    assign CLKOUT = CLKIN & open;
+    CLOCK_GATE gate(.CLKI(CLKIN), .CE, .CLKO(CLKOUT));
 endmodule
 
 // A multiplier with or without each of its registers. BITS: of an operand.

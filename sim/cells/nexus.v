@@ -238,5 +238,5 @@ module OSC_CORE(
 endmodule
 
 module DCC(input CLKI, CE = 1, output CLKO);
-    LATTICE_GATE gate(.CLKI, .CE, .CLKO);
+    CLOCK_GATE gate(.CLKI, .CE, .CLKO);
 endmodule
