@@ -1,6 +1,7 @@
 """The simulated board: the whole top level, UART included, behind a pseudo-terminal."""
 
 import contextlib
+import functools
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +71,8 @@ class SimulatedBoard:
         quick: bool = False,
         note: Note | None = None,
     ) -> None:
-        top = top or Top(config, line=Uart(divisor), clock_hz=CLOCK_HZ, build_identity=build_identity, image=image)
+        if top is None:
+            top = _top(config, divisor, build_identity, image) if image else _empty_top(config, divisor, build_identity)
         self._program = build_program(
             top, f"board_{config.name}", MAIN, sources=sources, libraries=libraries, quick=quick, note=note
         )
@@ -133,3 +135,11 @@ class SimulatedBoard:
         self._process.stdin.flush()
         cycles, seconds = self._process.stdout.readline().split()
         return int(cycles), float(seconds)
+
+
+def _top(config: Config, divisor: int, build_identity: int, image: Image = ()) -> Top:
+    return Top(config, line=Uart(divisor), clock_hz=CLOCK_HZ, build_identity=build_identity, image=image)
+
+
+_empty_top = functools.lru_cache(maxsize=4)(_top)
+"""The same object each time, so that its Verilog is made once."""

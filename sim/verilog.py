@@ -5,6 +5,7 @@ Every simulator is built once and kept under ``build/sim/<hash of all that it is
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -36,7 +37,7 @@ _VERILATOR = (
     *("-Wno-fatal", "-Wno-lint", "-Wno-style", "-Werror-ALWNEVER", "-Werror-UNDRIVEN", "-Werror-USERFATAL"),
 )
 # CFG_CXXFLAGS_PCH_I: the PyPI package was configured without g++'s way to include a precompiled header.
-_MAKE = ("OPT_FAST=-O3", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include", "CFG_LDLIBS_THREADS=-pthread")
+_MAKE = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include", "CFG_LDLIBS_THREADS=-pthread")
 _QUICK = ("OPT_FAST=-O0", "OPT_SLOW=-O0")
 _TAIL_LINES = 12
 
@@ -57,6 +58,8 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     return _to_verilog(_to_rtlil(component, name))
 
 
+# Seconds each time for a core, and the same object gives the same circuits.
+@functools.lru_cache(maxsize=4)
 def _to_rtlil(component: wiring.Component, name: str) -> str:
     # convert() finds the ports itself, but stumbles over the constant `ready` of a stream that is always ready.
     ports = {

@@ -13,25 +13,26 @@ from sim.board import DIVISOR, SimulatedBoard
 
 
 class Target(wiring.Component):
-    """A small board for tests: the link, a memory, and MAGIC."""
+    """A small board for tests: the link, and a memory of 1024 words that begins with ``registers``."""
 
     rx: In(1, init=1)
     tx: Out(1, init=1)
     leds: Out(4)
 
-    def __init__(self, divisor=DIVISOR):
-        self._divisor = divisor
+    def __init__(self, line=None, registers=(MAGIC,)):
+        self._line = line or Uart(DIVISOR)
+        self._registers = registers
         super().__init__()
 
     def elaborate(self, platform):
         m = Module()
 
-        m.submodules.link = link = Link(Uart(self._divisor))
+        m.submodules.link = link = Link(self._line)
         m.d.comb += link.rx.eq(self.rx)
         m.d.comb += self.tx.eq(link.tx)
         m.d.comb += self.leds.eq(link.active << 1 | link.error << 3)
 
-        m.submodules.memory = memory = Memory(shape=32, depth=1024, init=[MAGIC])
+        m.submodules.memory = memory = Memory(shape=32, depth=1024, init=self._registers)
         writer, reader = memory.write_port(), memory.read_port()
         asked = Signal()
         m.d.comb += writer.addr.eq(link.bus.addr)

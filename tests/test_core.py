@@ -108,7 +108,7 @@ def check_equals_the_interpreter(program, seed):
     ("name", "build", "seed"),
     [
         pytest.param("4x3", graphs.digits_like, 0, marks=pytest.mark.long),
-        ("4x3", graphs.shapes_zoo, 1),
+        pytest.param("4x3", graphs.shapes_zoo, 1, marks=pytest.mark.long),
         pytest.param("3x4", graphs.shapes_zoo, 2, marks=pytest.mark.long),
         ("4x3", graphs.scattered, 3),
         pytest.param("3x4", graphs.pointwise_zoo, 4, marks=pytest.mark.long),
@@ -125,9 +125,9 @@ def test_graphs(name, build, seed):
     ("name", "lanes", "window", "weight_rows", "seed"),
     [
         ("4x3", 1, 0, 1, 0),
-        ("4x6", 2, 0, 1, 1),
+        pytest.param("4x6", 2, 0, 1, 1, marks=pytest.mark.long),
         pytest.param("4x4", 4, 0, 1, 2, marks=pytest.mark.long),
-        ("3x4", 1, 8, 1, 3),
+        pytest.param("3x4", 1, 8, 1, 3, marks=pytest.mark.long),
         pytest.param("4x4", 4, 16, 1, 4, marks=pytest.mark.long),
         pytest.param("4x8", 2, 16, 1, 5, marks=pytest.mark.long),
         ("4x3", 1, 0, 2, 6),
@@ -159,7 +159,10 @@ def test_programs_of_compact_cores(name, weight_rows, seed):
     check_equals_the_interpreter(programs.random_program(config, seed), seed)
 
 
-@pytest.mark.parametrize(("name", "build", "seed"), [("4x3", graphs.shapes_zoo, 1), ("3x4", graphs.digits_like, 2)])
+@pytest.mark.parametrize(
+    ("name", "build", "seed"),
+    [("4x3", graphs.shapes_zoo, 1), pytest.param("3x4", graphs.digits_like, 2, marks=pytest.mark.long)],
+)
 def test_graphs_on_compact_cores(name, build, seed):
     config = dataclasses.replace(small(name), lanes=1, compact=1)
     check_equals_the_interpreter(compile_graph(build(seed), config, keep_tensors=True), seed)

@@ -152,7 +152,9 @@ def test_header_is_whole_bytes():
 
 @pytest.mark.cocotb
 @pytest.mark.parametrize("testbench", ["tb_link", "tb_link_runs"])
-@pytest.mark.parametrize(("divisor", "compact"), [(2, False), (5, False), (20, True)])
+@pytest.mark.parametrize(
+    ("divisor", "compact"), [(2, False), pytest.param(5, False, marks=pytest.mark.long), (20, True)]
+)
 def test_circuit(divisor, compact, testbench):
     from sim.verilog import run_cocotb
 
@@ -168,7 +170,7 @@ def test_circuit(divisor, compact, testbench):
         pytest.param(2, False, "tb_link", marks=pytest.mark.long),
         *(pytest.param(5, False, bench, marks=pytest.mark.long) for bench in ("tb_link", "tb_link_runs")),
         *(pytest.param(20, True, bench, marks=pytest.mark.long) for bench in ("tb_link", "tb_link_runs")),
-        (5, False, "tb_link_parity"),
+        pytest.param(5, False, "tb_link_parity", marks=pytest.mark.long),
         (20, True, "tb_link_parity"),
     ],
 )

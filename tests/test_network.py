@@ -4,6 +4,7 @@ Programs of random instructions, which no graph describes, are compared with the
 """
 
 from dataclasses import replace
+from functools import cache
 
 import graphs
 import numpy as np
@@ -20,6 +21,11 @@ from sim.interpreter import InterpreterDevice
 from sim.verilog import run_cocotb
 
 
+@cache
+def circuits(config):
+    return Core(config, clock_hz=1, build_identity=1)
+
+
 def run_on_rtl(graph, images, config, folder):
     """Run images, as the graph's only input, on the RTL of a core, and compare every tensor."""
     program = compile_graph(graph, config, keep_tensors=True)
@@ -30,9 +36,12 @@ def compare(program, expected, folder):
     """Run a program on the RTL of its core, and compare every tensor."""
     program.save(folder / "program.fpga")
     np.savez(folder / "expected.npz", **expected)
-    dut = Core(program.config, clock_hz=1, build_identity=1)
     return run_cocotb(
-        dut, "core", "sim.tb_network", env={"NETWORK_CASE": str(folder)}, visible=[("*core.act.column_*", "cells")]
+        circuits(program.config),
+        "core",
+        "sim.tb_network",
+        env={"NETWORK_CASE": str(folder)},
+        visible=[("*core.act.column_*", "cells")],
     )
 
 
@@ -71,7 +80,7 @@ def test_random_graphs(name, build, tmp_path):
     [
         (core("8x8"), 0),
         (core("8x8"), 1),
-        (replace(core("8x8"), lanes=4, window=32), 2),
+        pytest.param(replace(core("8x8"), lanes=4, window=32), 2, marks=pytest.mark.long),
         *(pytest.param(core("16x16"), seed, marks=pytest.mark.long) for seed in (2, 3)),
     ],
     ids=lambda value: value.name if isinstance(value, Config) else None,

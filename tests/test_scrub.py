@@ -201,7 +201,11 @@ def test_cores_without_parity_are_read():
         assert session.scrub() == 0
 
 
-@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, compact=1)], ids=["chained", "compact"])
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, pytest.param(replace(CONFIG, compact=1), marks=pytest.mark.long)],
+    ids=["chained", "compact"],
+)
 def test_circuits(config):
     """A whole board that powers up with upset weights in it: the run notices, the driver repairs."""
     memory = compact.HostMemory if config.compact else HostMemory

@@ -11,7 +11,7 @@ import fpga_accel
 from fpga_accel import BadInput, Session, WrongCore, devices
 from fpga_accel.cli import app
 from fpga_accel.session import raw_plan
-from onnx_frontend.partition import partition
+from onnx_frontend.partition import compile_plan, partition
 from rtl.spec import errors
 from rtl.spec.config import core
 from rtl.spec.number import quantize
@@ -163,11 +163,11 @@ def test_threads_take_turns(digits_program, images, expected):
     np.testing.assert_array_equal(np.concatenate(found), expected[:16])
 
 
-def test_ports_are_found_with_core_bitstream_and_program(digits_program, images, tmp_path):
-    plan = Plan.load_file(digits_program)
-    with SimulatedBoard(plan.config, build_identity=0x1234) as board:
+def test_ports_are_found_with_core_bitstream_and_program(digits_qdq, images, tmp_path):
+    plan = compile_plan(partition(digits_qdq).plan, core("4x3"))
+    with SimulatedBoard(plan.config, build_identity=0x12345678) as board:
         (empty,) = devices([board.port])
-        assert (empty.core, empty.build_identity, empty.loaded, empty.problem) == (plan.config, 0x1234, "", "")
+        assert (empty.core, empty.build_identity, empty.loaded, empty.problem) == (plan.config, 0x12345678, "", "")
         assert empty.baud and empty.clock_hz
         with Session(plan, f"serial:{board.port}") as session:
             session.run(None, {"image": images[:1]})
@@ -175,7 +175,7 @@ def test_ports_are_found_with_core_bitstream_and_program(digits_program, images,
         assert loaded.loaded == plan.programs[0].memory_image()[-1][1].astype("<u4").tobytes().hex()
         told = CliRunner().invoke(app, ["devices", board.port], env={"COLUMNS": "200"})
         assert told.exit_code == 0
-        assert "8x8" in told.output and "00001234" in told.output and loaded.loaded[:8] in told.output
+        assert "4x3" in told.output and "12345678" in told.output and loaded.loaded[:8] in told.output
     (gone,) = devices([str(tmp_path / "nothing")])
     assert gone.core is None and "no such port" in gone.problem
 

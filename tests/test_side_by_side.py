@@ -92,7 +92,11 @@ def faulty(plan):
         yield Planted(circuits)
 
 
-@pytest.mark.parametrize("sizes", [dict(window=16, lanes=2), dict(window=0, lanes=1, compact=1)], ids=str)
+@pytest.mark.parametrize(
+    "sizes",
+    [pytest.param(dict(window=16, lanes=2), marks=pytest.mark.long), dict(window=0, lanes=1, compact=1)],
+    ids=str,
+)
 def test_every_value_is_the_interpreters(sizes, digits_qdq, digits_test):
     plan = compile_plan(partition(digits_qdq).plan, replace(core("4x4"), **sizes))
     with np.load(digits_test) as data:
@@ -130,7 +134,7 @@ def test_the_command_names_unit_instruction_and_element(digits_qdq, digits_test,
 
     monkeypatch.setattr(requantizer.Requantizer, "elaborate", elaborate)
     program = tmp_path / "digits.fpga"
-    compile_plan(partition(digits_qdq).plan, replace(core("4x4"), window=16, lanes=2)).save(program)
+    compile_plan(partition(digits_qdq).plan, core("4x3")).save(program)
     arguments = ["debug", str(program), "--input", str(digits_test), "--limit", "1"]
     told = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
     assert told.exit_code == 1

@@ -10,6 +10,7 @@ from link_target import Target, target
 
 from fpga_accel.device import SerialDevice
 from fpga_accel.pace import answer_bytes, cycles_a_byte, line_bytes, padding
+from rtl.line import Uart
 from rtl.spec.config import core
 from rtl.spec.errors import DeviceError
 from rtl.spec.link import MAX_WORDS, Frame, Op, answer, encode
@@ -36,7 +37,7 @@ def cost(board, work):
 def test_simulated_target_takes_requests_at_the_rate_of_the_line(divisor):
     data = words(1000)
     with (
-        SimulatedBoard(core("4x3"), top=Target(divisor), divisor=divisor) as board,
+        SimulatedBoard(core("4x3"), top=Target(Uart(divisor)), divisor=divisor) as board,
         SerialDevice(board.port, 3_000_000) as device,
     ):
         device._requests.clock_hz = divisor * 3_000_000

@@ -1,6 +1,7 @@
 """Traces and waves of a run: the same from cycle model and circuits, and readable by the tools that they are for."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,9 @@ from typer.testing import CliRunner
 
 from fpga_accel.cli import app
 from fpga_accel.perfetto import UNITS
+from fpga_accel.steps import compile_file
 from rtl.spec import isa
+from rtl.spec.config import core
 from rtl.spec.plan import Plan
 
 
@@ -19,14 +22,22 @@ def call(*arguments):
 
 
 @pytest.fixture(scope="module")
-def traced(digits_program, digits_test, tmp_path_factory):
+def program_file(digits_qdq, tmp_path_factory):
+    """The digits, for a small core with the window unit."""
+    path = tmp_path_factory.mktemp("small") / "digits.fpga"
+    compile_file(digits_qdq, path, replace(core("4x4"), window=16, lanes=2))
+    return path
+
+
+@pytest.fixture(scope="module")
+def traced(program_file, digits_test, tmp_path_factory):
     """A folder with the traces of two images, from the cycle model and from the circuits, and the waves of the last."""
     folder = tmp_path_factory.mktemp("traced")
     images = ("--input", digits_test, "--limit", "2")
-    ran = call("run", digits_program, *images, "-o", folder / "y.npz", "--trace", folder / "predicted.json")
+    ran = call("run", program_file, *images, "-o", folder / "y.npz", "--trace", folder / "predicted.json")
     assert ran.exit_code == 0, ran.output
     files = ("--trace", folder / "simulated.json", "--waves", folder / "waves.fst")
-    compared = call("debug", digits_program, *images, *files, "--json")
+    compared = call("debug", program_file, *images, *files, "--json")
     assert compared.exit_code == 0, compared.output
     assert json.loads(compared.stdout)["equal"]
     return folder
@@ -36,8 +47,8 @@ def test_cycle_model_and_circuits_give_the_same_file(traced):
     assert (traced / "predicted.json").read_bytes() == (traced / "simulated.json").read_bytes()
 
 
-def test_a_trace_has_every_instruction_once_and_a_unit_one_at_a_time(traced, digits_program):
-    (program,) = Plan.load_file(digits_program).programs
+def test_a_trace_has_every_instruction_once_and_a_unit_one_at_a_time(traced, program_file):
+    (program,) = Plan.load_file(program_file).programs
     entries = json.loads((traced / "simulated.json").read_text())["traceEvents"]
     for process in (1, 2):
         events = [entry for entry in entries if entry["ph"] == "X" and entry["pid"] == process]
@@ -55,8 +66,8 @@ def test_a_trace_has_every_instruction_once_and_a_unit_one_at_a_time(traced, dig
         assert [event["dur"] for event in layers] == [layer.cycles for layer in program.layers]
 
 
-def test_waves_have_names_as_text_and_values_as_the_circuits(traced, digits_program):
-    (program,) = Plan.load_file(digits_program).programs
+def test_waves_have_names_as_text_and_values_as_the_circuits(traced, program_file):
+    (program,) = Plan.load_file(program_file).programs
     waves = {variable.full_name: variable for variable in pywellen.Waveform(str(traced / "waves.fst")).all_vars()}
     end = 0
     for layer in program.layers:
@@ -74,11 +85,11 @@ def test_waves_have_names_as_text_and_values_as_the_circuits(traced, digits_prog
     assert {line.partition("[")[0] for line in shown[2:] if not line.startswith("@")} <= waves.keys()
 
 
-def test_traces_are_of_the_cycle_model_or_the_circuits(digits_program, digits_test, tmp_path):
+def test_traces_are_of_the_cycle_model_or_the_circuits(program_file, digits_test, tmp_path):
     images = ("--input", digits_test, "--limit", "1", "-o", tmp_path / "y.npz")
-    refused = call("run", digits_program, *images, "--device", "numpy", "--trace", tmp_path / "t.json")
+    refused = call("run", program_file, *images, "--device", "numpy", "--trace", tmp_path / "t.json")
     assert refused.exit_code == 2
     assert "fpga-accel debug" in refused.output
-    named = call("debug", digits_program, "--input", digits_test, "--waves", tmp_path / "waves.vcd")
+    named = call("debug", program_file, "--input", digits_test, "--waves", tmp_path / "waves.vcd")
     assert named.exit_code == 2
     assert ".fst" in named.output

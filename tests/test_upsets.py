@@ -109,7 +109,7 @@ def test_a_memory_tells_of_every_bit(columns, hop, depth):
         ("4x3", 1, 0, 0),
         pytest.param("3x5", 1, 0, 1, marks=pytest.mark.long),
         pytest.param("4x6", 2, 0, 2, marks=pytest.mark.long),
-        ("3x5", 1, 1, 3),
+        pytest.param("3x5", 1, 1, 3, marks=pytest.mark.long),
         ("4x3", 2, 1, 4),
     ],
 )
