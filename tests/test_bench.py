@@ -160,7 +160,7 @@ def test_predictions_of_a_seeded_model(tmp_path):
 def test_simulation_of_a_small_model(digits_qdq, digits_test):
     model = onnx.load(digits_qdq)
     found = partition(model)
-    plan = compile_plan(found.plan, core("8x8"))
+    plan = compile_plan(found.plan, core("4x3"))
     sample = {"image": arrays(digits_test)["image"][:1]}
     result = bench.simulate(model, found, plan, sample)
     assert result["simulated"] == plan.cycles

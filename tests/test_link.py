@@ -165,7 +165,7 @@ def test_circuit(divisor, compact, testbench):
 @pytest.mark.parametrize(
     ("divisor", "compact", "testbench"),
     [
-        (2, False, "tb_link_runs"),
+        pytest.param(2, False, "tb_link_runs", marks=pytest.mark.long),
         (2, False, "tb_link_parity"),
         pytest.param(2, False, "tb_link", marks=pytest.mark.long),
         *(pytest.param(5, False, bench, marks=pytest.mark.long) for bench in ("tb_link", "tb_link_runs")),

@@ -89,7 +89,7 @@ def faulty(plan):
         m = circuits.elaborate(None)
         with m.If(circuits.i_write & (circuits.i_address == PLANT)):
             m.d.sync += planted.eq(circuits.i_data)
-        yield Planted(circuits)
+        return Planted(circuits)
 
 
 @pytest.mark.parametrize(
