@@ -8,7 +8,7 @@ from amaranth.hdl import Elaboratable, Instance, Module, Signal
 from rtl.spec.config import Config
 from rtl.spec.errors import BadInput
 
-from . import ice40_bits, ice40_multiplier, ice40_ram, ice40_routed, ice40_sharing
+from . import ice40_bake, ice40_bits, ice40_multiplier, ice40_ram, ice40_routed, ice40_sharing
 from .board import Decoding, Family, LutCosts, Part, ProductLuts
 from .pll import GatedPll, TableGate, check
 
@@ -32,7 +32,7 @@ ICE40 = Family(
     tap_sum=None,
     ram=ice40_ram.ram,
     finish=ice40_sharing.share_multipliers,
-    baking=None,
+    baking=ice40_bake.BAKING,
     repair=None,
     restore=ice40_routed.restore,
     decoding=Decoding(tool="iceunpack", circuit=ice40_bits.decode),

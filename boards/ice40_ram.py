@@ -15,7 +15,7 @@ LARGE_ADDRESS_BITS = 14
 LARGE = (16384, 16)
 """Words and bits of a large memory."""
 PORT_BITS = 16
-_PLACES = {
+PLACES = {
     16: tuple(range(16)),
     8: tuple(range(0, 16, 2)),
     4: tuple(range(1, 16, 4)),
@@ -43,7 +43,7 @@ def ram(config: Config, part: Part, wanted: Ram) -> Module:
 
 
 def _block(m: Module, block: Block) -> Instance:
-    places = _PLACES[block.width]
+    places = PLACES[block.width]
     data, found = Signal(PORT_BITS), Signal(PORT_BITS)
     for place, bit, read in zip(places, block.data, block.found, strict=False):
         m.d.comb += data[place].eq(bit)

@@ -30,8 +30,8 @@ def check(board: Board, plan: Plan) -> None:
     Raises
     ------
     DoesNotFit
-        If the family's tools cannot, if the plan has several programs, or if a memory that it fills is too small for a
-        memory block.
+        If the family's tools cannot, if the plan has several programs, or if a memory that it fills is in no memory
+        block: too small for one, or in a large memory, which has no initial contents.
     """
     family = board.part.family
     if family.baking is None:
@@ -46,11 +46,17 @@ def check(board: Board, plan: Plan) -> None:
             f"model '{plan.name}' has {len(plan.programs)} segments for the core, which are loaded in turn: "
             "only a model of one can be baked"
         )
-    for name, (_, words) in _memories(plan.programs[0]).items():
-        if words.any() and len(words) <= family.small_ram:
+    for name, (bits, words) in _memories(plan.programs[0]).items():
+        if not words.any():
+            continue
+        memory = name.removeprefix(CORE + ".")
+        what = f"core {plan.config.name}: its memory {memory} has {len(words)} words and so is in"
+        if len(words) <= family.small_ram:
+            raise DoesNotFit(f"{what} look-up tables, which cannot be baked; expected more than {family.small_ram}")
+        if board.part.large(len(words), bits):
             raise DoesNotFit(
-                f"core {plan.config.name}: its memory {name.removeprefix(CORE + '.')} has {len(words)} words and so is "
-                f"in look-up tables, which cannot be baked; expected more than {family.small_ram}"
+                f"{what} a large memory of the {board.part.device}, which holds nothing at power-up; "
+                "without --bake the driver loads it"
             )
 
 
@@ -75,8 +81,11 @@ def bake(
         work = Path(name)
         places = _places(board, baking, place_and_route, folder, routed.parent, work, progress)
         progress("bake: fill the memories")
-        small = board.part.family.small_ram
-        memories = {name: held for name, held in _memories(plan.programs[0]).items() if len(held.words) > small}
+        memories = {
+            name: held
+            for name, held in _memories(plan.programs[0]).items()
+            if len(held.words) > board.part.family.small_ram and not board.part.large(len(held.words), held.bits)
+        }
         try:
             filled = baking.fill(routed.read_text(), places, memories)
         except KeyError as missing:

@@ -22,8 +22,7 @@ from boards.top import CORE
 from fpga_accel import bake, sources, tools
 from fpga_accel import build as builds
 from fpga_accel.selftest import selftest_plan
-from rtl.memories import memories
-from rtl.memory import HostMemory
+from rtl.memories import build, memories
 from rtl.spec.config import Config
 from rtl.spec.errors import DoesNotFit, ToolError
 from rtl.spec.layout import host_memories, lines_to_words, odd
@@ -56,14 +55,18 @@ class Memories(wiring.Component):
     tx: Out(1, init=1)
     leds: Out(4)
 
+    def __init__(self, config=CONFIG):
+        self._config = config
+        super().__init__()
+
     def elaborate(self, platform):
         m = Module()
 
         m.submodules.core = core = Module()
         heard, seen = Signal(70), Signal()
         m.d.sync += heard.eq(Cat(self.rx, heard))
-        for name, (_, parameters) in memories(CONFIG).items():
-            core.submodules[name] = memory = HostMemory(**parameters)
+        for name, (_, parameters) in memories(self._config).items():
+            core.submodules[name] = memory = build(parameters, None)
             m.d.comb += memory.i_host_address.eq(heard)
             m.d.comb += memory.i_host_data.eq(heard[20:])
             m.d.comb += memory.i_host_write.eq(heard[60])
@@ -142,6 +145,18 @@ def words_of(nines, width):
     return bits.reshape(-1, width) @ (1 << np.arange(width))
 
 
+def stored(shapes, depth, bits, words_of):
+    """The words of a memory, of which ``words_of(number, width)`` are those of a block."""
+    pieces, number = [], 0
+    for piece in stack(shapes, depth, bits):
+        value = np.zeros(piece.depth, np.int64)
+        for low in range(0, bits, piece.width):
+            value |= words_of(number, piece.width)[: piece.depth] << low
+            number += 1
+        pieces.append(value)
+    return np.concatenate(pieces)[:depth]
+
+
 def test_bitstream_holds_what_the_host_would_write(file, tmp_path):
     """Every bit of every memory that the host sees, those that the program leaves at 0 too."""
     netlist = json.loads((file.parent / ULX3S.part.family.netlist).read_text())["modules"]["top"]["cells"]
@@ -151,24 +166,20 @@ def test_bitstream_holds_what_the_host_would_write(file, tmp_path):
     for address, words in PLAN.programs[0].memory_image():
         device.write(address, words)
 
-    def stored(name, depth, bits):
-        pieces, number = [], 0
-        for piece in stack(ecp5_ram.SHAPES, depth, bits):
-            value = np.zeros(piece.depth, np.int64)
-            for low in range(0, bits, piece.width):
-                cell = f"{CORE}.{name}.block_{number}"
-                assert int(netlist[cell]["parameters"]["DATA_WIDTH_B"], 2) == piece.width
-                value |= words_of(blocks[places[cell]], piece.width) << low
-                number += 1
-            pieces.append(value)
-        return np.concatenate(pieces)[:depth]
+    def held(name, depth, bits):
+        def words(number, width):
+            cell = f"{CORE}.{name}.block_{number}"
+            assert int(netlist[cell]["parameters"]["DATA_WIDTH_B"], 2) == width
+            return words_of(blocks[places[cell]], width)
+
+        return stored(ecp5_ram.SHAPES, depth, bits, words)
 
     for name, (region, parameters) in memories(CONFIG).items():
         lines, width = host_memories(CONFIG)[region]
         if parameters["width"] == 32:
-            found = stored(f"{name}.column_0", lines, 32)
+            found = held(f"{name}.column_0", lines, 32)
         else:
-            columns = [stored(f"{name}.column_{column}", lines, 8 + parameters["parity"]) for column in range(width)]
+            columns = [held(f"{name}.column_{column}", lines, 8 + parameters["parity"]) for column in range(width)]
             cells = np.stack(columns, axis=1)
             found = lines_to_words((cells & 255).astype(np.uint8))
             if parameters["parity"]:
@@ -239,7 +250,7 @@ def test_command_without_a_model_takes_the_selftest(monkeypatch, tmp_path):
 def test_families_that_cannot():
     board = replace(ULX3S, part=replace(ULX3S.part, family=replace(ULX3S.part.family, name="slow", baking=None)))
     with pytest.raises(
-        DoesNotFit, match="a bitstream of the family slow, only of: ecp5, gowin; without --bake"
+        DoesNotFit, match="a bitstream of the family slow, only of: ecp5, gowin, ice40; without --bake"
     ) as caught:
         bake.check(board, PLAN)
     assert caught.value.exit_code == 3
@@ -269,24 +280,29 @@ def test_memory_in_look_up_tables():
         bake.check(ULX3S, replace(PLAN, segments=(replace(segment, work=program),)))
 
 
-def test_words_lie_where_synthesis_puts_them(tmp_path):
-    """Against Yosys's own arrangement of memories with initial contents, one of each setting of a block."""
+def synthesized(shapes, family, folder):
+    """What each setting of a block holds, by its width, and the module of memories that Yosys makes of that."""
     random = np.random.default_rng(1)
-    held = {width: random.integers(0, 1 << width, depth).astype(np.uint64) for depth, width in ecp5_ram.SHAPES}
+    held = {width: random.integers(0, 1 << width, depth).astype(np.uint64) for depth, width in shapes}
     ports, body = ["input clk, we"], []
     for width, words in held.items():
-        (tmp_path / f"m{width}").write_text("\n".join(f"{int(word):x}" for word in words))
+        (folder / f"m{width}").write_text("\n".join(f"{int(word):x}" for word in words))
         address = (len(words) - 1).bit_length() - 1
         ports.append(f"input [{address}:0] r{width}, w{width}, input [{width - 1}:0] d{width}")
         ports.append(f"output reg [{width - 1}:0] q{width}")
         body.append(f'(* ram_style = "block" *) reg [{width - 1}:0] m{width} [0:{len(words) - 1}];')
         body.append(f'initial $readmemh("m{width}", m{width}); always @(posedge clk)')
         body.append(f"begin q{width} <= m{width}[r{width}]; if (we) m{width}[w{width}] <= d{width}; end")
-    (tmp_path / "memory.v").write_text(f"module top({', '.join(ports)}); {' '.join(body)} endmodule")
-    script = "read_verilog memory.v; synth_ecp5 -top top -json memory.json"
-    tools.run(["yosys", "-q", "-p", script], tmp_path, tmp_path / "log", lambda: None)
-    cells = json.loads((tmp_path / "memory.json").read_text())["modules"]["top"]["cells"].values()
-    blocks = [cell["parameters"] for cell in cells if cell["type"] == "DP16KD"]
+    (folder / "memory.v").write_text(f"module top({', '.join(ports)}); {' '.join(body)} endmodule")
+    script = f"read_verilog memory.v; synth_{family} -top top -json memory.json"
+    tools.run(["yosys", "-q", "-p", script], folder, folder / "log", lambda: None)
+    return held, json.loads((folder / "memory.json").read_text())["modules"]["top"]
+
+
+def test_words_lie_where_synthesis_puts_them(tmp_path):
+    """Against Yosys's own arrangement of memories with initial contents, one of each setting of a block."""
+    held, module = synthesized(ecp5_ram.SHAPES, "ecp5", tmp_path)
+    blocks = [cell["parameters"] for cell in module["cells"].values() if cell["type"] == "DP16KD"]
     assert sorted(int(block["DATA_WIDTH_B"], 2) for block in blocks) == sorted(held)
     for block in blocks:
         width = int(block["DATA_WIDTH_B"], 2)

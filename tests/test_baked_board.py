@@ -25,9 +25,9 @@ IMAGE = PLAN.programs[0].memory_image()
 class Watched(SerialDevice):
     """Notes the regions that are written."""
 
-    def __init__(self, port):
+    def __init__(self, port, **options):
         self.written = set()
-        super().__init__(port)
+        super().__init__(port, **options)
 
     def write(self, addr, data):
         self.written.add(Region(addr >> 20))
