@@ -113,7 +113,7 @@ def check_equals_the_interpreter(program, seed):
         pytest.param("4x3", graphs.scattered, 3, marks=pytest.mark.long),
         pytest.param("3x4", graphs.pointwise_zoo, 4, marks=pytest.mark.long),
         pytest.param("4x3", graphs.reshapes_zoo, 5, marks=pytest.mark.long),
-        ("4x3", graphs.patches_zoo, 6),
+        pytest.param("4x3", graphs.patches_zoo, 6, marks=pytest.mark.long),
         pytest.param("8x8", graphs.patches_zoo, 7, marks=pytest.mark.long),
     ],
 )
@@ -143,7 +143,11 @@ def test_programs(name, lanes, window, weight_rows, seed):
 
 @pytest.mark.parametrize(
     ("name", "lanes", "window", "weight_rows", "compact"),
-    [("3x4", 1, 0, 1, 0), ("4x5", 1, 0, 2, 1), pytest.param("8x4", 2, 16, 2, 0, marks=pytest.mark.long)],
+    [
+        pytest.param("3x4", 1, 0, 1, 0, marks=pytest.mark.long),
+        ("4x5", 1, 0, 2, 1),
+        pytest.param("8x4", 2, 16, 2, 0, marks=pytest.mark.long),
+    ],
 )
 def test_programs_of_cores_with_parity(name, lanes, window, weight_rows, compact):
     """Nothing is upset where nothing has changed, whatever is read while no run is under way."""
@@ -152,7 +156,8 @@ def test_programs_of_cores_with_parity(name, lanes, window, weight_rows, compact
 
 
 @pytest.mark.parametrize(
-    ("name", "weight_rows", "seed"), [("4x3", 1, 0), ("3x4", 1, 2), ("4x4", 2, 1), ("2x5", 1, 3), ("6x3", 2, 4)]
+    ("name", "weight_rows", "seed"),
+    [("4x3", 1, 0), ("3x4", 1, 2), ("4x4", 2, 1), ("2x5", 1, 3), pytest.param("6x3", 2, 4, marks=pytest.mark.long)],
 )
 def test_programs_of_compact_cores(name, weight_rows, seed):
     config = dataclasses.replace(small(name), lanes=1, weight_rows=weight_rows, act_words=128, compact=1)

@@ -173,28 +173,38 @@ def network():
     return partition(quantize(net.model(), feed, "minmax")).plan, with_edges(feed)
 
 
-def test_routed_core_answers_as_the_reference_and_a_broken_one_does_not(tmp_path):
-    """One test, as place and route takes minutes: the netlist as it is, and without a register behind a product."""
+# A clock that is easily met: what is proved does not depend on it.
+BOARD = replace(boards.get("ulx3s-85f"), clock_hz=25_000_000)
+
+
+@pytest.fixture(scope="module")
+def proof(tmp_path_factory):
     plan, feed = network()
-    # A clock that is easily met: what is proved does not depend on it.
-    board = replace(boards.get("ulx3s-85f"), clock_hz=25_000_000)
-    proof = postroute(plan, board, core("2x1"), feed, tmp_path, lambda *_: None)
+    return postroute(plan, BOARD, core("2x1"), feed, tmp_path_factory.mktemp("routed"), lambda *_: None)
+
+
+def test_routed_core_answers_as_the_reference(proof):
     assert proof.exact, proof.difference
     assert proof.circuit == "the netlist after routing"
     assert proof.samples == 8 and proof.difference.compared == 8 * 5
     assert proof.cells["MULT18X18D"] == proof.build.best.used["DSP"][0] > 0
     assert proof.cells["DP16KD"] == proof.build.best.used["BRAM"][0] > 0
 
-    netlist = json.loads((proof.build.folder / "seed-1" / board.part.family.routed_netlist).read_text())
+
+@pytest.mark.long
+def test_a_broken_one_does_not(proof, tmp_path):
+    """Without a register behind a product."""
+    plan, feed = network()
+    netlist = json.loads((proof.build.folder / "seed-1" / BOARD.part.family.routed_netlist).read_text())
     cells = netlist["modules"]["top"]["cells"]
     (name,) = [name for name, cell in cells.items() if cell["type"] == "MULT18X18D" and "pe_0_0" in name]
     cells[name]["parameters"]["REG_OUTPUT_CLK"] = "NONE"
-    board.part.family.restore(netlist)
+    BOARD.part.family.restore(netlist)
     compiled = compile_plan(plan, proof.config)
     with Session(compiled, "numpy") as session:
         expected = session.run(None, feed)
     with (
-        routed_board(board, proof.config, netlist, tmp_path, lambda *_: None) as simulation,
+        routed_board(BOARD, proof.config, netlist, tmp_path, lambda *_: None) as simulation,
         SerialDevice(simulation.port, answer_s=ANSWER_S) as device,
         Session(compiled, device) as session,
     ):
