@@ -1,14 +1,15 @@
 """Memories of any size from the blocks of a family: side by side, and one below another."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from amaranth.hdl import Module, Mux, Signal, Value
 from numpy.typing import NDArray
 
-from rtl.ram import Ram
+from rtl.ram import Contents, Ram
 
 Shapes = tuple[tuple[int, int], ...]
 """Words and bits of a block, in each of its settings."""
@@ -90,6 +91,41 @@ def held(shapes: Shapes, words: NDArray[np.unsignedinteger], bits: int) -> Itera
             yield Held(piece.width, number, (there >> low & mask).astype(words.dtype))
             number += 1
         first += piece.depth
+
+
+def refill(
+    text: str,
+    sections: re.Pattern[str],
+    shapes: Shapes,
+    body: Callable[[Held], str],
+    places: Mapping[str, Any],
+    memories: Mapping[str, Contents],
+) -> str:
+    """Return the text of a routed design with the contents of ``memories`` in the blocks that make them up.
+
+    The first group of ``sections`` is a block's place, as ``places`` has it by the block's name, the second what it
+    holds, which becomes ``body(block)``. Memories are named as :class:`~rtl.ram.Ram` in the netlist. Blocks of others
+    keep what they have.
+
+    Raises
+    ------
+    KeyError
+        If the text or ``places`` lacks a block; it is named.
+    """
+    wanted = {
+        str(places[f"{name}.block_{block.number}"]): body(block)
+        for name, (bits, words) in memories.items()
+        for block in held(shapes, words, bits)
+    }
+
+    def section(found: re.Match[str]) -> str:
+        there = wanted.pop(found[1], None)
+        return found[0] if there is None else found[0].removesuffix(found[2]) + there
+
+    text = sections.sub(section, text)
+    if wanted:
+        raise KeyError(min(wanted))
+    return text
 
 
 def nines(block: Held) -> NDArray[np.uint16]:

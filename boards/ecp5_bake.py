@@ -7,7 +7,7 @@ from typing import Any
 from rtl.ram import Contents
 
 from . import ecp5_ram
-from .blocks import held, nines
+from .blocks import Held, nines, refill
 from .board import Baking
 
 _SECTION = re.compile(r"^\.bram_init (\d+)\n((?:[0-9a-f]{3}[ \n])+)", re.MULTILINE)
@@ -27,32 +27,13 @@ def places(packed: dict[str, Any]) -> dict[str, int]:
     return {name: int(cell["attributes"]["WID"], 2) for name, cell in cells if cell["type"] == "DP16KD"}
 
 
+def _text(block: Held) -> str:
+    return "".join(" ".join(f"{word:03x}" for word in line) + "\n" for line in nines(block).reshape(-1, _LINE))
+
+
 def fill(routed: str, places: Mapping[str, int], memories: Mapping[str, Contents]) -> str:
-    """Return the text with the contents of ``memories`` in the blocks that make them up.
-
-    Memories are named as `rtl.ram.Ram` in the netlist. Blocks of others keep what they have.
-
-    Raises
-    ------
-    KeyError
-        If the text or ``places`` lacks a block; it is named.
-    """
-    wanted = {}
-    for name, (bits, words) in memories.items():
-        for block in held(ecp5_ram.SHAPES, words, bits):
-            wanted[places[f"{name}.block_{block.number}"]] = nines(block)
-
-    def section(found: re.Match[str]) -> str:
-        words = wanted.pop(int(found[1]), None)
-        if words is None:
-            return found[0]
-        lines = (" ".join(f"{word:03x}" for word in line) for line in words.reshape(-1, _LINE))
-        return f".bram_init {found[1]}\n" + "\n".join(lines) + "\n"
-
-    text = _SECTION.sub(section, routed)
-    if wanted:
-        raise KeyError(f".bram_init {min(wanted)}")
-    return text
+    """See :func:`boards.blocks.refill`."""
+    return refill(routed, _SECTION, ecp5_ram.SHAPES, _text, places, memories)
 
 
 BAKING = Baking("top.config", pack_command, _PACKED, places, fill)

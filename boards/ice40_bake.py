@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rtl.ram import Contents
 
 from . import ice40_ram
-from .blocks import Held, held
+from .blocks import Held, refill
 from .board import Baking
 
 _SECTION = re.compile(r"^\.ram_data (\d+ \d+)\n((?:[0-9a-f]{64}\n){16})", re.MULTILINE)
@@ -45,32 +45,14 @@ def rows(block: Held) -> NDArray[np.uint16]:
     return result
 
 
+def _text(block: Held) -> str:
+    lines = rows(block).reshape(-1, _ROWS_A_LINE)
+    return "".join("".join(f"{row:04x}" for row in line[::-1]) + "\n" for line in lines)
+
+
 def fill(routed: str, places: Mapping[str, str], memories: Mapping[str, Contents]) -> str:
-    """Return the text with the contents of ``memories`` in the blocks that make them up.
-
-    Memories are named as `rtl.ram.Ram` in the netlist. Blocks of others keep what they have.
-
-    Raises
-    ------
-    KeyError
-        If the text or ``places`` lacks a block; it is named.
-    """
-    wanted = {}
-    for name, (bits, words) in memories.items():
-        for block in held(ice40_ram.SHAPES, words, bits):
-            wanted[places[f"{name}.block_{block.number}"]] = rows(block)
-
-    def section(found: re.Match[str]) -> str:
-        there = wanted.pop(found[1], None)
-        if there is None:
-            return found[0]
-        lines = ("".join(f"{row:04x}" for row in line[::-1]) for line in there.reshape(-1, _ROWS_A_LINE))
-        return f".ram_data {found[1]}\n" + "".join(f"{line}\n" for line in lines)
-
-    text = _SECTION.sub(section, routed)
-    if wanted:
-        raise KeyError(f".ram_data {min(wanted)}")
-    return text
+    """See :func:`boards.blocks.refill`."""
+    return refill(routed, _SECTION, ice40_ram.SHAPES, _text, places, memories)
 
 
 BAKING = Baking(routed="top.asc", pack_command=None, packed="top.pnr.json", places=places, fill=fill)
